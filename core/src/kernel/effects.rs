@@ -1,0 +1,74 @@
+//! Effects: what one turn of the kernel wants done, as values.
+
+use arrayvec::ArrayVec;
+
+use crate::msg::{Command, CommandMsg, Record, RecordMsg};
+use crate::units::Nanos;
+
+/// Most commands of one turn.
+pub const COMMANDS_MAX: usize = 32;
+/// Most records of one turn.
+pub const RECORDS_MAX: usize = 256;
+
+/// Commands and records of one turn, in order. Owner: the kernel stage; emptied after every turn.
+#[derive(Debug)]
+pub struct Effects {
+    /// Time of the turn.
+    pub now_ns: Nanos,
+    /// Receive time of the input.
+    pub ts_recv_ns: Nanos,
+    /// To the venue.
+    pub commands: ArrayVec<CommandMsg, COMMANDS_MAX>,
+    /// To the journal.
+    pub records: ArrayVec<RecordMsg, RECORDS_MAX>,
+    /// Records that did not fit; never expected, counted as an error.
+    pub records_lost: u64,
+}
+
+impl Default for Effects {
+    fn default() -> Self {
+        Self {
+            now_ns: Nanos::ZERO,
+            ts_recv_ns: Nanos::ZERO,
+            commands: ArrayVec::new(),
+            records: ArrayVec::new(),
+            records_lost: 0,
+        }
+    }
+}
+
+impl Effects {
+    /// Empties it for the next turn.
+    pub fn begin(&mut self, now_ns: Nanos, ts_recv_ns: Nanos) {
+        self.now_ns = now_ns;
+        self.ts_recv_ns = ts_recv_ns;
+        self.commands.clear();
+        self.records.clear();
+    }
+
+    /// Adds a command; false when the turn already holds [`COMMANDS_MAX`].
+    #[must_use]
+    pub fn command(&mut self, command: Command) -> bool {
+        self.commands
+            .try_push(CommandMsg {
+                ts_decide_ns: self.now_ns,
+                ts_recv_ns: self.ts_recv_ns,
+                command,
+            })
+            .is_ok()
+    }
+
+    /// Adds a record.
+    pub fn record(&mut self, record: Record) {
+        if self
+            .records
+            .try_push(RecordMsg {
+                ts_ns: self.now_ns,
+                record,
+            })
+            .is_err()
+        {
+            self.records_lost += 1;
+        }
+    }
+}

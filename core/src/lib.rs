@@ -1,0 +1,19 @@
+//! Pinion's core: the kernel, the policy and the signal, pure.
+//!
+//! No clock, no I/O, no threads, no logging, no allocation after start. Time and everything else arrive
+//! in inputs; effects are returned as values. The same inputs give byte-identical outputs.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod id;
+pub mod instrument;
+pub mod kernel;
+pub mod link;
+pub mod msg;
+pub mod settings;
+pub mod stage;
+pub mod units;

@@ -1,0 +1,31 @@
+//! Control messages: the operator and the process speak to the kernel.
+
+use crate::units::Nanos;
+
+crate::text_enum! {
+    /// What is asked or reported.
+    pub enum Control {
+        /// Nothing that increases risk may leave any more; exits go on.
+        Kill => "kill",
+        /// Undo a kill.
+        Resume => "resume",
+        /// Close what is open, then stay flat.
+        Flatten => "flatten",
+        /// The run ends: no further input follows.
+        Stop => "stop",
+        /// The input has ended: the source has no more data.
+        EndOfData => "end_of_data",
+        /// The journal cannot be written any more.
+        JournalFailed => "journal_failed",
+    }
+}
+
+/// A control message. 64 bytes; many producers, one consumer (the kernel).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct ControlMsg {
+    /// When it was given.
+    pub ts_recv_ns: Nanos,
+    /// What.
+    pub control: Control,
+}

@@ -1,0 +1,315 @@
+//! The key table: every setting, once.
+//!
+//! A row reads: field, type, default; name, unit, domain, tuner step, sensitivity, when it applies, who
+//! writes it, protected or free, what it does.
+
+use alloc::vec::Vec;
+
+use crate::id::TextId;
+use crate::settings::value::Field;
+use crate::settings::{
+    Apply::{Hot, NeedsFlat, Restart},
+    Domain, Idle, Key, Layout, Mode, Posture,
+    Sensitivity::{High, Low, Medium},
+    Sides, Value, VolMode,
+    Writer::{Operator, Tuner},
+};
+use crate::units::{Money, Rate};
+
+macro_rules! settings_table {
+    ($($field:ident: $type:ty = $default:expr;
+        $name:literal, $unit:literal, $domain:expr, $step:literal, $sensitivity:ident, $apply:ident, $writer:ident, $protected:literal,
+        $doc:literal;)*) => {
+        /// A snapshot of every setting. Immutable while a run reads it; one version at a time.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct Settings {
+            $(#[doc = $doc] pub $field: $type,)*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        /// Every key, in the order of the documents.
+        pub const KEYS: &[Key] = &[$(Key {
+            name: $name,
+            unit: $unit,
+            domain: $domain,
+            step: $step,
+            sensitivity: $sensitivity,
+            apply: $apply,
+            writer: $writer,
+            protected: $protected,
+            doc: $doc,
+            get: |settings| settings.$field.to_value(),
+            set: |settings, value| match <$type as Field>::from_value(value) {
+                Some(inner) => { settings.$field = inner; true }
+                None => false,
+            },
+        },)*];
+    };
+}
+
+const DAY_NS: i64 = 86_400_000_000_000;
+const MAX_MONEY: i64 = 1_000_000_000 * 100_000_000;
+
+const fn ns(max: i64) -> Domain {
+    Domain::Int { min: 0, max }
+}
+
+const fn rate(min: i64, max: i64) -> Domain {
+    Domain::Decimal { min, max }
+}
+
+settings_table! {
+    engine_mode: Mode = Mode::Paper;
+    "engine.mode", "", Domain::Choice(Mode::TEXTS), 0.0, High, Restart, Operator, true,
+    "What the run trades against. Live also needs --live on the command line.";
+    engine_layout: Layout = Layout::Inline;
+    "engine.layout", "", Domain::Choice(Layout::TEXTS), 0.0, Low, Restart, Operator, true,
+    "How stages are placed on threads.";
+    engine_layout_fallback: bool = true;
+    "engine.layout_fallback", "", Domain::Bool, 0.0, Low, Restart, Operator, true,
+    "With too few cores for the layout, fall back to shared instead of refusing.";
+    engine_idle: Idle = Idle::Backoff;
+    "engine.idle", "", Domain::Choice(Idle::TEXTS), 0.0, Low, Restart, Operator, true,
+    "What a stage thread does when there is nothing to do.";
+    engine_cores: Vec<i64> = Vec::new();
+    "engine.cores", "", Domain::Cores, 0.0, Low, Restart, Operator, true,
+    "Cores for the stage threads, in the order ingest, kernel, egress; empty: the program chooses.";
+    engine_seed: i64 = 1;
+    "engine.seed", "", Domain::Int { min: 0, max: i64::MAX }, 0.0, High, Restart, Operator, true,
+    "Seed of everything random: the built-in market, the paper venue's latencies.";
+    engine_housekeeping_ns: i64 = 100_000_000;
+    "engine.housekeeping_ns", "ns", Domain::Int { min: 1_000_000, max: 10_000_000_000 }, 0.0, Low, Restart, Operator, true,
+    "Mean time between a stage thread's housekeeping ticks; each is jittered by half of it.";
+
+    account_starting_capital: Money = Money::from_whole(25_000);
+    "account.starting_capital", "quote", Domain::Decimal { min: 0, max: MAX_MONEY }, 0.0, High, Restart, Operator, true,
+    "Capital of a paper account at the start.";
+    account_taker_rate: Rate = Rate::from_raw(50_000);
+    "account.taker_rate", "fraction", rate(0, 1_000_000), 0.0, High, Restart, Operator, true,
+    "Fee of a fill that took.";
+    account_maker_rate: Rate = Rate::from_raw(20_000);
+    "account.maker_rate", "fraction", rate(-100_000, 1_000_000), 0.0, High, Restart, Operator, true,
+    "Fee of a fill that made; negative is a rebate.";
+
+    data_backstep_ns_max: i64 = 5_000_000_000;
+    "data.backstep_ns_max", "ns", ns(DAY_NS), 0.0, Low, Restart, Operator, false,
+    "An event further back in time than this is rejected; a nearer one is taken at the present.";
+    data_min_notional: Money = Money::from_whole(5);
+    "data.min_notional", "quote", Domain::Decimal { min: 0, max: MAX_MONEY }, 0.0, Low, Restart, Operator, false,
+    "Least order notional of instruments whose recording does not say it.";
+
+    signal_scan_ns: i64 = 5_000_000_000;
+    "signal.scan_ns", "ns", Domain::Int { min: 1_000_000, max: DAY_NS }, 0.0, High, Restart, Operator, false,
+    "Stream time between scans; on bar data one scan per bar.";
+    signal_stale_ns: i64 = 60_000_000_000;
+    "signal.stale_ns", "ns", Domain::Int { min: 1_000_000, max: DAY_NS }, 0.0, Medium, Restart, Operator, false,
+    "A price older than this leaves the scan; on bar data five bars.";
+    signal_assets_min: i64 = 3;
+    "signal.assets_min", "", Domain::Int { min: 2, max: 256 }, 0.0, Medium, Restart, Operator, false,
+    "Fewest active assets for an eigenvalue.";
+    signal_anchor: TextId = text("BTCUSDT");
+    "signal.anchor", "", Domain::Symbol, 0.0, Medium, Restart, Operator, false,
+    "Asset of the volatility gate; the first instrument when the universe lacks it.";
+    signal_vol_mode: VolMode = VolMode::Rolling;
+    "signal.vol_mode", "", Domain::Choice(VolMode::TEXTS), 0.0, High, Restart, Operator, false,
+    "Threshold of the volatility gate: a quantile of the recent past, or signal.vol_static.";
+    signal_vol_static: f64 = 0.000_098_68;
+    "signal.vol_static", "", Domain::Float { min: 0.0, max: 1.0 }, 0.0, High, Restart, Operator, false,
+    "Volatility threshold in static mode.";
+    signal_vol_quantile: f64 = 0.6;
+    "signal.vol_quantile", "fraction", Domain::Float { min: 0.0, max: 1.0 }, 0.0, High, Restart, Operator, false,
+    "Quantile (nearest rank) of the rolling threshold.";
+    signal_vol_window: i64 = 2_000;
+    "signal.vol_window", "scans", Domain::Int { min: 10, max: 100_000 }, 0.0, Medium, Restart, Operator, false,
+    "Volatility values that the rolling threshold looks back on.";
+    signal_vol_samples_min: i64 = 100;
+    "signal.vol_samples_min", "scans", Domain::Int { min: 1, max: 100_000 }, 0.0, Low, Restart, Operator, false,
+    "Fewest values for a rolling threshold.";
+    signal_warmup_scans: i64 = 100;
+    "signal.warmup_scans", "scans", Domain::Int { min: 0, max: 100_000 }, 0.0, Low, Restart, Operator, false,
+    "Scans at the start of a run during which the volatility gate stays closed.";
+
+    picker_window: i64 = 50;
+    "picker.window", "scans", Domain::Int { min: 5, max: 750 }, 0.0, High, Restart, Operator, false,
+    "Returns that the ranking looks at.";
+    picker_assets_min: i64 = 3;
+    "picker.assets_min", "", Domain::Int { min: 1, max: 256 }, 0.0, Medium, Restart, Operator, false,
+    "Fewest assets with a full window for the ranking to count.";
+    picker_alignment_min: f64 = 0.2;
+    "picker.alignment_min", "fraction", Domain::Float { min: 0.0, max: 1.0 }, 0.05, High, Hot, Tuner, false,
+    "Least share of moves in the trade's direction.";
+    picker_noise_ppm_max: f64 = 500.0;
+    "picker.noise_ppm_max", "ppm", Domain::Float { min: 1.0, max: 1_000_000.0 }, 50.0, High, Hot, Tuner, false,
+    "Largest standard deviation of returns.";
+    picker_latency_max: i64 = 20;
+    "picker.latency_max", "scans", Domain::Int { min: 1, max: 750 }, 2.0, Medium, Hot, Tuner, false,
+    "Latest return by which the move must have reached one sigma.";
+    picker_excluded: Vec<TextId> = Vec::new();
+    "picker.excluded", "", Domain::Symbols { max: 40 }, 0.0, Medium, Hot, Operator, false,
+    "Symbols that are never ranked.";
+
+    policy_sides: Sides = Sides::Short;
+    "policy.sides", "", Domain::Choice(Sides::TEXTS), 0.0, High, NeedsFlat, Operator, true,
+    "Directions that may be entered.";
+    policy_posture: Posture = Posture::Apex;
+    "policy.posture", "", Domain::Choice(Posture::TEXTS), 0.0, High, Hot, Operator, true,
+    "How much the policy may do.";
+    policy_stalker_leverage_max: f64 = 2.0;
+    "policy.stalker_leverage_max", "x", Domain::Float { min: 0.1, max: 125.0 }, 0.0, High, Hot, Operator, true,
+    "Leverage cap in the stalker posture.";
+    policy_vel_div_threshold: f64 = -0.02;
+    "policy.vel_div_threshold", "", Domain::Float { min: -1.0, max: 0.0 }, 0.002, High, Hot, Tuner, false,
+    "An entry needs vel_div below this (a long entry: above its negative).";
+    policy_vel_div_extreme: f64 = -0.05;
+    "policy.vel_div_extreme", "", Domain::Float { min: -1.0, max: 0.0 }, 0.0, High, Hot, Operator, false,
+    "vel_div at which the strength reaches 1.";
+    policy_size_fraction: f64 = 0.2;
+    "policy.size_fraction", "fraction", Domain::Float { min: 0.001, max: 1.0 }, 0.02, High, Hot, Tuner, false,
+    "Share of capital behind one position before leverage.";
+    policy_leverage_min: f64 = 0.5;
+    "policy.leverage_min", "x", Domain::Float { min: 0.1, max: 125.0 }, 0.0, High, Hot, Operator, true,
+    "Leverage at strength 0.";
+    policy_leverage_max: f64 = 8.0;
+    "policy.leverage_max", "x", Domain::Float { min: 0.1, max: 125.0 }, 0.0, High, Hot, Operator, true,
+    "Leverage at strength 1.";
+    policy_convexity: f64 = 3.0;
+    "policy.convexity", "", Domain::Float { min: 1.0, max: 8.0 }, 0.0, Medium, Hot, Operator, false,
+    "Exponent of the strength in the sizer.";
+    policy_confirm_ticks: i64 = 7;
+    "policy.confirm_ticks", "", Domain::Int { min: 0, max: 63 }, 1.0, Medium, Hot, Tuner, false,
+    "Prices of the asset that the direction check looks back; 0 switches it off.";
+    policy_confirm_bps: f64 = 0.75;
+    "policy.confirm_bps", "bps", Domain::Float { min: 0.0, max: 1_000.0 }, 0.1, Medium, Hot, Tuner, false,
+    "A move against the entry above this contradicts it.";
+    policy_bucket_trades_min: i64 = 20;
+    "policy.bucket_trades_min", "", Domain::Int { min: 1, max: 100_000 }, 0.0, Low, Hot, Operator, false,
+    "Closed trades before a strength bucket's record counts.";
+    policy_bucket_multiplier: f64 = 0.5;
+    "policy.bucket_multiplier", "x", Domain::Float { min: 0.0, max: 1.0 }, 0.0, Medium, Hot, Operator, false,
+    "Size factor of a bucket with a negative mean.";
+    policy_streak_losses: i64 = 3;
+    "policy.streak_losses", "", Domain::Int { min: 1, max: 1_000 }, 0.0, Low, Hot, Operator, false,
+    "Losses in a row that reduce the size.";
+    policy_streak_multiplier: f64 = 0.5;
+    "policy.streak_multiplier", "x", Domain::Float { min: 0.0, max: 1.0 }, 0.0, Medium, Hot, Operator, false,
+    "Size factor during a losing streak, until a win.";
+
+    exit_tp_bps: f64 = 95.0;
+    "exit.tp_bps", "bps", Domain::Float { min: 1.0, max: 10_000.0 }, 5.0, High, Hot, Tuner, false,
+    "Take-profit distance on the executable side.";
+    exit_sl_bps: f64 = 150.0;
+    "exit.sl_bps", "bps", Domain::Float { min: 1.0, max: 10_000.0 }, 5.0, High, Hot, Tuner, false,
+    "Stop distance on the executable side.";
+    exit_max_hold_scans: i64 = 250;
+    "exit.max_hold_scans", "scans", Domain::Int { min: 1, max: 1_000_000 }, 10.0, Medium, Hot, Tuner, false,
+    "Scans after which a position is closed.";
+    exit_reversal_vel_div: f64 = 0.02;
+    "exit.reversal_vel_div", "", Domain::Float { min: 0.0, max: 1.0 }, 0.002, Medium, Hot, Tuner, false,
+    "A position in profit is closed when vel_div passes this (a long: its negative).";
+    exit_legs: Vec<f64> = alloc::vec![1.0];
+    "exit.legs", "fraction", Domain::Fractions, 0.0, Medium, NeedsFlat, Operator, false,
+    "Parts in which a take-profit closes; the last is what remains.";
+    exit_no_price_ns_max: i64 = 60_000_000_000;
+    "exit.no_price_ns_max", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
+    "An open slot without a usable price for this long is closed by market.";
+
+    guard_quote_age_ns_max: i64 = 2_000_000_000;
+    "guard.quote_age_ns_max", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
+    "Oldest quote for an entry.";
+    guard_trade_age_ns_max: i64 = 60_000_000_000;
+    "guard.trade_age_ns_max", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
+    "Oldest trade or bar for an entry, where the data has no quotes.";
+    guard_balance_age_ns_max: i64 = 60_000_000_000;
+    "guard.balance_age_ns_max", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
+    "Oldest balance for an entry.";
+    guard_probe_age_ns_max: i64 = 30_000_000_000;
+    "guard.probe_age_ns_max", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
+    "Oldest successful position probe for an entry.";
+    guard_hot_window_ns: i64 = 5_000_000_000;
+    "guard.hot_window_ns", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
+    "No entry within this time of a fill on the symbol, ours or nobody's.";
+
+    kernel_slots_max: i64 = 1;
+    "kernel.slots_max", "", Domain::Int { min: 1, max: 16 }, 0.0, High, Restart, Operator, true,
+    "Trade slots.";
+
+    paper_order_latency_ns: i64 = 5_000_000;
+    "paper.order_latency_ns", "ns", ns(60_000_000_000), 0.0, High, Restart, Operator, false,
+    "Median time from our command to the paper venue.";
+    paper_reply_latency_ns: i64 = 5_000_000;
+    "paper.reply_latency_ns", "ns", ns(60_000_000_000), 0.0, High, Restart, Operator, false,
+    "Median time from the paper venue to us.";
+    paper_latency_sigma: f64 = 0.3;
+    "paper.latency_sigma", "", Domain::Float { min: 0.0, max: 3.0 }, 0.0, Medium, Restart, Operator, false,
+    "Standard deviation of the logarithm of both latencies.";
+    paper_trade_slip_ticks: i64 = 1;
+    "paper.trade_slip_ticks", "ticks", Domain::Int { min: 0, max: 1_000 }, 0.0, Medium, Restart, Operator, false,
+    "Ticks against us on a market order where the data has no quotes.";
+    paper_probe_interval_ns: i64 = 10_000_000_000;
+    "paper.probe_interval_ns", "ns", Domain::Int { min: 1_000_000, max: DAY_NS }, 0.0, Low, Restart, Operator, false,
+    "Time between balance and position snapshots of the paper account.";
+    paper_funding_interval_ns: i64 = 28_800_000_000_000;
+    "paper.funding_interval_ns", "ns", Domain::Int { min: 60_000_000_000, max: DAY_NS }, 0.0, Low, Restart, Operator, false,
+    "Time between funding exchanges where the data does not say it.";
+    paper_funding_rate: Rate = Rate::from_raw(10_000);
+    "paper.funding_rate", "fraction", rate(-1_000_000, 1_000_000), 0.0, Medium, Restart, Operator, false,
+    "Funding rate per interval where the data does not say it; positive: longs pay.";
+
+    synth_instruments: i64 = 10;
+    "synth.instruments", "", Domain::Int { min: 1, max: 64 }, 0.0, High, Restart, Operator, false,
+    "Perpetuals of the built-in market.";
+    synth_duration_ns: i64 = DAY_NS;
+    "synth.duration_ns", "ns", Domain::Int { min: 1_000_000_000, max: 365 * DAY_NS }, 0.0, High, Restart, Operator, false,
+    "Length of the built-in market.";
+}
+
+fn text(symbol: &str) -> TextId {
+    TextId::new(symbol).unwrap_or(TextId::EMPTY)
+}
+
+impl Settings {
+    /// Finds a key by its dotted name.
+    #[must_use]
+    pub fn key(name: &str) -> Option<&'static Key> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// The value of a key by its dotted name.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<Value> {
+        Self::key(name).map(|key| (key.get)(self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_every_key_reads_back_what_it_wrote() {
+        for (index, key) in KEYS.iter().enumerate() {
+            assert!(
+                KEYS[..index].iter().all(|other| other.name != key.name),
+                "{}",
+                key.name
+            );
+            let value = (key.get)(&Settings::default());
+            let mut copy = Settings::default();
+            assert!((key.set)(&mut copy, &value), "{}", key.name);
+            assert_eq!((key.get)(&copy), value);
+        }
+    }
+
+    #[test]
+    fn a_tuner_key_has_a_step_and_is_not_protected() {
+        for key in KEYS {
+            assert_eq!(key.writer == Tuner, key.step > 0.0, "{}", key.name);
+            assert!(!(key.writer == Tuner && key.protected), "{}", key.name);
+        }
+    }
+}

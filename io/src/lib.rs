@@ -1,0 +1,1 @@
+//! Bytes in and out: recorded data, wire formats, the paper venue, the journal, clocks and threads.

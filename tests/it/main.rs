@@ -1,0 +1,17 @@
+//! Whole-engine tests: one binary, one module per subject.
+
+mod allocations;
+mod bad_input;
+mod book;
+mod contracts;
+mod data;
+mod decode;
+mod journal;
+mod layouts;
+mod paper_run;
+mod paper_venue;
+mod settings;
+mod signal;
+mod synth;
+mod tidy;
+mod units;

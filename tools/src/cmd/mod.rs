@@ -1,0 +1,9 @@
+//! One file per verb.
+
+pub mod book;
+pub mod completion;
+pub mod config;
+pub mod decode;
+pub mod paper;
+pub mod replay;
+pub mod signal;

@@ -1,0 +1,72 @@
+//! The `pinion` command as a library: parsing, dispatch, exit codes.
+//!
+//! Data goes to stdout, everything for people to stderr. Exit codes: 0 ok, 1 error, 2 usage or not found,
+//! 3 not running, 4 configuration error, 5 timeout, 6 halted, 7 reconcile failed.
+
+pub mod cmd;
+pub mod failure;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::{Exit, Failure};
+
+/// Low-latency trading engine for crypto perpetuals. Paper by default.
+#[derive(Debug, Parser)]
+#[command(name = "pinion", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// The L2 book per instrument after applying a recorded depth stream.
+    Book(cmd::book::Args),
+    /// Print shell completions.
+    Completion(cmd::completion::Args),
+    /// Check, show, list or describe settings.
+    Config(cmd::config::Args),
+    /// Normalise recorded frames, one JSON line a file.
+    Decode(cmd::decode::Args),
+    /// A paper run; without data, on the built-in market.
+    Paper(cmd::paper::Args),
+    /// Feed a run's input journal to a fresh kernel and compare every output.
+    Replay(cmd::replay::Args),
+    /// The regime signal alone, one JSON line per scan.
+    Signal(cmd::signal::Args),
+}
+
+/// Parses the command line, runs the verb, prints a failure to stderr.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Ok
+            };
+            // Nothing can be done when the terminal is gone.
+            drop(error.print());
+            return code.into();
+        }
+    };
+    let result = match cli.verb {
+        Verb::Book(args) => cmd::book::run(&args),
+        Verb::Completion(args) => cmd::completion::run(&args),
+        Verb::Config(args) => cmd::config::run(&args),
+        Verb::Decode(args) => cmd::decode::run(&args),
+        Verb::Paper(args) => cmd::paper::run(&args),
+        Verb::Replay(args) => cmd::replay::run(&args),
+        Verb::Signal(args) => cmd::signal::run(&args),
+    };
+    match result {
+        Ok(()) => Exit::Ok.into(),
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,7 @@
+//! The `pinion` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pinion_tools::main()
+}
