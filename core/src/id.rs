@@ -18,10 +18,7 @@ impl InstrumentId {
             index < crate::instrument::INSTRUMENTS_MAX,
             "instrument index {index} out of range"
         );
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "checked against INSTRUMENTS_MAX"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "checked against INSTRUMENTS_MAX")]
         Self(index as u16)
     }
 
@@ -85,11 +82,8 @@ impl ClientId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (epoch, seq) = text.strip_prefix("p-")?.split_once('-')?;
-        let canonical = |part: &str| {
-            part.bytes()
-                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-                .then_some(())
-        };
+        let canonical =
+            |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).then_some(());
         canonical(epoch)?;
         canonical(seq)?;
         let id = Self {
@@ -121,10 +115,7 @@ pub struct TextId {
 
 impl TextId {
     /// No identity.
-    pub const EMPTY: Self = Self {
-        len: 0,
-        bytes: [0; TEXT_ID_MAX],
-    };
+    pub const EMPTY: Self = Self { len: 0, bytes: [0; TEXT_ID_MAX] };
 
     /// From text; `None` when it is too long or holds anything but printable ASCII.
     #[must_use]
@@ -136,10 +127,7 @@ impl TextId {
         let mut bytes = [0; TEXT_ID_MAX];
         bytes[..source.len()].copy_from_slice(source);
         #[expect(clippy::cast_possible_truncation, reason = "at most TEXT_ID_MAX")]
-        Some(Self {
-            len: source.len() as u8,
-            bytes,
-        })
+        Some(Self { len: source.len() as u8, bytes })
     }
 
     /// A decimal number as text.
@@ -159,10 +147,7 @@ impl TextId {
         let mut bytes = [0; TEXT_ID_MAX];
         bytes[..used.len()].copy_from_slice(used);
         #[expect(clippy::cast_possible_truncation, reason = "at most 20")]
-        Self {
-            len: used.len() as u8,
-            bytes,
-        }
+        Self { len: used.len() as u8, bytes }
     }
 
     /// The text.
@@ -201,14 +186,8 @@ mod tests {
         let id = ClientId::new(0x66b5_594f, 26);
         assert_eq!(id.to_string(), "p-66b5594f-1a");
         assert_eq!(ClientId::parse("p-66b5594f-1a"), Some(id));
-        for foreign in [
-            "",
-            "p-",
-            "p-66b5594f-",
-            "p-66B5594F-1a",
-            "p-66b5594f-01",
-            "x-66b5594f-1a",
-        ] {
+        for foreign in ["", "p-", "p-66b5594f-", "p-66B5594F-1a", "p-66b5594f-01", "x-66b5594f-1a"]
+        {
             assert_eq!(ClientId::parse(foreign), None, "{foreign}");
         }
     }
@@ -219,9 +198,6 @@ mod tests {
         assert_eq!(id.as_str(), "99999999999999999999999");
         assert_eq!(TextId::new("999999999999999999999999"), None);
         assert_eq!(TextId::new("a b"), None);
-        assert_eq!(
-            TextId::from_number(u64::MAX).as_str(),
-            "18446744073709551615"
-        );
+        assert_eq!(TextId::from_number(u64::MAX).as_str(), "18446744073709551615");
     }
 }

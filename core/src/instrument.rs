@@ -47,10 +47,7 @@ impl core::fmt::Display for InstrumentFault {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::TooMany(count) => {
-                write!(
-                    f,
-                    "{count} instruments; at most {INSTRUMENTS_MAX} fit in one run"
-                )
+                write!(f, "{count} instruments; at most {INSTRUMENTS_MAX} fit in one run")
             }
             Self::Duplicate(symbol) => write!(f, "instrument {symbol} appears twice"),
             Self::BadStep(symbol) => {
@@ -73,10 +70,7 @@ impl InstrumentTable {
             return Err(InstrumentFault::TooMany(rows.len()));
         }
         rows.sort_by(|a, b| a.symbol.as_str().cmp(b.symbol.as_str()));
-        if let Some(pair) = rows
-            .windows(2)
-            .find(|pair| pair[0].symbol == pair[1].symbol)
-        {
+        if let Some(pair) = rows.windows(2).find(|pair| pair[0].symbol == pair[1].symbol) {
             return Err(InstrumentFault::Duplicate(pair[0].symbol));
         }
         let bad = |row: &&Instrument| {
@@ -130,10 +124,7 @@ impl InstrumentTable {
 
     /// Ids and rows in table order.
     pub fn iter(&self) -> impl Iterator<Item = (InstrumentId, &Instrument)> {
-        self.rows
-            .iter()
-            .enumerate()
-            .map(|(index, row)| (InstrumentId::new(index), row))
+        self.rows.iter().enumerate().map(|(index, row)| (InstrumentId::new(index), row))
     }
 }
 
@@ -143,10 +134,7 @@ impl InstrumentTable {
 pub fn canonical_symbol(spelling: &str) -> Option<TextId> {
     let mut buffer = [0u8; crate::id::TEXT_ID_MAX];
     let mut len = 0;
-    for byte in spelling
-        .bytes()
-        .filter(|b| !matches!(b, b'-' | b'/' | b':' | b' '))
-    {
+    for byte in spelling.bytes().filter(|b| !matches!(b, b'-' | b'/' | b':' | b' ')) {
         *buffer.get_mut(len)? = byte.to_ascii_uppercase();
         len += 1;
     }
@@ -163,10 +151,7 @@ mod tests {
     #[test]
     fn spellings_of_one_instrument_meet() {
         for spelling in ["FET-USDT", "FETUSDT", "fet/usdt", "FET:USDT"] {
-            assert_eq!(
-                canonical_symbol(spelling).expect("fits").as_str(),
-                "FETUSDT"
-            );
+            assert_eq!(canonical_symbol(spelling).expect("fits").as_str(), "FETUSDT");
         }
         assert_eq!(canonical_symbol("-"), None);
     }

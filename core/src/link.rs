@@ -35,17 +35,7 @@ pub struct Full<T>(pub T);
 #[must_use]
 pub fn link<T>(depth: usize) -> (Tx<T>, Rx<T>) {
     let (producer, consumer) = rtrb::RingBuffer::new(depth);
-    (
-        Tx {
-            ring: producer,
-            pushed: 0,
-            refused: 0,
-        },
-        Rx {
-            ring: consumer,
-            popped: 0,
-        },
-    )
+    (Tx { ring: producer, pushed: 0, refused: 0 }, Rx { ring: consumer, popped: 0 })
 }
 
 impl<T> Tx<T> {
@@ -150,10 +140,8 @@ impl MarketTx {
     /// Appends or merges; never fails.
     pub fn push(&mut self, message: MarketMsg) {
         self.flush();
-        if self.order.is_empty() {
-            if self.tx.push(message).is_ok() {
-                return;
-            }
+        if self.order.is_empty() && self.tx.push(message).is_ok() {
+            return;
         }
         let cell = &mut self.cells[message.instrument.index()][usize::from(message.kind().code())];
         if let Some(waiting) = cell {
@@ -191,11 +179,7 @@ impl MarketTx {
     /// How many messages fit without conflation.
     #[must_use]
     pub fn free(&self) -> usize {
-        if self.order.is_empty() {
-            self.tx.free()
-        } else {
-            0
-        }
+        if self.order.is_empty() { self.tx.free() } else { 0 }
     }
 
     /// Messages merged into another since the start.
@@ -207,36 +191,16 @@ impl MarketTx {
 
 fn merge(waiting: &MarketMsg, newer: MarketMsg) -> MarketMsg {
     let (
-        MarketBody::Trade {
-            qty: old_qty,
-            merged,
-            ..
-        },
-        MarketBody::Trade {
-            price,
-            qty,
-            taker,
-            trade_id,
-            ..
-        },
+        MarketBody::Trade { qty: old_qty, merged, .. },
+        MarketBody::Trade { price, qty, taker, trade_id, .. },
     ) = (waiting.body(), newer.body())
     else {
         return newer;
     };
     let qty = crate::units::Qty::from_raw(old_qty.raw().saturating_add(qty.raw()));
-    let body = MarketBody::Trade {
-        price,
-        qty,
-        taker,
-        trade_id,
-        merged: merged.saturating_add(1),
-    };
-    let mut message = MarketMsg::from_body(
-        newer.instrument,
-        newer.ts_recv_ns,
-        newer.ts_exch_ns.get(),
-        body,
-    );
+    let body = MarketBody::Trade { price, qty, taker, trade_id, merged: merged.saturating_add(1) };
+    let mut message =
+        MarketMsg::from_body(newer.instrument, newer.ts_recv_ns, newer.ts_exch_ns.get(), body);
     message.seq = newer.seq;
     message
 }

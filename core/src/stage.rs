@@ -11,29 +11,26 @@ use crate::units::Nanos;
 pub struct Work {
     /// Messages taken in plus messages put out; 0 exactly when there was nothing to do.
     pub count: u32,
+    /// Of them, commands toward the venue: what tick-to-order latency ends with.
+    pub commands: u32,
     /// There was something to do, and a full link stopped it.
     pub backpressured: bool,
 }
 
 impl Work {
     /// Nothing to do.
-    pub const NONE: Self = Self {
-        count: 0,
-        backpressured: false,
-    };
+    pub const NONE: Self = Self { count: 0, commands: 0, backpressured: false };
 
     /// `count` messages.
     pub const fn done(count: u32) -> Self {
-        Self {
-            count,
-            backpressured: false,
-        }
+        Self { count, commands: 0, backpressured: false }
     }
 
     /// Both together.
     pub const fn and(self, other: Self) -> Self {
         Self {
             count: self.count + other.count,
+            commands: self.commands + other.commands,
             backpressured: self.backpressured || other.backpressured,
         }
     }

@@ -101,9 +101,8 @@ pub fn parse_raw(text: &[u8]) -> Result<i64, DecimalFault> {
     if too_precise {
         return Err(DecimalFault::TooPrecise);
     }
-    let scaled = value
-        .checked_mul(POWERS_OF_TEN[DECIMALS - decimals])
-        .ok_or(DecimalFault::TooLarge)?;
+    let scaled =
+        value.checked_mul(POWERS_OF_TEN[DECIMALS - decimals]).ok_or(DecimalFault::TooLarge)?;
     let raw = i64::try_from(scaled).map_err(|_| DecimalFault::TooLarge)?;
     Ok(if negative { -raw } else { raw })
 }
@@ -113,17 +112,8 @@ fn digit_at(text: &[u8], index: usize) -> Option<u64> {
     (digit <= 9).then_some(u64::from(digit))
 }
 
-const POWERS_OF_TEN: [u64; DECIMALS + 1] = [
-    1,
-    10,
-    100,
-    1_000,
-    10_000,
-    100_000,
-    1_000_000,
-    10_000_000,
-    100_000_000,
-];
+const POWERS_OF_TEN: [u64; DECIMALS + 1] =
+    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /// Prints raw units as the shortest exact decimal (`-0.5`, `12`, `0`) and returns the used part.
 pub fn print_raw(raw: i64, buffer: &mut [u8; DECIMAL_TEXT_MAX]) -> &str {
@@ -191,11 +181,7 @@ pub fn div_half_even(numerator: i128, denominator: i128) -> Option<i64> {
         core::cmp::Ordering::Greater => true,
         core::cmp::Ordering::Equal => quotient % 2 != 0,
     };
-    let step = if (numerator < 0) == (denominator < 0) {
-        1
-    } else {
-        -1
-    };
+    let step = if (numerator < 0) == (denominator < 0) { 1 } else { -1 };
     i64::try_from(if away { quotient + step } else { quotient }).ok()
 }
 

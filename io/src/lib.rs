@@ -1,1 +1,3 @@
 //! Bytes in and out: recorded data, wire formats, the paper venue, the journal, clocks and threads.
+
+pub mod source;

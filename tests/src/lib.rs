@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 #[must_use]
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
 pub fn shared(path: &str) -> Option<PathBuf> {
-    let full = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared")
-        .join(path);
+    let full = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(path);
     if full.exists() {
         return full.canonicalize().ok();
     }

@@ -46,11 +46,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let code = if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Ok
-            };
+            let code = if error.use_stderr() { Exit::Usage } else { Exit::Ok };
             // Nothing can be done when the terminal is gone.
             drop(error.print());
             return code.into();

@@ -60,14 +60,7 @@ impl Effects {
 
     /// Adds a record.
     pub fn record(&mut self, record: Record) {
-        if self
-            .records
-            .try_push(RecordMsg {
-                ts_ns: self.now_ns,
-                record,
-            })
-            .is_err()
-        {
+        if self.records.try_push(RecordMsg { ts_ns: self.now_ns, record }).is_err() {
             self.records_lost += 1;
         }
     }

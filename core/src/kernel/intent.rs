@@ -114,16 +114,10 @@ pub struct Verdict {
 
 impl Verdict {
     /// Done.
-    pub const OK: Self = Self {
-        accepted: true,
-        code: Code::Ok,
-    };
+    pub const OK: Self = Self { accepted: true, code: Code::Ok };
 
     /// Not done.
     pub const fn refused(code: Code) -> Self {
-        Self {
-            accepted: false,
-            code,
-        }
+        Self { accepted: false, code }
     }
 }

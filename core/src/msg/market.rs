@@ -124,15 +124,7 @@ impl MarketMsg {
         words: [i64; 5],
         flags: u8,
     ) -> Self {
-        Self {
-            ts_exch_ns: ts_exch_ns.into(),
-            ts_recv_ns,
-            words,
-            seq: 0,
-            instrument,
-            kind,
-            flags,
-        }
+        Self { ts_exch_ns: ts_exch_ns.into(), ts_recv_ns, words, seq: 0, instrument, kind, flags }
     }
 
     /// From content.
@@ -146,45 +138,17 @@ impl MarketMsg {
         let make =
             |kind, words, flags| Self::new(instrument, ts_recv_ns, ts_exch_ns, kind, words, flags);
         match body {
-            MarketBody::Quote {
-                bid,
-                ask,
-                bid_qty,
-                ask_qty,
-            } => make(
+            MarketBody::Quote { bid, ask, bid_qty, ask_qty } => make(
                 MarketKind::Quote,
-                [
-                    bid.raw(),
-                    ask.raw(),
-                    opt(bid_qty.map(Qty::raw)),
-                    opt(ask_qty.map(Qty::raw)),
-                    0,
-                ],
+                [bid.raw(), ask.raw(), opt(bid_qty.map(Qty::raw)), opt(ask_qty.map(Qty::raw)), 0],
                 0,
             ),
-            MarketBody::Trade {
-                price,
-                qty,
-                taker,
-                trade_id,
-                merged,
-            } => make(
+            MarketBody::Trade { price, qty, taker, trade_id, merged } => make(
                 MarketKind::Trade,
-                [
-                    price.raw(),
-                    qty.raw(),
-                    trade_id.cast_signed(),
-                    i64::from(merged),
-                    0,
-                ],
+                [price.raw(), qty.raw(), trade_id.cast_signed(), i64::from(merged), 0],
                 taker.map_or(0, side_flag),
             ),
-            MarketBody::Mark {
-                mark,
-                index,
-                funding_rate,
-                next_funding_ns,
-            } => make(
+            MarketBody::Mark { mark, index, funding_rate, next_funding_ns } => make(
                 MarketKind::Mark,
                 [
                     mark.raw(),
@@ -195,23 +159,12 @@ impl MarketMsg {
                 ],
                 0,
             ),
-            MarketBody::Bar {
-                open,
-                high,
-                low,
-                close,
-                volume,
-            } => make(
+            MarketBody::Bar { open, high, low, close, volume } => make(
                 MarketKind::Bar,
                 [open.raw(), high.raw(), low.raw(), close.raw(), volume.raw()],
                 0,
             ),
-            MarketBody::Level {
-                side,
-                price,
-                qty,
-                last,
-            } => make(
+            MarketBody::Level { side, price, qty, last } => make(
                 MarketKind::Level,
                 [price.raw(), qty.raw(), 0, 0, 0],
                 side_flag(side) | if last { FLAG_LAST } else { 0 },
@@ -336,12 +289,7 @@ mod tests {
                 funding_rate: Some(Rate::ZERO),
                 next_funding_ns: None,
             },
-            MarketBody::Level {
-                side: Side::Sell,
-                price: Price::ONE,
-                qty: Qty::ZERO,
-                last: true,
-            },
+            MarketBody::Level { side: Side::Sell, price: Price::ONE, qty: Qty::ZERO, last: true },
             MarketBody::Gap,
         ];
         for body in bodies {

@@ -59,18 +59,12 @@ word! {
 
 impl<T: Word> Maybe<T> {
     /// Missing.
-    pub const NONE: Self = Self {
-        raw: i64::MIN,
-        of: PhantomData,
-    };
+    pub const NONE: Self = Self { raw: i64::MIN, of: PhantomData };
 
     /// Present.
     #[must_use]
     pub fn some(value: T) -> Self {
-        Self {
-            raw: value.to_word(),
-            of: PhantomData,
-        }
+        Self { raw: value.to_word(), of: PhantomData }
     }
 
     /// As an `Option`.
@@ -155,10 +149,6 @@ macro_rules! text_enum {
 ///
 /// The input journal is a sequence of these; replaying it reproduces every output to the byte.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "inputs live on the stack for one turn"
-)]
 pub enum Input {
     /// A market event of one instrument.
     Market(MarketMsg),

@@ -25,11 +25,7 @@ pub fn check(settings: &Settings) -> Vec<Issue> {
         .filter_map(|key| {
             let value = (key.get)(settings);
             let expected = outside(key.domain, &value)?;
-            Some(Issue {
-                key: key.name,
-                found: value.to_text(),
-                expected,
-            })
+            Some(Issue { key: key.name, found: value.to_text(), expected })
         })
         .collect();
     for relation in RELATIONS {
@@ -120,10 +116,7 @@ pub fn outside(domain: Domain, value: &Value) -> Option<String> {
 }
 
 fn all_different<T: PartialEq>(items: &[T]) -> bool {
-    items
-        .iter()
-        .enumerate()
-        .all(|(index, item)| !items[..index].contains(item))
+    items.iter().enumerate().all(|(index, item)| !items[..index].contains(item))
 }
 
 /// The domain in words.
@@ -170,10 +163,7 @@ mod tests {
 
     #[test]
     fn nan_is_outside_every_range() {
-        let settings = Settings {
-            exit_tp_bps: f64::NAN,
-            ..Settings::default()
-        };
+        let settings = Settings { exit_tp_bps: f64::NAN, ..Settings::default() };
         assert_eq!(check(&settings).len(), 1);
     }
 }

@@ -293,11 +293,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_every_key_reads_back_what_it_wrote() {
         for (index, key) in KEYS.iter().enumerate() {
-            assert!(
-                KEYS[..index].iter().all(|other| other.name != key.name),
-                "{}",
-                key.name
-            );
+            assert!(KEYS[..index].iter().all(|other| other.name != key.name), "{}", key.name);
             let value = (key.get)(&Settings::default());
             let mut copy = Settings::default();
             assert!((key.set)(&mut copy, &value), "{}", key.name);

@@ -226,24 +226,15 @@ impl Value {
             }
             Self::Symbol(symbol) => write!(out, "{symbol}"),
             Self::Symbols(symbols) => {
-                joined(
-                    &mut out,
-                    &mut symbols.iter().map(|symbol| alloc::format!("{symbol}")),
-                );
+                joined(&mut out, &mut symbols.iter().map(|symbol| alloc::format!("{symbol}")));
                 Ok(())
             }
             Self::Fractions(items) => {
-                joined(
-                    &mut out,
-                    &mut items.iter().map(|item| alloc::format!("{item}")),
-                );
+                joined(&mut out, &mut items.iter().map(|item| alloc::format!("{item}")));
                 Ok(())
             }
             Self::Cores(items) => {
-                joined(
-                    &mut out,
-                    &mut items.iter().map(|item| alloc::format!("{item}")),
-                );
+                joined(&mut out, &mut items.iter().map(|item| alloc::format!("{item}")));
                 Ok(())
             }
         };

@@ -16,11 +16,6 @@ pub struct Args {
 /// # Errors
 /// None today.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    clap_complete::generate(
-        args.shell,
-        &mut Cli::command(),
-        "pinion",
-        &mut std::io::stdout(),
-    );
+    clap_complete::generate(args.shell, &mut Cli::command(), "pinion", &mut std::io::stdout());
     Ok(())
 }
