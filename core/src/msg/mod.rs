@@ -164,7 +164,10 @@ pub enum Input {
         version: u32,
     },
     /// Time passed.
-    Tick,
+    Tick {
+        /// The time it is.
+        now_ns: Nanos,
+    },
 }
 
 const _: () = {

@@ -82,6 +82,9 @@ settings_table! {
     engine_seed: i64 = 1;
     "engine.seed", "", Domain::Int { min: 0, max: i64::MAX }, 0.0, High, Restart, Operator, true,
     "Seed of everything random: the built-in market, the paper venue's latencies.";
+    engine_tick_ns: i64 = 1_000_000_000;
+    "engine.tick_ns", "ns", Domain::Int { min: 1_000_000, max: 60_000_000_000 }, 0.0, Low, Restart, Operator, true,
+    "Stream time between the kernel's time ticks: deadlines and the minute's summary are checked then.";
     engine_housekeeping_ns: i64 = 100_000_000;
     "engine.housekeeping_ns", "ns", Domain::Int { min: 1_000_000, max: 10_000_000_000 }, 0.0, Low, Restart, Operator, true,
     "Mean time between a stage thread's housekeeping ticks; each is jittered by half of it.";
@@ -177,6 +180,9 @@ settings_table! {
     policy_leverage_max: f64 = 8.0;
     "policy.leverage_max", "x", Domain::Float { min: 0.1, max: 125.0 }, 0.0, High, Hot, Operator, true,
     "Leverage at strength 1.";
+    policy_venue_leverage_max: i64 = 3;
+    "policy.venue_leverage_max", "x", Domain::Int { min: 1, max: 125 }, 0.0, Medium, NeedsFlat, Operator, true,
+    "Whole-number leverage asked of the venue at policy.leverage_max; sets margin, never size.";
     policy_convexity: f64 = 3.0;
     "policy.convexity", "", Domain::Float { min: 1.0, max: 8.0 }, 0.0, Medium, Hot, Operator, false,
     "Exponent of the strength in the sizer.";
