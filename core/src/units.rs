@@ -170,10 +170,7 @@ pub fn mul_div_half_even(a: i64, b: i64, c: i64) -> Option<i64> {
 /// `numerator / denominator`, rounded half to even; `None` for a zero denominator or overflow.
 #[must_use]
 pub fn div_half_even(numerator: i128, denominator: i128) -> Option<i64> {
-    if denominator == 0 {
-        return None;
-    }
-    let quotient = numerator / denominator;
+    let quotient = numerator.checked_div(denominator)?;
     let remainder = (numerator % denominator).unsigned_abs();
     let half_cmp = remainder.cmp(&(denominator.unsigned_abs() - remainder));
     let away = match half_cmp {
@@ -492,6 +489,7 @@ mod tests {
         assert_eq!(div_half_even(-7, 2), Some(-4));
         assert_eq!(div_half_even(7, -2), Some(-4));
         assert_eq!(div_half_even(1, 0), None);
+        assert_eq!(div_half_even(i128::MIN, -1), None);
         assert_eq!(div_half_even(i128::MAX, 1), None);
     }
 

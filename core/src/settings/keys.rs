@@ -302,6 +302,21 @@ mod tests {
     }
 
     #[test]
+    fn names_are_section_dot_name_in_lower_snake_case_and_docs_are_sentences() {
+        for key in KEYS {
+            let (section, name) = key.name.split_once('.').expect("a section and a name");
+            for part in [section, name] {
+                let plain = |b: u8| b == b'_' || b.is_ascii_lowercase() || b.is_ascii_digit();
+                assert!(!part.is_empty() && part.bytes().all(plain), "{}", key.name);
+                // The environment form parts sections by two underscores.
+                assert!(!part.contains("__"), "{}", key.name);
+            }
+            assert_ne!(section, "instrument", "that section holds overrides, not settings");
+            assert!(key.doc.ends_with('.'), "{}", key.name);
+        }
+    }
+
+    #[test]
     fn a_tuner_key_has_a_step_and_is_not_protected() {
         for key in KEYS {
             assert_eq!(key.writer == Tuner, key.step > 0.0, "{}", key.name);
