@@ -501,4 +501,23 @@ mod tests {
         assert_eq!(Price::from_raw(-11).floor_to(tick).raw(), -20);
         assert_eq!(Price::from_raw(20).ceil_to(tick).raw(), 20);
     }
+
+    #[test]
+    fn floats_enter_only_where_they_fit() {
+        assert_eq!(Price::from_f64(0.187_8).map(Price::raw), Some(18_780_000));
+        assert_eq!(Price::from_f64(-0.000_000_015).map(Price::raw), Some(-2));
+        for unfit in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 9.3e10, -9.3e10] {
+            assert_eq!(Price::from_f64(unfit), None, "{unfit}");
+        }
+    }
+
+    #[test]
+    fn a_zero_step_or_whole_changes_nothing_or_is_refused() {
+        let price = Price::from_raw(7);
+        assert_eq!(price.floor_to(Price::ZERO), price);
+        assert_eq!(price.ceil_to(Price::ZERO), price);
+        assert!(price.is_multiple_of(Price::ZERO));
+        assert_eq!(Money::ONE.per(Qty::ZERO), None);
+        assert_eq!(Money::ONE.share(Qty::ONE, Qty::ZERO), None);
+    }
 }
