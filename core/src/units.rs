@@ -505,7 +505,9 @@ mod tests {
     #[test]
     fn floats_enter_only_where_they_fit() {
         assert_eq!(Price::from_f64(0.187_8).map(Price::raw), Some(18_780_000));
-        assert_eq!(Price::from_f64(-0.000_000_015).map(Price::raw), Some(-2));
+        // 1/512 is half a raw unit off: away from zero.
+        assert_eq!(Price::from_f64(1.0 / 512.0).map(Price::raw), Some(195_313));
+        assert_eq!(Price::from_f64(-1.0 / 512.0).map(Price::raw), Some(-195_313));
         for unfit in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 9.3e10, -9.3e10] {
             assert_eq!(Price::from_f64(unfit), None, "{unfit}");
         }

@@ -182,7 +182,8 @@ proptest! {
     }
 
     #[test]
-    fn products_agree_with_another_library(price in exact(), qty in exact(), rate in -SCALE..SCALE) {
+    fn products_agree_with_another_library(price in exact(), qty in exact(),
+                                           rate in -SCALE..SCALE) {
         let notional = Price::from_raw(price).notional(Qty::from_raw(qty));
         let expected = i64::try_from(rounded(decimal(price) * decimal(qty))).ok();
         prop_assert_eq!(notional.map(Money::raw), expected);

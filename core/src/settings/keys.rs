@@ -18,7 +18,8 @@ use crate::units::{Money, Rate};
 
 macro_rules! settings_table {
     ($($field:ident: $type:ty = $default:expr;
-        $name:literal, $unit:literal, $domain:expr, $step:literal, $sensitivity:ident, $apply:ident, $writer:ident, $protected:literal,
+        $name:literal, $unit:literal, $domain:expr, $step:literal, $sensitivity:ident,
+        $apply:ident, $writer:ident, $protected:literal,
         $doc:literal;)*) => {
         /// A snapshot of every setting. Immutable while a run reads it; one version at a time.
         #[derive(Clone, Debug, PartialEq)]
