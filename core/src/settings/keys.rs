@@ -18,7 +18,8 @@ use crate::units::{Money, Rate};
 
 macro_rules! settings_table {
     ($($field:ident: $type:ty = $default:expr;
-        $name:literal, $unit:literal, $domain:expr, $step:literal, $sensitivity:ident, $apply:ident, $writer:ident, $protected:literal,
+        $name:literal, $unit:literal, $domain:expr, $step:literal, $sensitivity:ident,
+        $apply:ident, $writer:ident, $protected:literal,
         $doc:literal;)*) => {
         /// A snapshot of every setting. Immutable while a run reads it; one version at a time.
         #[derive(Clone, Debug, PartialEq)]
@@ -304,6 +305,21 @@ mod tests {
             let mut copy = Settings::default();
             assert!((key.set)(&mut copy, &value), "{}", key.name);
             assert_eq!((key.get)(&copy), value);
+        }
+    }
+
+    #[test]
+    fn names_are_section_dot_name_in_lower_snake_case_and_docs_are_sentences() {
+        for key in KEYS {
+            let (section, name) = key.name.split_once('.').expect("a section and a name");
+            for part in [section, name] {
+                let plain = |b: u8| b == b'_' || b.is_ascii_lowercase() || b.is_ascii_digit();
+                assert!(!part.is_empty() && part.bytes().all(plain), "{}", key.name);
+                // The environment form parts sections by two underscores.
+                assert!(!part.contains("__"), "{}", key.name);
+            }
+            assert_ne!(section, "instrument", "that section holds overrides, not settings");
+            assert!(key.doc.ends_with('.'), "{}", key.name);
         }
     }
 
