@@ -15,5 +15,6 @@ pub mod kernel;
 pub mod link;
 pub mod msg;
 pub mod settings;
+pub mod signal;
 pub mod stage;
 pub mod units;
