@@ -102,7 +102,7 @@ pub(super) struct Factor {
 }
 
 const REGIME_DEVIATION: f64 = 1.5;
-const REGIME_MEAN_S: f64 = 480.0;
+const REGIME_MEAN_S: f64 = 720.0;
 const REGIME_TAKES_S: f64 = 30.0;
 /// Mean of the coupling's logit.
 const STRENGTH_MEAN: f64 = 0.9;
@@ -114,9 +114,9 @@ impl Factor {
     pub(super) fn new(mut rng: Rng) -> Self {
         Self {
             level: Wave::new(0.9, 5_400.0, SLOW_S, &mut rng),
-            slow_vol: Wave::new(0.30, 7_200.0, SLOW_S, &mut rng),
-            fast_vol: Wave::new(0.30, 240.0, SLOW_S, &mut rng),
-            shock: Shock::new(240.0, 60.0),
+            slow_vol: Wave::new(0.25, 7_200.0, SLOW_S, &mut rng),
+            fast_vol: Wave::new(0.22, 240.0, SLOW_S, &mut rng),
+            shock: Shock::new(420.0, 60.0),
             regime: 0.0,
             regime_target: 0.0,
             regime_left_s: 0.0,

@@ -62,8 +62,8 @@ fn named(row: &Row) -> Listing {
     }
 }
 
-/// A thin alternative coin: a price between 0.01 and 1,000, a tick between 0.5 and 5 basis points of
-/// it, a lot worth between 0.1 and 1.
+/// A thin alternative coin: a price between 0.002 and 100, a tick of 1 to 5 basis points of it, a lot
+/// worth a few hundredths.
 fn made_up(index: usize) -> Listing {
     let mut rng = Rng::new(0, index as u64);
     let decade = (rng.unit() * 5.0) as u32;

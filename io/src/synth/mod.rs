@@ -1,15 +1,15 @@
 //! The built-in market: perpetuals that move like real ones, made from a seed.
 //!
 //! A paper run without data plays this. One common factor of changing strength drives all
-//! perpetuals ([`factor`]), each with noise and shocks of its own ([`path`]); activity comes in
-//! self-exciting bursts ([`arrivals`]) of quotes and trades on the tick and the lot ([`touch`]). Its
+//! perpetuals (`factor`), each with noise and shocks of its own (`path`); activity comes in
+//! self-exciting bursts (`arrivals`) of quotes and trades on the tick and the lot (`touch`). Its
 //! figures are held against recorded markets by the whole-engine tests. It knows nothing of any
 //! strategy.
 //!
 //! Time advances in slices of a quarter of a second. The price of each perpetual moves once in a
 //! slice, all at the same moment, and shows in whatever it sends next. The same settings give the
 //! same events on every machine; nothing is allocated per event once the queue has grown to the
-//! busiest slice. Cost: about 100 ns an event.
+//! busiest slice. Cost: about 160 ns an event, a quarter of a second for a day of ten instruments.
 
 mod arrivals;
 mod asset;
@@ -147,7 +147,9 @@ impl Source for SynthMarket {
             match msg.kind() {
                 MarketKind::Quote => self.counts.quote += 1,
                 MarketKind::Trade => self.counts.trade += 1,
-                _ => self.counts.mark += 1,
+                MarketKind::Mark => self.counts.mark += 1,
+                // Never made here.
+                MarketKind::Bar | MarketKind::Level | MarketKind::Reset | MarketKind::Gap => {}
             }
             batch.push(msg);
             self.at += 1;
@@ -162,5 +164,25 @@ impl Source for SynthMarket {
     fn progress(&self) -> f64 {
         let whole = self.end.since(START).max(1) as f64;
         (self.slice_start().since(START) as f64 / whole).min(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_queue_does_not_grow_on_the_way() {
+        let settings = Settings { synth_duration_ns: 6 * 3_600_000_000_000, ..Settings::default() };
+        let table = InstrumentTable::new(instruments(&settings)).expect("a valid table");
+        let mut market = SynthMarket::new(&settings, &table);
+        let room = market.queue.capacity();
+        let mut batch = Vec::with_capacity(1);
+        while market.next_ts() != Ok(None) {
+            batch.clear();
+            market.next(&mut batch).expect("never faults");
+        }
+        assert!(market.counts().total() > 200_000);
+        assert_eq!(market.queue.capacity(), room);
     }
 }

@@ -1,5 +1,5 @@
-//! Where the price of one perpetual would be if nothing were rounded: a log-price that moves once a
-//! slice by its share of the common factor and by its own noise and shocks.
+//! Where the price of one perpetual would be if nothing were rounded: it moves once a slice by its
+//! share of the common factor and by its own noise and shocks.
 
 use crate::synth::factor::{Shock, Slice, Wave};
 use crate::synth::rng::Rng;
@@ -10,7 +10,7 @@ use crate::synth::{SLICE_S, SLOW_S};
 const PULL_S: f64 = 40.0 * 86_400.0;
 /// Shocks and what they leave behind make this much more than calm slices alone: the deviation of a
 /// day is the listing's because a calm slice gets less of it.
-const CALM_SHARE: f64 = 0.56;
+const CALM_SHARE: f64 = 0.62;
 
 /// The unrounded price of one perpetual.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub(super) struct Path {
     own_vol: Wave,
     shock: Shock,
     vol: f64,
-    /// Log of price over start price before the slice's moment, and after.
+    /// Price over start price before the slice's moment, and after.
     before: f64,
     after: f64,
 }
@@ -42,11 +42,11 @@ impl Path {
         Self {
             calm: CALM_SHARE * daily_vol * libm::sqrt(SLICE_S / 86_400.0),
             coupling,
-            own_vol: Wave::new(0.30, 1_500.0, SLOW_S, rng),
+            own_vol: Wave::new(0.25, 1_500.0, SLOW_S, rng),
             shock: Shock::new(420.0, 60.0),
             vol: 1.0,
-            before: 0.0,
-            after: 0.0,
+            before: 1.0,
+            after: 1.0,
         }
     }
 
@@ -62,13 +62,16 @@ impl Path {
         let own = rng.bell() + shock;
         let vol = slice.vol * self.vol;
         self.before = self.after;
-        self.after += self.calm * vol * (with * slice.common + without * own);
-        self.after -= self.after * (SLICE_S / PULL_S);
+        let step = self.calm * vol * (with * slice.common + without * own);
+        // The exponential of a step of a few basis points to all digits that show, and above 0 for
+        // any step.
+        self.after *= 1.0 + step + 0.5 * step * step;
+        self.after += (1.0 - self.after) * (SLICE_S / PULL_S);
         Moved { jolt: (with * slice.shock + without * shock).abs(), vol }
     }
 
     /// Price over start price, before or after the slice's moment.
-    pub(super) fn growth(&self, after: bool) -> f64 {
-        libm::exp(if after { self.after } else { self.before })
+    pub(super) const fn growth(&self, after: bool) -> f64 {
+        if after { self.after } else { self.before }
     }
 }

@@ -8,7 +8,7 @@ use crate::synth::listing::Listing;
 use crate::synth::rng::Rng;
 
 /// A spread is wide with this probability in calm times, and likelier the more vol there is.
-const WIDE_CALM: f64 = 0.04;
+const WIDE_CALM: f64 = 0.06;
 const WIDE_MOST: f64 = 0.5;
 /// Mean multiple by which a wide spread exceeds the calm one.
 const WIDE_EXCESS: f64 = 2.5;
@@ -74,12 +74,12 @@ impl Touch {
         if rng.chance((WIDE_CALM * vol).min(WIDE_MOST)) {
             spread += spread.max(0.4) * WIDE_EXCESS * rng.exponential();
         }
-        let spread = (libm::round(spread) as i64).max(1);
+        let spread = nearest(spread);
         let inside =
             price > self.bid as f64 - STICKY_TICKS && price < self.ask as f64 + STICKY_TICKS;
         let stays = inside && self.ask - self.bid == spread;
         if !stays {
-            self.bid = (libm::round(price - 0.5 * spread as f64) as i64).max(1);
+            self.bid = nearest(price - 0.5 * spread as f64);
             self.ask = self.bid + spread;
             self.bid_lots = self.draw_lots(1.0, QTY_SIGMA, rng);
             self.ask_lots = self.draw_lots(1.0, QTY_SIGMA, rng);
@@ -123,12 +123,22 @@ impl Touch {
 
     /// The tick nearest to `price` (ticks).
     pub(super) fn nearest(&self, price: f64) -> Price {
-        Price::from_raw((libm::round(price) as i64).max(1) * self.tick)
+        Price::from_raw(nearest(price) * self.tick)
     }
 
-    /// Lognormal lots around a share of the median touch, at least one.
+    /// Lots around a share of the median touch, at least one; lognormal but for the far ends:
+    /// `(1 + x/16)^16` stands for `e^x`.
     fn draw_lots(&self, share: f64, sigma: f64, rng: &mut Rng) -> i64 {
-        let lots = self.touch_lots * share * libm::exp(sigma * rng.bell());
-        (lots as i64).max(1)
+        let mut scale = 1.0 + sigma * rng.bell() * (1.0 / 16.0);
+        for _ in 0..4 {
+            scale *= scale;
+        }
+        nearest(self.touch_lots * share * scale)
     }
+}
+
+/// The nearest whole number, at least 1.
+const fn nearest(value: f64) -> i64 {
+    let whole = (value + 0.5) as i64;
+    if whole < 1 { 1 } else { whole }
 }

@@ -2,16 +2,16 @@
 
 /// Events of a market, folded to what the figures need as they come in.
 #[derive(Debug, Default)]
-pub struct Tape {
-    pub assets: Vec<AssetTape>,
-    seconds: Runs,
-    bins: Runs,
+pub(super) struct Tape {
+    pub(super) assets: Vec<AssetTape>,
+    per_second: Runs,
+    per_10_ms: Runs,
     span: Option<(i64, i64)>,
 }
 
 #[derive(Debug)]
-pub struct AssetTape {
-    pub name: String,
+pub(super) struct AssetTape {
+    pub(super) name: String,
     first_s: i64,
     /// Last price of each second from `first_s` on, carried forward.
     prices: Vec<f64>,
@@ -37,11 +37,15 @@ impl Runs {
             }
         }
     }
+
+    fn floats(&self) -> Vec<f64> {
+        self.counts.iter().map(|&count| f64::from(count)).collect()
+    }
 }
 
 impl Tape {
     /// Index of an asset, made when it is new.
-    pub fn asset(&mut self, name: &str) -> usize {
+    pub(super) fn asset(&mut self, name: &str) -> usize {
         self.assets.iter().position(|asset| asset.name == name).unwrap_or_else(|| {
             self.assets.push(AssetTape {
                 name: name.to_owned(),
@@ -54,22 +58,22 @@ impl Tape {
     }
 
     /// Counts an event.
-    pub fn event(&mut self, ts_ns: i64) {
-        self.seconds.add(ts_ns.div_euclid(1_000_000_000));
-        self.bins.add(ts_ns.div_euclid(10_000_000));
+    pub(super) fn event(&mut self, ts_ns: i64) {
+        self.per_second.add(ts_ns.div_euclid(1_000_000_000));
+        self.per_10_ms.add(ts_ns.div_euclid(10_000_000));
         let (first, last) = self.span.unwrap_or((ts_ns, ts_ns));
         self.span = Some((first, last.max(ts_ns)));
     }
 
     /// A quote is a price and a spread.
-    pub fn quote(&mut self, asset: usize, ts_ns: i64, bid: f64, ask: f64) {
+    pub(super) fn quote(&mut self, asset: usize, ts_ns: i64, bid: f64, ask: f64) {
         let mid = (bid + ask) * 0.5;
         self.assets[asset].spreads_bps.push((ask - bid) / mid * 1e4);
         self.price(asset, ts_ns, mid);
     }
 
     /// A trade is a price, where there are no quotes.
-    pub fn price(&mut self, asset: usize, ts_ns: i64, price: f64) {
+    pub(super) fn price(&mut self, asset: usize, ts_ns: i64, price: f64) {
         let second = ts_ns.div_euclid(1_000_000_000);
         let asset = &mut self.assets[asset];
         if asset.prices.is_empty() {
@@ -86,7 +90,7 @@ impl Tape {
     }
 
     /// Log returns over `step_s` seconds of every asset over the span that all have in common.
-    pub fn returns(&self, step_s: usize) -> Vec<Vec<f64>> {
+    pub(super) fn returns(&self, step_s: usize) -> Vec<Vec<f64>> {
         let first = self.assets.iter().map(|a| a.first_s).max().unwrap_or(0);
         let len = |a: &AssetTape| a.prices.len().saturating_sub((first - a.first_s) as usize);
         let common = self.assets.iter().map(len).min().unwrap_or(0);
@@ -98,29 +102,38 @@ impl Tape {
     }
 
     /// Log returns over `step_s` seconds of each asset over its own span.
-    pub fn own_returns(&self, step_s: usize) -> Vec<Vec<f64>> {
+    pub(super) fn own_returns(&self, step_s: usize) -> Vec<Vec<f64>> {
         self.assets.iter().map(|asset| log_returns(&asset.prices, step_s)).collect()
     }
 
+    /// Events so far.
+    pub(super) fn events(&self) -> u32 {
+        self.per_second.counts.iter().sum()
+    }
+
+    /// Seconds from the first event to the last, both counted.
+    pub(super) fn seconds(&self) -> usize {
+        let (first, last) = self.span.unwrap_or((0, 0));
+        (last / 1_000_000_000 - first / 1_000_000_000 + 1) as usize
+    }
+
     /// Mean events a second, and the 99th percentile over the mean.
-    pub fn rate(&self) -> (f64, f64) {
-        let (first, last) = self.span.unwrap_or((0, 1));
-        let seconds = (last / 1_000_000_000 - first / 1_000_000_000 + 1) as usize;
-        let mut counts: Vec<f64> = self.seconds.counts.iter().map(|&c| f64::from(c)).collect();
-        let mean = counts.iter().sum::<f64>() / seconds as f64;
-        counts.resize(counts.len().max(seconds), 0.0);
+    pub(super) fn rate(&self) -> (f64, f64) {
+        let mut counts = self.per_second.floats();
+        let mean = counts.iter().sum::<f64>() / self.seconds() as f64;
+        counts.resize(counts.len().max(self.seconds()), 0.0);
         (mean, quantile(&mut counts, 0.99) / mean)
     }
 
     /// Events per 10 ms that has any: median, 99th percentile, most.
-    pub fn bursts(&self) -> (f64, f64, f64) {
-        let mut counts: Vec<f64> = self.bins.counts.iter().map(|&c| f64::from(c)).collect();
+    pub(super) fn bursts(&self) -> (f64, f64, f64) {
+        let mut counts = self.per_10_ms.floats();
         let (p50, p99) = (quantile(&mut counts, 0.5), quantile(&mut counts, 0.99));
         (p50, p99, counts.last().copied().unwrap_or(0.0))
     }
 
     /// Median spread in basis points of each asset that has quotes, and its 95th percentile over that.
-    pub fn spreads(&self) -> Vec<(f64, f64)> {
+    pub(super) fn spreads(&self) -> Vec<(f64, f64)> {
         let quoted = self.assets.iter().filter(|asset| !asset.spreads_bps.is_empty());
         let of = |asset: &AssetTape| {
             let mut spreads = asset.spreads_bps.clone();
@@ -131,24 +144,24 @@ impl Tape {
     }
 }
 
-pub fn log_returns(prices: &[f64], step: usize) -> Vec<f64> {
+pub(super) fn log_returns(prices: &[f64], step: usize) -> Vec<f64> {
     let sampled: Vec<f64> = prices.iter().step_by(step).map(|price| price.ln()).collect();
     sampled.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 
 /// Nearest-rank quantile; sorts.
-pub fn quantile(values: &mut [f64], q: f64) -> f64 {
+pub(super) fn quantile(values: &mut [f64], q: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let rank = (q * values.len() as f64).ceil() as usize;
     values.get(rank.max(1) - 1).copied().unwrap_or(f64::NAN)
 }
 
-pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
+pub(super) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     quantile(&mut values.into_iter().collect::<Vec<_>>(), 0.5)
 }
 
 /// Population standard deviation and kurtosis (3 for a normal).
-pub fn moments(values: &[f64]) -> (f64, f64) {
+pub(super) fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let power = |p: i32| values.iter().map(|v| (v - mean).powi(p)).sum::<f64>() / n;
@@ -157,7 +170,7 @@ pub fn moments(values: &[f64]) -> (f64, f64) {
 }
 
 /// Mean autocorrelation of absolute values over the lags 1 to 10.
-pub fn clustering(values: &[f64]) -> f64 {
+pub(super) fn clustering(values: &[f64]) -> f64 {
     let sizes: Vec<f64> = values.iter().map(|v| v.abs()).collect();
     let mean = sizes.iter().sum::<f64>() / sizes.len() as f64;
     let variance: f64 = sizes.iter().map(|v| (v - mean).powi(2)).sum();
@@ -168,7 +181,7 @@ pub fn clustering(values: &[f64]) -> f64 {
 }
 
 /// First-eigenvalue share of the correlation matrix of a moving window of returns.
-pub struct Share {
+pub(super) struct Share {
     window: usize,
     products: Vec<f64>,
     sums: Vec<f64>,
@@ -177,7 +190,7 @@ pub struct Share {
 }
 
 impl Share {
-    pub fn new(assets: usize, window: usize) -> Self {
+    pub(super) fn new(assets: usize, window: usize) -> Self {
         Self {
             window,
             products: vec![0.0; assets * assets],
@@ -188,17 +201,18 @@ impl Share {
     }
 
     fn count(&mut self, returns: &[Vec<f64>], at: usize, weight: f64) {
-        let n = self.sums.len();
-        for i in 0..n {
-            self.sums[i] += weight * returns[i][at];
-            for j in 0..n {
-                self.products[i * n + j] += weight * returns[i][at] * returns[j][at];
+        let rows = self.products.chunks_mut(returns.len());
+        for ((own, sum), row) in returns.iter().zip(&mut self.sums).zip(rows) {
+            let weighted = weight * own[at];
+            *sum += weighted;
+            for (other, product) in returns.iter().zip(row) {
+                *product += weighted * other[at];
             }
         }
     }
 
     /// Takes in the returns at `at`; the share of the window that ends there, once it is full.
-    pub fn step(&mut self, returns: &[Vec<f64>], at: usize) -> Option<f64> {
+    pub(super) fn step(&mut self, returns: &[Vec<f64>], at: usize) -> Option<f64> {
         self.count(returns, at, 1.0);
         if at >= self.window {
             self.count(returns, at - self.window, -1.0);
@@ -240,7 +254,7 @@ impl Share {
 }
 
 /// First-eigenvalue shares of windows of `window` returns, one every `stride`.
-pub fn shares(returns: &[Vec<f64>], window: usize, stride: usize) -> Vec<f64> {
+pub(super) fn shares(returns: &[Vec<f64>], window: usize, stride: usize) -> Vec<f64> {
     let mut share = Share::new(returns.len(), window);
     let len = returns.iter().map(Vec::len).min().unwrap_or(0);
     let all: Vec<f64> = (0..len).filter_map(|at| share.step(returns, at)).collect();
@@ -248,7 +262,7 @@ pub fn shares(returns: &[Vec<f64>], window: usize, stride: usize) -> Vec<f64> {
 }
 
 /// The short window's change of share less the long window's, per return, from where both exist.
-pub fn velocity_divergence(returns: &[Vec<f64>], short: usize, long: usize) -> Vec<f64> {
+pub(super) fn velocity_divergence(returns: &[Vec<f64>], short: usize, long: usize) -> Vec<f64> {
     let (short, long) = (shares(returns, short, 1), shares(returns, long, 1));
     let skip = short.len().saturating_sub(long.len());
     let steps = |shares: &[f64]| shares.windows(2).map(|w| w[1] - w[0]).collect::<Vec<_>>();
@@ -256,6 +270,6 @@ pub fn velocity_divergence(returns: &[Vec<f64>], short: usize, long: usize) -> V
 }
 
 /// Share of the values below `bar`.
-pub fn share_below(values: &[f64], bar: f64) -> f64 {
+pub(super) fn share_below(values: &[f64], bar: f64) -> f64 {
     values.iter().filter(|v| **v < bar).count() as f64 / values.len().max(1) as f64
 }
