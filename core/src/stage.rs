@@ -52,6 +52,13 @@ pub trait Stage: Send {
         None
     }
 
+    /// True when the last poll left nothing behind: every link that it reads was empty at the end, and
+    /// nothing else is due at the same time. A runner in virtual time then skips the poll that would only
+    /// find this out. `false` is always right, and costs that poll.
+    fn drained(&self) -> bool {
+        false
+    }
+
     /// True once the stage will never produce work again.
     fn finished(&self) -> bool {
         false
