@@ -16,4 +16,5 @@ pub mod link;
 pub mod msg;
 pub mod settings;
 pub mod stage;
+pub mod topology;
 pub mod units;

@@ -1,3 +1,7 @@
 //! Bytes in and out: recorded data, wire formats, the paper venue, the journal, clocks and threads.
 
+pub mod affinity;
+pub mod clock;
+pub mod idle;
+pub mod regime;
 pub mod source;
