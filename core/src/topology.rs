@@ -166,10 +166,7 @@ pub const LINKS: &[LinkSpec] = &[
         ..row("tap", End::Ingest, End::Signal, "MarketMsg", MARKET, 4096)
     },
     // The paper venue must see every print: fills depend on them.
-    LinkSpec {
-        live: None,
-        ..row("feed", End::Ingest, End::Egress, "MarketMsg", MARKET, 65_536)
-    },
+    LinkSpec { live: None, ..row("feed", End::Ingest, End::Egress, "MarketMsg", MARKET, 65_536) },
     row("scan", End::Signal, End::Kernel, "ScanMsg", SCAN, 1024),
     row("ack", End::Egress, End::Kernel, "VenueMsg", VENUE, 4096),
     LinkSpec {
@@ -291,9 +288,11 @@ const fn is(end: Option<End>, other: End) -> bool {
 #[must_use]
 pub fn render() -> String {
     let mut stages = Vec::from([["stage", "in the dedicated layout", "does"].map(String::from)]);
-    stages.extend(STAGES.iter().map(|stage| {
-        [stage.end.as_str(), stage.dedicated.as_str(), stage.does].map(String::from)
-    }));
+    stages.extend(
+        STAGES.iter().map(|stage| {
+            [stage.end.as_str(), stage.dedicated.as_str(), stage.does].map(String::from)
+        }),
+    );
     let heads = ["link", "from", "to", "message", "bytes", "depth", "ring", "when full"];
     let mut links = Vec::from([heads.map(String::from)]);
     links.extend(LINKS.iter().map(|link| {

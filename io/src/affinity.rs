@@ -131,12 +131,12 @@ pub enum AffinityFault {
         /// Which.
         core: usize,
         /// Which are.
-        usable: CoreSet,
+        usable: Box<CoreSet>,
     },
     /// The kernel refused, or did something else than what it was told.
     Refused {
         /// The mask asked for.
-        wanted: CoreSet,
+        wanted: Box<CoreSet>,
         /// What happened.
         found: String,
     },
@@ -234,10 +234,9 @@ pub fn current_mask() -> Result<CoreSet, AffinityFault> {
 /// [`AffinityFault::Refused`] when the kernel refuses or the mask read back is another one.
 pub fn set_mask(mask: &CoreSet) -> Result<(), AffinityFault> {
     // SAFETY: the kernel reads the size given, which is that of the array; 0 is this thread.
-    let outcome = unsafe {
-        libc::sched_setaffinity(0, size_of_val(&mask.words), mask.words.as_ptr().cast())
-    };
-    let refused = |found| AffinityFault::Refused { wanted: *mask, found };
+    let outcome =
+        unsafe { libc::sched_setaffinity(0, size_of_val(&mask.words), mask.words.as_ptr().cast()) };
+    let refused = |found| AffinityFault::Refused { wanted: Box::new(*mask), found };
     if outcome != 0 {
         return Err(refused(io::Error::last_os_error().to_string()));
     }
@@ -249,7 +248,7 @@ fn read_back(mask: &CoreSet) -> Result<(), AffinityFault> {
     if now == *mask {
         return Ok(());
     }
-    Err(AffinityFault::Refused { wanted: *mask, found: format!("its mask is {now}") })
+    Err(AffinityFault::Refused { wanted: Box::new(*mask), found: format!("its mask is {now}") })
 }
 
 /// Pins the calling thread to one core and reads the mask back.
@@ -260,12 +259,12 @@ fn read_back(mask: &CoreSet) -> Result<(), AffinityFault> {
 pub fn pin(core: usize, usable: &CoreSet) -> Result<(), AffinityFault> {
     // The library indexes a mask of CORES_MAX cores with the number: it must be validated first.
     if !usable.contains(core) {
-        return Err(AffinityFault::NotUsable { core, usable: *usable });
+        return Err(AffinityFault::NotUsable { core, usable: Box::new(*usable) });
     }
     let only = CoreSet::only(core);
     if !core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
         let found = io::Error::last_os_error().to_string();
-        return Err(AffinityFault::Refused { wanted: only, found });
+        return Err(AffinityFault::Refused { wanted: Box::new(only), found });
     }
     read_back(&only)
 }
@@ -323,7 +322,7 @@ mod tests {
         for core in [1023, 1024, usize::MAX] {
             let before = current_mask();
             let fault = pin(core, &usable).unwrap_err();
-            assert_eq!(fault, AffinityFault::NotUsable { core, usable });
+            assert_eq!(fault, AffinityFault::NotUsable { core, usable: Box::new(usable) });
             let text = fault.to_string();
             assert!(text.contains(&format!("core {core}")) && text.contains(&usable.to_string()));
             assert!(text.contains("engine.cores"), "{text}");
@@ -335,7 +334,7 @@ mod tests {
     fn a_mask_without_a_real_core_is_refused() {
         for mask in [CoreSet::EMPTY, CoreSet::only(1023)] {
             let fault = apart(|| set_mask(&mask)).unwrap_err();
-            assert!(matches!(fault, AffinityFault::Refused { wanted, .. } if wanted == mask));
+            assert!(matches!(fault, AffinityFault::Refused { wanted, .. } if *wanted == mask));
         }
     }
 

@@ -53,7 +53,7 @@ impl Idler {
     }
 
     /// What to do after one more empty poll.
-    pub fn next(&mut self) -> Rest {
+    pub fn rest(&mut self) -> Rest {
         match self.strategy {
             Idle::Spin => Rest::None,
             Idle::SpinPause => Rest::Hint,
@@ -70,9 +70,9 @@ impl Idler {
         }
     }
 
-    /// Does what [`Idler::next`] says.
+    /// Does what [`Idler::rest`] says.
     pub fn idle(&mut self) {
-        match self.next() {
+        match self.rest() {
             Rest::None => {}
             Rest::Hint => std::hint::spin_loop(),
             Rest::Yield => std::thread::yield_now(),
@@ -87,7 +87,7 @@ mod tests {
 
     fn rests(strategy: Idle, polls: usize) -> Vec<Rest> {
         let mut idler = Idler::new(strategy);
-        (0..polls).map(|_| idler.next()).collect()
+        (0..polls).map(|_| idler.rest()).collect()
     }
 
     #[test]
@@ -115,13 +115,13 @@ mod tests {
     fn work_starts_the_backoff_over() {
         let mut idler = Idler::new(Idle::Backoff);
         for _ in 0..SPINS + YIELDS + 5 {
-            idler.next();
+            idler.rest();
         }
         idler.reset();
-        assert_eq!(idler.next(), Rest::Hint);
+        assert_eq!(idler.rest(), Rest::Hint);
         for _ in 1..SPINS + YIELDS {
-            idler.next();
+            idler.rest();
         }
-        assert_eq!(idler.next(), Rest::Sleep(PARK_NS_MIN));
+        assert_eq!(idler.rest(), Rest::Sleep(PARK_NS_MIN));
     }
 }

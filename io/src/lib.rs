@@ -4,4 +4,5 @@ pub mod affinity;
 pub mod clock;
 pub mod idle;
 pub mod regime;
+pub mod runner;
 pub mod source;
