@@ -40,6 +40,10 @@ impl Work {
 ///
 /// Rules, tested for every stage: without input `poll` returns [`Work::NONE`]; one poll handles at most
 /// its budget of messages per link; nothing is allocated after warm-up.
+///
+/// A stage that waits for a link read outside the turn (at full speed the kernel for the journal's links)
+/// makes sure of room for a whole budget before it begins, or does nothing and reports back-pressure. The
+/// runner then polls it alone until it moves, so the speed of the journal cannot reorder its inputs.
 pub trait Stage: Send {
     /// Name as in the topology table.
     fn name(&self) -> &'static str;

@@ -178,14 +178,13 @@ pub const LINKS: &[LinkSpec] = &[
         replay: WhenFull::BlockNewRisk,
         ..row("command", End::Kernel, End::Egress, "CommandMsg", COMMAND, 256)
     },
+    // At full speed the kernel waits for the journal: what it does must not depend on how fast that is.
     LinkSpec {
         paced: WhenFull::BlockNewRisk,
-        replay: WhenFull::BlockNewRisk,
         ..row("record", End::Kernel, End::Journal, "RecordMsg", RECORD, 65_536)
     },
     LinkSpec {
         paced: WhenFull::BlockNewRisk,
-        replay: WhenFull::BlockNewRisk,
         ..row("input", End::Kernel, End::Journal, "bytes", 1, 8 << 20)
     },
     LinkSpec {
@@ -282,6 +281,22 @@ const fn is(end: Option<End>, other: End) -> bool {
         Some(end) => end.code() == other.code(),
         None => false,
     }
+}
+
+/// True when `producer`, at full speed, waits for a link that `consumer` reads.
+#[must_use]
+pub const fn waits_for(producer: End, consumer: End) -> bool {
+    let mut at = 0;
+    while at < LINKS.len() {
+        let link = &LINKS[at];
+        let from_it = is(link.live, producer) || is(link.paper, producer);
+        let waits = matches!(link.replay, WhenFull::Wait);
+        if from_it && waits && link.consumer.code() == consumer.code() {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }
 
 /// Both tables as aligned markdown, for people.
@@ -382,6 +397,16 @@ mod tests {
         assert_eq!(fed(End::Kernel), ["egress", "journal"]);
         assert_eq!(fed(End::Egress), ["kernel"]);
         assert_eq!(fed(End::Journal), [""; 0]);
+    }
+
+    #[test]
+    fn at_full_speed_the_kernel_waits_for_the_journal_and_for_nobody_else() {
+        let waits = |producer| -> Vec<&str> {
+            End::ALL.iter().filter(|c| waits_for(producer, **c)).map(|c| c.as_str()).collect()
+        };
+        assert_eq!(waits(End::Kernel), ["journal"]);
+        assert_eq!(waits(End::Ingest), ["signal", "kernel", "egress"]);
+        assert_eq!(waits(End::Egress), ["kernel"]);
     }
 
     #[test]

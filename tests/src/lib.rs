@@ -1,5 +1,7 @@
 //! Harness of the whole-engine tests.
 
+pub mod toy;
+
 use std::path::{Path, PathBuf};
 
 /// A file or folder of the shared test inputs beside the checkout (`../shared/<path>`), or `None` with a

@@ -1,12 +1,16 @@
 //! A crew: the stages of one thread, polled in order, with the thread's time and counts.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use hdrhistogram::Histogram;
-use pinion_core::stage::Stage;
-use pinion_core::topology::{End, feeds};
+use pinion_core::settings::Idle;
+use pinion_core::stage::{Stage, Work};
+use pinion_core::topology::{End, feeds, waits_for};
 use pinion_core::units::Nanos;
 
-use super::{DRIVEN, StageReport, ThreadReport};
+use super::{DRIVEN, STALL_NS, StageReport, ThreadReport};
 use crate::clock::Stopwatch;
+use crate::idle::Idler;
 use crate::regime::{Regime, RegimeMeter};
 
 /// Set of stages by [`End::code`].
@@ -30,6 +34,25 @@ const FED: [Ends; DRIVEN] = {
         producer += 1;
     }
     fed
+};
+
+/// Stages that wait for the journal at full speed. They wait for nobody else, so that a blocked one need not
+/// let the others run to get on.
+const OUTWARD: Ends = {
+    let mut outward = 0;
+    let mut producer = 0;
+    while producer < DRIVEN {
+        if waits_for(End::ALL[producer], End::Journal) {
+            outward |= 1 << producer;
+            let mut consumer = 0;
+            while consumer < DRIVEN {
+                assert!(!waits_for(End::ALL[producer], End::ALL[consumer]));
+                consumer += 1;
+            }
+        }
+        producer += 1;
+    }
+    outward
 };
 
 /// Durations from 1 ns to 10 s with three digits; longer ones count as 10 s. Allocates once, 190 KiB.
@@ -56,6 +79,43 @@ pub(super) struct Round {
     pub(super) blocked: Option<End>,
     /// The last stage that worked.
     pub(super) worked: Option<End>,
+    /// The round was given up.
+    pub(super) halt: Option<Halt>,
+}
+
+/// Why waiting for a link was given up.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Halt {
+    /// The stop flag was set.
+    Stopped,
+    /// Nothing has moved for [`STALL_NS`].
+    Stalled(End),
+}
+
+/// Waiting for another thread to empty a link. For virtual time, where nothing else may happen meanwhile.
+pub(super) struct Patience<'a> {
+    stop: &'a AtomicBool,
+    idler: Idler,
+    until_ns: u64,
+}
+
+impl<'a> Patience<'a> {
+    fn new(stop: &'a AtomicBool, now_ns: u64) -> Self {
+        let until_ns = now_ns.saturating_add(STALL_NS);
+        Self { stop, idler: Idler::new(Idle::Backoff), until_ns }
+    }
+
+    /// Gives way once.
+    fn wait(&mut self, end: End, now_ns: u64) -> Option<Halt> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Some(Halt::Stopped);
+        }
+        if now_ns > self.until_ns {
+            return Some(Halt::Stalled(end));
+        }
+        self.idler.idle();
+        None
+    }
 }
 
 /// What the stages of a crew wait for.
@@ -129,39 +189,57 @@ impl<'a> Crew<'a> {
         self.regime = Regime::Housekeeping;
     }
 
-    /// Polls each stage of `pending` once, in order; a stage that an earlier one just fed as well.
+    /// Polls each stage of `pending` once, in order; a stage that an earlier one just fed as well. In virtual
+    /// time (`holds`) a stage that waits for the journal is waited for, unless the flag is set.
     #[inline]
-    pub(super) fn round(&mut self, now: Nanos, mut pending: Ends) -> Round {
-        let mut round = Round { work: 0, pending: 0, blocked: None, worked: None };
-        for member in &mut self.members {
-            let bit = 1 << member.end.code();
+    pub(super) fn round(
+        &mut self,
+        now: Nanos,
+        mut pending: Ends,
+        holds: Option<&AtomicBool>,
+    ) -> Round {
+        let mut round = Round { work: 0, pending: 0, blocked: None, worked: None, halt: None };
+        for place in 0..self.members.len() {
+            let member = &mut self.members[place];
+            let end = member.end;
+            let bit = 1 << end.code();
             if pending & bit == 0 {
                 continue;
             }
             pending &= !bit;
-            let work = member.stage.poll(now);
-            let report = &mut member.report;
-            report.polls += 1;
+            let mut work = member.stage.poll(now);
+            member.report.polls += 1;
+            if work.backpressured
+                && OUTWARD & bit != 0
+                && let Some(stop) = holds
+            {
+                match self.hold(place, now, work, stop) {
+                    Ok(moved) => work = moved,
+                    Err(halt) => round.halt = Some(halt),
+                }
+            }
+            let member = &mut self.members[place];
             if work.count > 0 {
-                report.work += u64::from(work.count);
+                member.report.work += u64::from(work.count);
                 round.work += u64::from(work.count);
-                round.worked = Some(member.end);
-                pending |= FED[member.end as usize];
+                round.worked = Some(end);
+                pending |= FED[end as usize];
                 if !member.stage.drained() {
                     pending |= bit;
                 }
                 if work.commands > 0 {
-                    report.commands += u64::from(work.commands);
-                    if member.end == End::Kernel {
-                        let passed_ns = self.stopwatch.read_ns() - self.turn_started_ns;
+                    member.report.commands += u64::from(work.commands);
+                    if end == End::Kernel {
+                        let now_ns = self.stopwatch.read_ns();
+                        let passed_ns = now_ns.saturating_sub(self.turn_started_ns);
                         self.tick_to_order_ns.saturating_record(passed_ns);
                     }
                 }
             }
             if work.backpressured {
-                report.backpressured += 1;
+                member.report.backpressured += 1;
                 pending |= bit;
-                round.blocked = round.blocked.or(Some(member.end));
+                round.blocked = round.blocked.or(Some(end));
             }
         }
         self.turns += 1;
@@ -173,6 +251,52 @@ impl<'a> Crew<'a> {
         };
         round.pending = pending;
         round
+    }
+
+    /// Polls one stage until no full link stops it any more; returns all that it did.
+    #[cold]
+    fn hold(
+        &mut self,
+        place: usize,
+        now: Nanos,
+        mut work: Work,
+        stop: &AtomicBool,
+    ) -> Result<Work, Halt> {
+        let mut now_ns = self.stopwatch.read_ns();
+        self.meter.charge(Regime::Working, now_ns);
+        let mut patience = Patience::new(stop, now_ns);
+        while work.backpressured {
+            let member = &mut self.members[place];
+            if let Some(halt) = patience.wait(member.end, now_ns) {
+                return Err(halt);
+            }
+            let more = member.stage.poll(now);
+            member.report.polls += 1;
+            member.report.backpressured += 1;
+            work = Work { backpressured: more.backpressured, ..work.and(more) };
+            now_ns = self.stopwatch.read_ns();
+            self.meter.charge(Regime::Backpressured, now_ns);
+            if more.count > 0 {
+                patience = Patience::new(stop, now_ns);
+            }
+        }
+        Ok(work)
+    }
+
+    /// Gives way to other threads and polls all, until anything moves; returns that round.
+    #[cold]
+    pub(super) fn wait_for_room(&mut self, now: Nanos, end: End, stop: &AtomicBool) -> Round {
+        let mut now_ns = self.begin();
+        let mut patience = Patience::new(stop, now_ns);
+        loop {
+            let halt = patience.wait(end, now_ns);
+            now_ns = self.begin();
+            let mut round = self.round(now, ALL, Some(stop));
+            round.halt = round.halt.or(halt);
+            if round.work > 0 || round.blocked.is_none() || round.halt.is_some() {
+                return round;
+            }
+        }
     }
 
     /// What the stages wait for, at `now`.

@@ -146,7 +146,7 @@ impl Worker<'_, '_> {
             turn_ns = self.crew.begin();
         }
         self.now = self.now.max(self.hub.time.at(turn_ns));
-        let round = self.crew.round(self.now, ALL);
+        let round = self.crew.round(self.now, ALL, None);
         if round.work > 0 {
             self.idler.reset();
             let (_, work) = self.crew.totals();

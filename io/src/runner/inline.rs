@@ -1,22 +1,20 @@
 //! The inline layout: one thread, virtual time, the same outputs for the same inputs.
 //!
 //! A turn polls the stages at one moment until all are at rest; then time jumps to the earliest deadline.
-//! Real time has no influence: a stage that waits for a full link (whose reader is the journal's thread)
-//! holds virtual time until there is room.
+//! Real time has no influence: when the kernel waits for the journal's thread, everything waits.
 //!
 //! Cost beside the stages: a stopwatch reading and four calls per round, one round per moment where the
 //! stages say that they are drained, two where they do not.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use pinion_core::settings::{Idle, Layout};
+use pinion_core::settings::Layout;
 use pinion_core::topology::End;
 use pinion_core::units::Nanos;
 
-use super::crew::{ALL, Crew, Deadlines, Round};
-use super::{Ending, GRACE_NS, RunError, RunReport, STALL_NS, StageSet, TurnObserver};
+use super::crew::{ALL, Crew, Deadlines, Halt};
+use super::{Ending, GRACE_NS, RunError, RunReport, StageSet, TurnObserver};
 use crate::clock::Stopwatch;
-use crate::idle::Idler;
 
 /// Rounds that a moment may take. Far beyond any real burst: a round moves whole budgets.
 const ROUNDS_MAX: u64 = 1_000_000;
@@ -96,41 +94,23 @@ impl Virtual<'_, '_> {
         let mut pending = ALL;
         while pending != 0 {
             self.crew.begin();
-            let round = self.crew.round(self.now, pending);
+            let mut round = self.crew.round(self.now, pending, Some(self.stop));
+            if let (0, Some(end), None) = (round.work, round.blocked, round.halt) {
+                round = self.crew.wait_for_room(self.now, end, self.stop);
+            }
+            match round.halt {
+                None => {}
+                Some(Halt::Stopped) => return Ok(None),
+                Some(Halt::Stalled(end)) => {
+                    let stage = self.crew.name(end);
+                    return Err(RunError::Stalled { stage, now: self.now });
+                }
+            }
             total += round.work;
             pending = round.pending;
-            if round.work == 0 && round.blocked.is_some() {
-                let Some(round) = self.wait_for_room()? else { return Ok(None) };
-                total += round.work;
-                pending = round.pending;
-            }
             self.count_round(round.worked)?;
         }
         Ok(Some(total))
-    }
-
-    /// Gives way to the thread that empties the full link until something moves again; returns the round
-    /// in which it did, or `None` when the stop flag is set.
-    fn wait_for_room(&mut self) -> Result<Option<Round>, RunError> {
-        let mut idler = Idler::new(Idle::Backoff);
-        let since_ns = self.crew.begin();
-        loop {
-            idler.idle();
-            if self.stop.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
-            let now_ns = self.crew.begin();
-            let round = self.crew.round(self.now, ALL);
-            match round.blocked {
-                Some(end) if round.work == 0 => {
-                    if now_ns.saturating_sub(since_ns) > STALL_NS {
-                        let stage = self.crew.name(end);
-                        return Err(RunError::Stalled { stage, now: self.now });
-                    }
-                }
-                _ => return Ok(Some(round)),
-            }
-        }
     }
 
     fn next(&mut self, work: u64) -> Result<Next, RunError> {

@@ -163,7 +163,7 @@ fn shared_paced(
             turn_ns = crew.begin();
         }
         now = now.max(clock.at(turn_ns));
-        let round = crew.round(now, ALL);
+        let round = crew.round(now, ALL, None);
         if round.work > 0 {
             idler.reset();
             continue;
