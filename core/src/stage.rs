@@ -56,9 +56,9 @@ pub trait Stage: Send {
         None
     }
 
-    /// True when the last poll left nothing behind: every link that it reads was empty at the end, and
-    /// nothing else is due at the same time. A runner in virtual time then skips the poll that would only
-    /// find this out. `false` is always right, and costs that poll.
+    /// True when a poll at the time of the last one would find nothing: every link that it reads is empty
+    /// now, and nothing else is due at that time. A runner in virtual time then spares that poll. `false` is
+    /// always right, and costs it.
     fn drained(&self) -> bool {
         false
     }
