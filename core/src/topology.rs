@@ -375,7 +375,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "no link of the topology has that name")]
     fn an_unknown_link_is_a_programming_error() {
-        let _ = spec("markets");
+        assert_eq!(spec("markets").depth, 0, "there is no such row");
     }
 
     #[test]

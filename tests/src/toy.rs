@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use pinion_core::id::{ClientId, InstrumentId, TextId};
 use pinion_core::link::{Full, Rx, Tx, link};
@@ -39,6 +40,8 @@ pub struct ToyShape {
     pub depth: usize,
     /// Depth of the link to the toy journal.
     pub journal_depth: usize,
+    /// How long the toy journal sleeps after each digest; 0 for not at all.
+    pub journal_nap_ns: u64,
     /// The stages say when they are drained.
     pub says_drained: bool,
 }
@@ -51,6 +54,7 @@ impl Default for ToyShape {
             latency_ns: 1_000_000,
             depth: 1024,
             journal_depth: 1024,
+            journal_nap_ns: 0,
             says_drained: true,
         }
     }
@@ -103,36 +107,14 @@ impl Toy {
         let stop = Arc::new(AtomicBool::new(false));
         let journal = {
             let stop = Arc::clone(&stop);
-            std::thread::spawn(move || journal(record_rx, &stop))
+            let nap = Duration::from_nanos(shape.journal_nap_ns);
+            std::thread::spawn(move || journal(record_rx, nap, &stop))
         };
-        let drains = shape.says_drained;
         Self {
             ingest: ToyIngest::new(shape, [market_tx, tap_tx, feed_tx]),
-            signal: ToySignal { tap: tap_rx, scan: Sender::new(scan_tx), seen: 0, drains },
-            kernel: ToyKernel {
-                market: market_rx,
-                scan: scan_rx,
-                ack: ack_rx,
-                command: command_tx,
-                backlog: VecDeque::new(),
-                record: record_tx,
-                totals: (0, 0),
-                scans: 0,
-                acks: (0, 0),
-                digest: 0,
-                mask: None,
-                drains,
-            },
-            egress: ToyEgress {
-                feed: feed_rx,
-                command: command_rx,
-                ack: Sender::new(ack_tx),
-                waiting: VecDeque::new(),
-                latency_ns: shape.latency_ns,
-                totals: (0, 0),
-                mask: None,
-                drains,
-            },
+            signal: ToySignal::new(shape, tap_rx, scan_tx),
+            kernel: ToyKernel::new(shape, (market_rx, scan_rx, ack_rx), command_tx, record_tx),
+            egress: ToyEgress::new(shape, feed_rx, command_rx, ack_tx),
             stop,
             journal,
         }
@@ -166,12 +148,15 @@ impl Toy {
     }
 }
 
-fn journal(mut records: Rx<u64>, stop: &AtomicBool) -> (u64, u64) {
+fn journal(mut records: Rx<u64>, nap: Duration, stop: &AtomicBool) -> (u64, u64) {
     let mut totals = (0, 0u64);
     loop {
         let stopped = stop.load(Ordering::Acquire);
         while let Some(digest) = records.pop() {
             totals = (totals.0 + 1, totals.1.wrapping_add(digest));
+            if !nap.is_zero() {
+                std::thread::sleep(nap);
+            }
         }
         if stopped {
             return totals;
@@ -215,6 +200,7 @@ pub struct ToyIngest {
     events: u64,
     step_ns: i64,
     next: u64,
+    now: Nanos,
     drains: bool,
     /// Polls so far, for whoever watches from outside.
     pub polls: Arc<AtomicU64>,
@@ -229,6 +215,7 @@ impl ToyIngest {
             events: shape.events,
             step_ns: shape.step_ns,
             next: 0,
+            now: Nanos::ZERO,
             drains: shape.says_drained,
             polls: Arc::default(),
         }
@@ -246,6 +233,7 @@ impl Stage for ToyIngest {
 
     fn poll(&mut self, now: Nanos) -> Work {
         self.polls.fetch_add(1, Ordering::Relaxed);
+        self.now = now;
         let mut work = Work::NONE;
         while self.next < self.events && self.moment() <= now && work.count < BUDGET {
             if self.links.iter().any(|link| link.free() == 0) {
@@ -270,7 +258,7 @@ impl Stage for ToyIngest {
     }
 
     fn drained(&self) -> bool {
-        self.drains
+        self.drains && self.next_deadline().is_none_or(|deadline| deadline > self.now)
     }
 
     fn finished(&self) -> bool {
@@ -285,6 +273,14 @@ pub struct ToySignal {
     scan: Sender<ScanMsg>,
     seen: u32,
     drains: bool,
+}
+
+impl ToySignal {
+    /// Scans what comes on the tap.
+    #[must_use]
+    pub fn new(shape: &ToyShape, tap: Rx<MarketMsg>, scan: Tx<ScanMsg>) -> Self {
+        Self { tap, scan: Sender::new(scan), seen: 0, drains: shape.says_drained }
+    }
 }
 
 impl Stage for ToySignal {
@@ -323,7 +319,7 @@ impl Stage for ToySignal {
     }
 
     fn drained(&self) -> bool {
-        self.drains && self.tap.is_empty()
+        self.drains && self.tap.is_empty() && self.scan.kept.is_none()
     }
 }
 
@@ -346,6 +342,30 @@ pub struct ToyKernel {
 }
 
 impl ToyKernel {
+    /// Reads market, scans and answers; writes commands and digests.
+    #[must_use]
+    pub fn new(
+        shape: &ToyShape,
+        (market, scan, ack): (Rx<MarketMsg>, Rx<ScanMsg>, Rx<VenueMsg>),
+        command: Tx<CommandMsg>,
+        record: Tx<u64>,
+    ) -> Self {
+        Self {
+            market,
+            scan,
+            ack,
+            command,
+            backlog: VecDeque::new(),
+            record,
+            totals: (0, 0),
+            scans: 0,
+            acks: (0, 0),
+            digest: 0,
+            mask: None,
+            drains: shape.says_drained,
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.ack.is_empty() && self.scan.is_empty() && self.market.is_empty()
     }
@@ -427,10 +447,34 @@ pub struct ToyEgress {
     ack: Sender<VenueMsg>,
     waiting: VecDeque<(Nanos, ClientId)>,
     latency_ns: i64,
+    now: Nanos,
     totals: (u64, u64),
     /// The mask of the thread of the first poll.
     pub mask: Option<CoreSet>,
     drains: bool,
+}
+
+impl ToyEgress {
+    /// Answers the commands of one link on another, and swallows a feed.
+    #[must_use]
+    pub fn new(
+        shape: &ToyShape,
+        feed: Rx<MarketMsg>,
+        command: Rx<CommandMsg>,
+        ack: Tx<VenueMsg>,
+    ) -> Self {
+        Self {
+            feed,
+            command,
+            ack: Sender::new(ack),
+            waiting: VecDeque::new(),
+            latency_ns: shape.latency_ns,
+            now: Nanos::ZERO,
+            totals: (0, 0),
+            mask: None,
+            drains: shape.says_drained,
+        }
+    }
 }
 
 impl Stage for ToyEgress {
@@ -442,19 +486,22 @@ impl Stage for ToyEgress {
         if self.mask.is_none() {
             self.mask = current_mask().ok();
         }
+        self.now = now;
         let mut work = Work::NONE;
         for _ in 0..BUDGET {
             let Some(quote) = self.feed.pop() else { break };
             self.totals = (self.totals.0 + 1, self.totals.1 + u64::from(quote.seq));
             work.count += 1;
         }
-        while let Some(message) = self.command.pop() {
+        for _ in 0..BUDGET {
+            let Some(message) = self.command.pop() else { break };
             if let Command::Query { client, .. } = message.command {
                 self.waiting.push_back((now.plus(self.latency_ns), client));
             }
             work.count += 1;
         }
-        while let Some((due, client)) = self.waiting.front().copied() {
+        for _ in 0..BUDGET {
+            let Some((due, client)) = self.waiting.front().copied() else { break };
             if due > now {
                 break;
             }
@@ -480,6 +527,7 @@ impl Stage for ToyEgress {
     }
 
     fn drained(&self) -> bool {
-        self.drains && self.feed.is_empty() && self.command.is_empty()
+        let is_due = self.waiting.front().is_some_and(|(due, _)| *due <= self.now);
+        self.drains && self.feed.is_empty() && self.command.is_empty() && !is_due
     }
 }

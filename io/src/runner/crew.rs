@@ -223,10 +223,7 @@ impl<'a> Crew<'a> {
                 member.report.work += u64::from(work.count);
                 round.work += u64::from(work.count);
                 round.worked = Some(end);
-                pending |= FED[end as usize];
-                if !member.stage.drained() {
-                    pending |= bit;
-                }
+                pending |= FED[end as usize] | bit;
                 if work.commands > 0 {
                     member.report.commands += u64::from(work.commands);
                     if end == End::Kernel {
@@ -240,6 +237,13 @@ impl<'a> Crew<'a> {
                 member.report.backpressured += 1;
                 pending |= bit;
                 round.blocked = round.blocked.or(Some(end));
+            }
+        }
+        // Those who worked, or were fed by a stage after them.
+        for member in &self.members {
+            let bit = 1 << member.end.code();
+            if pending & bit != 0 && round.blocked.is_none() && member.stage.drained() {
+                pending &= !bit;
             }
         }
         self.turns += 1;
@@ -357,4 +361,30 @@ pub(super) struct CrewReport {
     pub(super) stages: Vec<StageReport>,
     pub(super) thread: ThreadReport,
     pub(super) tick_to_order_ns: Histogram<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_ends_by_the_flag_or_when_nothing_has_moved_for_long() {
+        let stop = AtomicBool::new(false);
+        let mut patience = Patience::new(&stop, 5);
+        assert!(patience.wait(End::Kernel, 5 + STALL_NS).is_none());
+        let stalled = patience.wait(End::Kernel, 6 + STALL_NS);
+        assert!(matches!(stalled, Some(Halt::Stalled(End::Kernel))));
+        stop.store(true, Ordering::Relaxed);
+        assert!(matches!(patience.wait(End::Kernel, 5), Some(Halt::Stopped)));
+    }
+
+    #[test]
+    fn the_tables_of_who_is_polled_after_whom_follow_the_topology() {
+        let bits = |ends: &[End]| ends.iter().map(|end| 1 << end.code()).sum::<Ends>();
+        assert_eq!(FED[End::Ingest as usize], bits(&[End::Signal, End::Kernel, End::Egress]));
+        assert_eq!(FED[End::Signal as usize], bits(&[End::Kernel]));
+        assert_eq!(FED[End::Kernel as usize], bits(&[End::Egress]));
+        assert_eq!(FED[End::Egress as usize], bits(&[End::Kernel]));
+        assert_eq!(OUTWARD, bits(&[End::Kernel]));
+    }
 }
