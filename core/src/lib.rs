@@ -17,4 +17,5 @@ pub mod msg;
 pub mod settings;
 pub mod signal;
 pub mod stage;
+pub mod topology;
 pub mod units;

@@ -1,5 +1,10 @@
 //! Bytes in and out: recorded data, wire formats, the paper venue, the journal, clocks and threads.
 
+pub mod affinity;
+pub mod clock;
+pub mod idle;
 pub mod paper;
+pub mod regime;
+pub mod runner;
 pub mod source;
 pub mod synth;

@@ -1,5 +1,7 @@
 //! Harness of the whole-engine tests.
 
+pub mod toy;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
