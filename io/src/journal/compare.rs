@@ -31,6 +31,9 @@ pub enum Step<'a> {
     },
 }
 
+/// A fresh engine as the comparison drives it: one step in, its records out through the callback.
+pub type Engine<'a> = dyn FnMut(Step<'_>, &mut dyn FnMut(RecordMsg)) + 'a;
+
 /// Result of a replay.
 #[derive(Clone, Debug)]
 pub struct Comparison {
@@ -228,10 +231,7 @@ fn before_wall_members(content: &[u8]) -> &[u8] {
 ///
 /// # Errors
 /// The journal or a file of the run cannot be read. A difference is a result, not an error.
-pub fn compare(
-    run_dir: &Path,
-    engine: &mut dyn FnMut(Step<'_>, &mut dyn FnMut(RecordMsg)),
-) -> Result<Comparison, JournalFault> {
+pub fn compare(run_dir: &Path, engine: &mut Engine<'_>) -> Result<Comparison, JournalFault> {
     let dir = RunDir::open(run_dir)?;
     let mut journal = JournalReader::open(&dir.file(INPUTS))?;
     let mut renderer = Renderer::new(journal.header().clone());
@@ -250,7 +250,7 @@ pub fn compare(
     comparer.line(LineFileId::Session, renderer.run_start());
 
     let mut end = None;
-    while let Some(item) = journal.next() {
+    for item in journal.by_ref() {
         match item? {
             Item::Settings(version) => {
                 renderer.announce(version.clone());

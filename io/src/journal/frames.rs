@@ -349,6 +349,12 @@ mod tests {
     #[derive(Clone, Default)]
     struct Memory(Arc<Mutex<Vec<u8>>>);
 
+    impl Memory {
+        fn content(&self) -> Vec<u8> {
+            self.0.lock().expect("not poisoned").clone()
+        }
+    }
+
     impl Medium for Memory {
         fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
             let mut content = self.0.lock().expect("not poisoned");
@@ -365,7 +371,9 @@ mod tests {
         }
     }
 
-    fn read(bytes: &[u8]) -> Result<(Vec<(FrameKind, Vec<u8>)>, Option<Tail>), JournalFault> {
+    type Frames = Vec<(FrameKind, Vec<u8>)>;
+
+    fn read(bytes: &[u8]) -> Result<(Frames, Option<Tail>), JournalFault> {
         let last = &bytes[bytes.len().saturating_sub(END.len())..];
         let mut reader = FrameReader::new(Path::new("x"), bytes, bytes.len() as u64, last)?;
         let mut frames = Vec::new();
@@ -392,8 +400,7 @@ mod tests {
         if finish {
             writer.finish(b"{\"end\":1}").expect("written");
         }
-        let content = memory.0.lock().expect("not poisoned").clone();
-        content
+        memory.content()
     }
 
     #[test]
@@ -477,7 +484,7 @@ mod tests {
             };
             let fault = attempt().expect_err("full");
             assert!(fault.expected.contains("free space"), "{fault}");
-            let content = memory.0.lock().expect("not poisoned").clone();
+            let content = memory.content();
             if !content.is_empty() {
                 let (_, tail) = read(&content).expect("whole frames only");
                 assert_eq!(tail, Some(Tail::Open), "room {room}");

@@ -30,7 +30,7 @@ pub mod snapshot;
 pub mod summary;
 pub mod thread;
 
-pub use compare::{Comparison, Difference, Step, compare};
+pub use compare::{Comparison, Difference, Engine, Step, compare};
 pub use fault::JournalFault;
 pub use header::{RunHeader, SettingChange, SettingsVersion};
 pub use reader::{Item, JournalReader, Tail};

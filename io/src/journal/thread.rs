@@ -305,7 +305,8 @@ impl Worker {
         // Inputs first: a line in the files then has its cause in the journal.
         let mut result = self.frames.flush();
         for file in &mut self.lines {
-            result = result.and(file.flush());
+            let flushed = file.flush();
+            result = result.and(flushed);
         }
         result
     }
