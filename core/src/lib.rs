@@ -11,6 +11,7 @@ extern crate std;
 
 pub mod id;
 pub mod instrument;
+pub mod journal;
 pub mod kernel;
 pub mod link;
 pub mod msg;

@@ -3,6 +3,7 @@
 pub mod affinity;
 pub mod clock;
 pub mod idle;
+pub mod journal;
 pub mod paper;
 pub mod regime;
 pub mod runner;

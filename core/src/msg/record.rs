@@ -475,6 +475,11 @@ pub enum Record {
         /// Which invariant or input.
         reason: &'static str,
     },
+    /// A settings snapshot came into force; the journal knows its content by the version.
+    Settings {
+        /// Version of the snapshot.
+        version: u32,
+    },
     /// A candidate passed or failed a funnel stage (`candidates.jsonl`).
     Candidate {
         /// Number of the scan.

@@ -1,0 +1,286 @@
+//! JSON text by hand: one object in a reused buffer, keys in the order of the calls.
+//!
+//! Rendering a line must not allocate and must give the same bytes always; a general serializer gives
+//! neither key order nor decimals as exact strings without a detour.
+
+use std::io::Write as _;
+
+use pinion_core::msg::{Maybe, Word};
+use pinion_core::units::{DECIMAL_TEXT_MAX, Nanos, print_raw};
+
+/// An object under construction.
+#[derive(Debug, Default)]
+pub(super) struct Object {
+    bytes: Vec<u8>,
+    first: bool,
+}
+
+impl Object {
+    /// Empties it and opens a new object.
+    pub(super) fn begin(&mut self) {
+        self.bytes.clear();
+        self.open();
+    }
+
+    /// Closes the object with a newline.
+    pub(super) fn end_line(&mut self) -> &[u8] {
+        self.bytes.extend_from_slice(b"}\n");
+        &self.bytes
+    }
+
+    fn open(&mut self) {
+        self.bytes.push(b'{');
+        self.first = true;
+    }
+
+    /// A key; its value must follow.
+    pub(super) fn key(&mut self, key: &str) {
+        if !self.first {
+            self.bytes.push(b',');
+        }
+        self.first = false;
+        self.bytes.push(b'"');
+        self.bytes.extend_from_slice(key.as_bytes());
+        self.bytes.extend_from_slice(b"\":");
+    }
+
+    /// A member that is an object of its own.
+    pub(super) fn object(&mut self, key: &str, fill: impl FnOnce(&mut Self)) {
+        self.key(key);
+        self.open();
+        fill(self);
+        self.bytes.push(b'}');
+        self.first = false;
+    }
+
+    /// A member that is a list of objects.
+    pub(super) fn list<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        mut fill: impl FnMut(&mut Self, T),
+    ) {
+        self.key(key);
+        self.bytes.push(b'[');
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                self.bytes.push(b',');
+            }
+            self.open();
+            fill(self, item);
+            self.bytes.push(b'}');
+        }
+        self.bytes.push(b']');
+        self.first = false;
+    }
+
+    /// A list of texts.
+    pub(super) fn texts<'a>(&mut self, key: &str, items: impl IntoIterator<Item = &'a str>) {
+        self.key(key);
+        self.bytes.push(b'[');
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                self.bytes.push(b',');
+            }
+            self.quoted(item);
+        }
+        self.bytes.push(b']');
+    }
+
+    /// A value that is JSON already.
+    pub(super) fn raw(&mut self, key: &str, json: &[u8]) {
+        self.key(key);
+        self.bytes.extend_from_slice(json);
+    }
+
+    pub(super) fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        self.quoted(text);
+    }
+
+    /// A text, or null when it is empty.
+    pub(super) fn text_or_null(&mut self, key: &str, text: &str) {
+        if text.is_empty() { self.null(key) } else { self.text(key, text) }
+    }
+
+    pub(super) fn null(&mut self, key: &str) {
+        self.raw(key, b"null");
+    }
+
+    pub(super) fn flag(&mut self, key: &str, value: bool) {
+        self.raw(key, if value { b"true" } else { b"false" });
+    }
+
+    pub(super) fn integer(&mut self, key: &str, value: impl itoa::Integer) {
+        self.key(key);
+        self.bytes.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    /// A fixed-point number as an exact decimal string.
+    pub(super) fn decimal<T: Word>(&mut self, key: &str, value: T) {
+        self.key(key);
+        self.bytes.push(b'"');
+        let mut buffer = [0; DECIMAL_TEXT_MAX];
+        self.bytes.extend_from_slice(print_raw(value.to_word(), &mut buffer).as_bytes());
+        self.bytes.push(b'"');
+    }
+
+    pub(super) fn maybe<T: Word>(&mut self, key: &str, value: Maybe<T>) {
+        match value.get() {
+            Some(value) => self.decimal(key, value),
+            None => self.null(key),
+        }
+    }
+
+    /// A float in the shortest text that reads back the same; null where JSON has no number for it.
+    pub(super) fn float(&mut self, key: &str, value: f64) {
+        self.key(key);
+        if value.is_finite() {
+            // Writing to a vector cannot fail.
+            drop(write!(self.bytes, "{value:?}"));
+        } else {
+            self.bytes.extend_from_slice(b"null");
+        }
+    }
+
+    pub(super) fn maybe_float(&mut self, key: &str, value: Option<f64>) {
+        match value {
+            Some(value) => self.float(key, value),
+            None => self.null(key),
+        }
+    }
+
+    /// A text made of parts that need no escape.
+    pub(super) fn display(&mut self, key: &str, value: impl std::fmt::Display) {
+        self.key(key);
+        drop(write!(self.bytes, "\"{value}\""));
+    }
+
+    fn quoted(&mut self, text: &str) {
+        self.bytes.push(b'"');
+        escape_into(&mut self.bytes, text);
+        self.bytes.push(b'"');
+    }
+}
+
+/// Appends `text` as it stands inside a JSON string.
+pub(super) fn escape_into(bytes: &mut Vec<u8>, text: &str) {
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => bytes.extend_from_slice(&[b'\\', byte]),
+            b'\n' => bytes.extend_from_slice(b"\\n"),
+            0..=0x1f => drop(write!(bytes, "\\u{byte:04x}")),
+            _ => bytes.push(byte),
+        }
+    }
+}
+
+/// The text of moments, remembering the last second: most records share it with the one before.
+#[derive(Debug)]
+pub(super) struct TimeText {
+    second: i64,
+    /// `2024-08-08T00:00:00.000000000Z`.
+    text: [u8; 30],
+}
+
+impl Default for TimeText {
+    fn default() -> Self {
+        let mut this = Self { second: 0, text: *b"0000-00-00T00:00:00.000000000Z" };
+        this.set_second(0);
+        this
+    }
+}
+
+impl TimeText {
+    /// RFC 3339 in UTC with nanoseconds.
+    pub(super) fn of(&mut self, at: Nanos) -> &str {
+        let second = at.get().div_euclid(Nanos::SECOND);
+        if second != self.second {
+            self.set_second(second);
+        }
+        put_digits(&mut self.text[20..29], at.get().rem_euclid(Nanos::SECOND));
+        std::str::from_utf8(&self.text).unwrap_or("")
+    }
+
+    fn set_second(&mut self, second: i64) {
+        self.second = second;
+        let (days, of_day) = (second.div_euclid(86_400), second.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        for (range, value) in [
+            (0..4, year),
+            (5..7, month),
+            (8..10, day),
+            (11..13, of_day / 3_600),
+            (14..16, of_day / 60 % 60),
+            (17..19, of_day % 60),
+        ] {
+            put_digits(&mut self.text[range], value);
+        }
+    }
+}
+
+fn put_digits(target: &mut [u8], mut value: i64) {
+    for slot in target.iter_mut().rev() {
+        *slot = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
+    }
+}
+
+/// Year, month and day of a number of days since 1970-01-01 in the Gregorian calendar, counted in
+/// years that start in March, where the leap day comes last.
+const fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinion_core::units::Money;
+
+    #[test]
+    fn moments_read_as_utc() {
+        let mut time = TimeText::default();
+        for (ns, text) in [
+            (0, "1970-01-01T00:00:00.000000000Z"),
+            (1_723_075_200_123_456_789, "2024-08-08T00:00:00.123456789Z"),
+            (951_825_599_000_000_001, "2000-02-29T11:59:59.000000001Z"),
+            (-1, "1969-12-31T23:59:59.999999999Z"),
+            (i64::MAX, "2262-04-11T23:47:16.854775807Z"),
+            (i64::MIN, "1677-09-21T00:12:43.145224192Z"),
+        ] {
+            assert_eq!(time.of(Nanos::new(ns)), text);
+        }
+    }
+
+    #[test]
+    fn objects_are_json_in_the_order_of_the_calls() {
+        let mut object = Object::default();
+        object.begin();
+        object.text("b", "say \"hi\"\\\n\u{1}é");
+        object.decimal("a", Money::from_raw(-150_000_000));
+        object.maybe("m", Maybe::<Money>::NONE);
+        object.float("f", 1e-7);
+        object.float("nan", f64::NAN);
+        object.list("l", [1u32, 2], |row, value| row.integer("v", value));
+        object.list("none", [0u32; 0], |row, value| row.integer("v", value));
+        object.object("o", |inner| inner.flag("x", true));
+        object.texts("t", ["p", "q"]);
+        let line = String::from_utf8(object.end_line().to_vec()).expect("utf-8");
+        assert_eq!(
+            line,
+            "{\"b\":\"say \\\"hi\\\"\\\\\\n\\u0001é\",\"a\":\"-1.5\",\"m\":null,\"f\":1e-7,\"nan\":null,\
+             \"l\":[{\"v\":1},{\"v\":2}],\"none\":[],\"o\":{\"x\":true},\"t\":[\"p\",\"q\"]}\n"
+        );
+        let value: serde_json::Value = serde_json::from_str(&line).expect("parses");
+        assert_eq!(value["b"], "say \"hi\"\\\n\u{1}é");
+    }
+}

@@ -1,0 +1,396 @@
+//! The fields of every record, as the run directory promises them.
+//!
+//! Key order is fixed. Money, prices and quantities are exact decimal strings; signal values are JSON
+//! numbers in their shortest exact form; what is missing is null. In a `fill`, `trade_closed` and
+//! `account` a positive `fee`, `fees`, `fees_paid`, `funding` or `funding_paid` is a cost.
+
+use std::fmt;
+
+use pinion_core::id::{InstrumentId, TradeId};
+use pinion_core::instrument::InstrumentTable;
+use pinion_core::msg::Record;
+use pinion_core::msg::record::{FunnelReason, Sizing};
+
+use crate::journal::header::SettingsVersion;
+use crate::journal::json::Object;
+
+/// The text of a round trip's identity: `<ASSET>-T-<12 digits>`.
+#[derive(Clone, Copy, Debug)]
+pub struct TradeText<'a> {
+    /// Symbol of its asset.
+    pub symbol: &'a str,
+    /// Its number.
+    pub trade: TradeId,
+}
+
+impl fmt::Display for TradeText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-T-{:012}", self.symbol, self.trade.seq())
+    }
+}
+
+/// What a line needs beside its record.
+pub(super) struct Context<'a> {
+    pub(super) instruments: &'a InstrumentTable,
+    /// Content of the version that a settings record names; `None` when nobody announced it.
+    pub(super) settings: Option<&'a SettingsVersion>,
+    /// Longest time that a position is held, in seconds, by the settings in force.
+    pub(super) max_hold_seconds: Option<f64>,
+}
+
+impl<'a> Context<'a> {
+    fn symbol(&self, id: InstrumentId) -> &'a str {
+        if id.index() < self.instruments.len() { self.instruments.symbol(id) } else { "" }
+    }
+
+    fn asset(&self, object: &mut Object, id: InstrumentId) {
+        object.text("asset", self.symbol(id));
+    }
+
+    fn trade(&self, object: &mut Object, id: InstrumentId, trade: TradeId) {
+        // A symbol is printable ASCII, but may hold what JSON escapes.
+        let symbol = self.symbol(id);
+        if symbol.contains(['"', '\\']) {
+            object.text("trade_id", &TradeText { symbol, trade }.to_string());
+        } else {
+            object.display("trade_id", TradeText { symbol, trade });
+        }
+    }
+}
+
+/// The `kind` of a session line; `None` for what goes to a funnel file.
+pub(super) const fn kind(record: &Record) -> Option<&'static str> {
+    Some(match record {
+        Record::Decision { .. } => "decision",
+        Record::Order { .. } => "order",
+        Record::Fill { .. } => "fill",
+        Record::Slot { .. } => "slot",
+        Record::Router { .. } => "router",
+        Record::TradeClosed { .. } => "trade_closed",
+        Record::Account { .. } => "account",
+        Record::EntryBlocked { .. } => "entry_blocked",
+        Record::Summary { .. } => "summary",
+        Record::Gap { .. } => "gap",
+        Record::Halt { .. } => "halt",
+        Record::Resume { .. } => "resume",
+        Record::Error { .. } => "error",
+        Record::Settings { .. } => "settings",
+        Record::Candidate { .. } | Record::TradeDecision { .. } => return None,
+    })
+}
+
+/// The fields of a record after the head of its line.
+pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record) {
+    match *record {
+        Record::Decision { scan, instrument, action, reason, vel_div, sizing } => {
+            object.integer("scan", scan);
+            match instrument {
+                Some(id) => context.asset(object, id),
+                None => object.null("asset"),
+            }
+            object.text("action", action.as_str());
+            object.text("reason", reason.as_str());
+            object.maybe_float("vel_div", vel_div);
+            if let Some(sizing) = sizing {
+                object.object("sizing", |inner| sizing_fields(inner, &sizing));
+            }
+        }
+        Record::Order { .. } => order_fields(object, context, record),
+        Record::Fill { .. } => fill_fields(object, context, record),
+        Record::Slot { slot, trade, instrument, from, to, event } => {
+            object.integer("slot_id", slot);
+            context.trade(object, instrument, trade);
+            context.asset(object, instrument);
+            object.text("from", from.as_str());
+            object.text("to", to.as_str());
+            object.text("event", event.as_str());
+        }
+        Record::Router { event, trade, instrument, reason } => {
+            object.text("event", event.as_str());
+            context.trade(object, instrument, trade);
+            context.asset(object, instrument);
+            object.text_or_null("reason", reason);
+        }
+        Record::TradeClosed { .. } => closed_fields(object, context, record),
+        Record::Account { .. } => account_fields(object, record),
+        Record::EntryBlocked { instrument, reason } => {
+            context.asset(object, instrument);
+            object.text("reason", reason.as_str());
+        }
+        Record::Summary { .. } => summary_fields(object, record),
+        Record::Gap { instrument } => {
+            object.text("stream", context.symbol(instrument));
+            context.asset(object, instrument);
+        }
+        Record::Halt { reason } | Record::Resume { reason } | Record::Error { reason } => {
+            object.text("reason", reason);
+        }
+        Record::Settings { version } => settings_fields(object, context, version),
+        Record::Candidate { .. } => candidate_fields(object, context, record),
+        Record::TradeDecision { .. } => trade_decision_fields(object, context, record),
+    }
+}
+
+fn sizing_fields(object: &mut Object, sizing: &Sizing) {
+    object.float("strength", sizing.strength);
+    object.float("leverage", sizing.leverage);
+    object.float("bucket", sizing.bucket);
+    object.float("streak", sizing.streak);
+    object.decimal("qty", sizing.qty);
+}
+
+fn order_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
+    let Record::Order {
+        client,
+        trade,
+        venue_id,
+        instrument,
+        side,
+        position_side,
+        kind,
+        tif,
+        reduce_only,
+        qty,
+        price,
+        status,
+        reason,
+    } = *record
+    else {
+        return;
+    };
+    context.trade(object, instrument, trade);
+    object.display("client_order_id", client);
+    object.text_or_null("venue_order_id", venue_id.as_str());
+    context.asset(object, instrument);
+    object.text("side", side.as_str());
+    object.text("position_side", position_side.as_str());
+    object.text("type", kind.as_str());
+    object.text("tif", tif.as_str());
+    object.decimal("qty", qty);
+    object.maybe("price", price);
+    object.flag("reduce_only", reduce_only);
+    object.text("status", status.as_str());
+    object.text_or_null("reason", reason);
+}
+
+fn fill_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
+    let Record::Fill {
+        client,
+        trade,
+        venue_id,
+        fill_id,
+        instrument,
+        side,
+        role,
+        is_maker,
+        fee_source,
+        qty,
+        price,
+        fee,
+    } = *record
+    else {
+        return;
+    };
+    context.trade(object, instrument, trade);
+    object.display("client_order_id", client);
+    object.text_or_null("venue_order_id", venue_id.as_str());
+    object.text_or_null("fill_id", fill_id.as_str());
+    context.asset(object, instrument);
+    object.text("side", side.as_str());
+    object.decimal("qty", qty);
+    object.decimal("price", price);
+    object.decimal("fee", fee);
+    object.text("fee_source", fee_source.as_str());
+    object.flag("is_maker", is_maker);
+    object.text("role", role.as_str());
+}
+
+fn closed_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
+    let Record::TradeClosed {
+        trade,
+        instrument,
+        side,
+        qty,
+        entry_price,
+        exit_price,
+        gross_pnl,
+        fees,
+        funding,
+        net_pnl,
+        close_reason,
+        held_ns,
+    } = *record
+    else {
+        return;
+    };
+    context.trade(object, instrument, trade);
+    context.asset(object, instrument);
+    object.text("side", side.as_str());
+    object.decimal("qty", qty);
+    object.decimal("entry_price", entry_price);
+    object.decimal("exit_price", exit_price);
+    object.decimal("gross_pnl", gross_pnl);
+    object.decimal("fees", fees);
+    object.decimal("funding", funding);
+    object.decimal("net_pnl", net_pnl);
+    object.text("close_reason", close_reason.as_str());
+    object.integer("held_ns", held_ns);
+}
+
+/// The books; also a member of the snapshot.
+pub(super) fn account_fields(object: &mut Object, record: &Record) {
+    let Record::Account {
+        capital,
+        equity,
+        available,
+        realized_pnl,
+        unrealized_pnl,
+        fees_paid,
+        funding_paid,
+        delta,
+        open_positions,
+        reconcile,
+        frozen,
+    } = *record
+    else {
+        return;
+    };
+    object.decimal("capital", capital);
+    object.maybe("equity", equity);
+    object.maybe("available", available);
+    object.decimal("realized_pnl", realized_pnl);
+    object.maybe("unrealized_pnl", unrealized_pnl);
+    object.decimal("fees_paid", fees_paid);
+    object.decimal("funding_paid", funding_paid);
+    object.integer("open_positions", open_positions);
+    object.text("reconcile", reconcile.as_str());
+    object.maybe("delta", delta);
+    object.flag("frozen", frozen);
+}
+
+fn summary_fields(object: &mut Object, record: &Record) {
+    let Record::Summary {
+        window_s,
+        closed_delta,
+        wins_delta,
+        losses_delta,
+        total_closed,
+        total_wins,
+        total_losses,
+        open,
+        realized_delta,
+        realized_total,
+        balance,
+        equity,
+    } = *record
+    else {
+        return;
+    };
+    object.integer("window_s", window_s);
+    object.integer("closed_delta", closed_delta);
+    object.integer("wins_delta", wins_delta);
+    object.integer("losses_delta", losses_delta);
+    object.decimal("realized_delta", realized_delta);
+    object.integer("total_closed", total_closed);
+    // Percent of the round trips that won or lost; null before the first.
+    let decided = total_wins.saturating_add(total_losses);
+    let winrate = (decided > 0).then(|| 100.0 * f64::from(total_wins) / f64::from(decided));
+    object.maybe_float("winrate_total", winrate);
+    object.decimal("realized_total", realized_total);
+    object.decimal("balance", balance);
+    object.maybe("equity", equity);
+    object.integer("open", open);
+    object.integer("total_wins", total_wins);
+    object.integer("total_losses", total_losses);
+}
+
+fn settings_fields(object: &mut Object, context: &Context<'_>, version: u32) {
+    object.integer("version", version);
+    let content = context.settings;
+    object.text_or_null("hash_before", content.map_or("", |content| &content.hash_before));
+    object.text_or_null("hash_after", content.map_or("", |content| &content.hash_after));
+    let changes = content.map_or(&[][..], |content| &content.changes);
+    object.list("changes", changes, |row, change| {
+        row.text("key", &change.key);
+        row.text("from", &change.from);
+        row.text("to", &change.to);
+        row.text("reason", &change.reason);
+        row.text("writer", &change.writer);
+    });
+}
+
+/// The lane of every candidate: there is one signal.
+const LANE: &str = "regime";
+
+fn candidate_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
+    let Record::Candidate {
+        scan,
+        place,
+        instrument,
+        side,
+        stage,
+        decision,
+        reason,
+        score,
+        vel_div,
+    } = *record
+    else {
+        return;
+    };
+    object.text("decision_stage", stage.as_str());
+    object.text("decision", decision.as_str());
+    funnel_reason(object, reason);
+    let symbol = context.symbol(instrument);
+    object.text("symbol", symbol);
+    object.text("candidate_id", &format!("{scan}:{symbol}:{}", side.as_str()));
+    object.float("score", score);
+    object.null("entry_tier");
+    object.text("entry_channel", LANE);
+    object.text("side", side.as_str());
+    object.maybe_float("vel_div", vel_div);
+    object.integer("scan", scan);
+    object.integer("place", place);
+}
+
+fn trade_decision_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
+    let Record::TradeDecision {
+        scan,
+        trade,
+        instrument,
+        side,
+        stage,
+        decision,
+        reason,
+        score,
+        position_size,
+        pnl_percent,
+        pnl,
+    } = *record
+    else {
+        return;
+    };
+    object.text("decision_stage", stage.as_str());
+    object.text("decision", decision.as_str());
+    funnel_reason(object, reason);
+    let symbol = context.symbol(instrument);
+    object.text("symbol", symbol);
+    object.text("candidate_id", &format!("{scan}:{symbol}:{}", side.as_str()));
+    match trade {
+        Some(trade) => context.trade(object, instrument, trade),
+        None => object.null("trade_id"),
+    }
+    object.float("score", score);
+    object.null("entry_tier");
+    object.text("entry_channel", LANE);
+    object.text("side", side.as_str());
+    object.maybe("position_size_usd", position_size);
+    object.null("expected_edge_percent");
+    object.maybe_float("max_hold_seconds", context.max_hold_seconds);
+    object.maybe_float("pnl_percent", pnl_percent);
+    object.maybe("pnl_usd", pnl);
+    object.integer("scan", scan);
+}
+
+fn funnel_reason(object: &mut Object, reason: FunnelReason) {
+    object.text_or_null("reason", reason.as_str());
+}

@@ -1,0 +1,39 @@
+//! The journal: a run's directory, the thread that writes it, and the comparison a replay makes.
+//!
+//! The kernel thread pushes encoded inputs and records into two rings and never waits for a disk. The
+//! journal thread ([`thread`]) turns records into lines ([`lines`]), frames the inputs ([`frames`]),
+//! folds the totals ([`summary`]) and the last state ([`snapshot`]). Everything but the thread is a
+//! pure function of the header, the records and the end of the run, so that [`compare`] can render a
+//! replay with the same code and hold it against the files byte by byte.
+//!
+//! Wall-clock values stand in three places only, so that equal inputs give equal files: the `wall`
+//! member of the `run_end` line, the last lines of `summary.json`, and the latency files.
+//!
+//! The files survive the end of the process at any moment (what was flushed, at most 200 ms old);
+//! they are not synced, so a loss of power may cost what the system had not yet written.
+
+pub mod compare;
+pub mod fault;
+pub mod frames;
+pub mod header;
+pub mod hgrm;
+mod json;
+mod line_file;
+pub mod lines;
+pub mod medium;
+pub mod reader;
+pub mod render;
+pub mod run_dir;
+#[cfg(test)]
+mod samples;
+pub mod snapshot;
+pub mod summary;
+pub mod thread;
+
+pub use compare::{Comparison, Difference, Engine, Step, compare};
+pub use fault::JournalFault;
+pub use header::{RunHeader, SettingChange, SettingsVersion};
+pub use reader::{Item, JournalReader, Tail};
+pub use run_dir::RunDir;
+pub use summary::{Latency, RunEnd, Summary, Wall};
+pub use thread::{Journal, JournalHandle, SettingsDesk};

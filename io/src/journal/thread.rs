@@ -1,0 +1,391 @@
+//! The journal thread: drains both rings, writes the run's files, and never makes the kernel wait for a
+//! disk.
+//!
+//! When a write fails, every file is cut back to its last whole line or frame, [`JournalHandle::failed`]
+//! turns true, and the thread goes on draining and counting what it drops: the kernel stops taking new
+//! risk, but is never blocked. The thread is not pinned; when idle it sleeps at most half a millisecond.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use pinion_core::journal::{Entry, InputRx};
+use pinion_core::link::Rx;
+use pinion_core::msg::{Record, RecordMsg};
+
+use crate::journal::fault::JournalFault;
+use crate::journal::frames::{FrameKind, FrameWriter};
+use crate::journal::header::{RunHeader, SettingsVersion};
+use crate::journal::hgrm;
+use crate::journal::line_file::LineFile;
+use crate::journal::medium::Medium;
+use crate::journal::render::{LineFileId, Renderer};
+use crate::journal::run_dir::{INPUTS, LATENCY_LOG, RunDir, SNAPSHOT, SUMMARY};
+use crate::journal::summary::{RunEnd, Summary, Wall};
+
+/// Most time between a record and its line in the file.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// Longest sleep of an idle thread.
+const SLEEP_MAX: Duration = Duration::from_micros(500);
+/// Records handled before the inputs have their turn again.
+const RECORDS_PER_TURN: usize = 4096;
+
+/// Starts journals.
+#[derive(Debug)]
+pub struct Journal;
+
+/// The running journal. Owner: whoever drives the run; ends it with [`JournalHandle::finish`].
+#[derive(Debug)]
+pub struct JournalHandle {
+    shared: Arc<Shared>,
+    stop: Sender<(RunEnd, Wall)>,
+    desk: SettingsDesk,
+    thread: JoinHandle<Result<Summary, JournalFault>>,
+}
+
+/// Where settings versions are announced. Clone it for whoever publishes settings.
+#[derive(Clone, Debug)]
+pub struct SettingsDesk {
+    versions: Sender<SettingsVersion>,
+}
+
+impl SettingsDesk {
+    /// Tells the journal the content of a version, before the version is published to the kernel.
+    /// Never blocks; after the journal's end it does nothing.
+    pub fn announce(&self, version: SettingsVersion) {
+        // The receiver is gone only after the end of the run, when nothing is written any more.
+        drop(self.versions.send(version));
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    failed: AtomicBool,
+    fault: Mutex<Option<JournalFault>>,
+    dropped: AtomicU64,
+}
+
+impl Journal {
+    /// Creates the files, writes the header and the first line, and starts the thread.
+    ///
+    /// # Errors
+    /// A file cannot be created or written, or the thread cannot be started.
+    pub fn start(
+        dir: &RunDir,
+        header: RunHeader,
+        records: Rx<RecordMsg>,
+        inputs: InputRx,
+    ) -> Result<JournalHandle, JournalFault> {
+        let open = |name: &str| -> Result<Box<dyn Medium>, JournalFault> {
+            Ok(Box::new(dir.create_file(name)?))
+        };
+        let mut lines = Vec::with_capacity(LineFileId::ALL.len());
+        for file in LineFileId::ALL {
+            lines.push(LineFile::new(dir.file(file.name()), open(file.name())?));
+        }
+        let frames = FrameWriter::new(dir.file(INPUTS), open(INPUTS)?)?;
+        Self::start_on(dir, header, records, inputs, lines, frames)
+    }
+
+    /// The same on files made by the caller, in the order of [`LineFileId::ALL`].
+    fn start_on(
+        dir: &RunDir,
+        header: RunHeader,
+        records: Rx<RecordMsg>,
+        inputs: InputRx,
+        lines: Vec<LineFile>,
+        mut frames: FrameWriter,
+    ) -> Result<JournalHandle, JournalFault> {
+        frames.document(FrameKind::Header, header.to_json().as_bytes())?;
+        let (stop, stop_rx) = channel();
+        let (versions, versions_rx) = channel();
+        let shared = Arc::new(Shared::default());
+        let mut worker = Worker {
+            dir: dir.clone(),
+            session: dir.file(LineFileId::Session.name()),
+            renderer: Renderer::new(header),
+            records,
+            inputs,
+            lines,
+            frames,
+            versions: versions_rx,
+            announced: BTreeMap::new(),
+            journal_inputs: 0,
+            shared: Arc::clone(&shared),
+        };
+        worker.lines[LineFileId::Session.index()].push(worker.renderer.run_start())?;
+        worker.flush()?;
+        let thread = thread::Builder::new()
+            .name("pinion-journal".into())
+            .spawn(move || worker.run(&stop_rx))
+            .map_err(|error| {
+                let expected = "a thread for the journal: raise the limit on threads";
+                JournalFault::new(dir.path(), error.to_string(), expected)
+            })?;
+        Ok(JournalHandle { shared, stop, desk: SettingsDesk { versions }, thread })
+    }
+}
+
+impl JournalHandle {
+    /// True once something could not be written; cheap enough for every turn.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.shared.failed.load(Ordering::Acquire)
+    }
+
+    /// What could not be written.
+    #[must_use]
+    pub fn fault(&self) -> Option<JournalFault> {
+        self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Records and inputs dropped since a write failed.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Where settings versions are announced.
+    #[must_use]
+    pub fn desk(&self) -> SettingsDesk {
+        self.desk.clone()
+    }
+
+    /// Ends the run: writes what still waits, the last line, the trailer, snapshot, summary and latency
+    /// files. Call it after the producers' last push.
+    ///
+    /// # Errors
+    /// What could not be written, now or earlier; the files then end with their last whole line.
+    pub fn finish(self, end: RunEnd, wall: Wall) -> Result<Summary, JournalFault> {
+        let Self { shared, stop, desk, thread } = self;
+        // A thread that is gone has a result to join all the same.
+        drop(stop.send((end, wall)));
+        drop(desk);
+        thread.join().unwrap_or_else(|_| {
+            let fault = shared.fault.lock().unwrap_or_else(PoisonError::into_inner).take();
+            Err(fault.unwrap_or_else(|| {
+                let path = PathBuf::from("journal thread");
+                JournalFault::new(&path, "it panicked", "a bug report with the text above")
+            }))
+        })
+    }
+}
+
+struct Worker {
+    dir: RunDir,
+    session: PathBuf,
+    renderer: Renderer,
+    records: Rx<RecordMsg>,
+    inputs: InputRx,
+    lines: Vec<LineFile>,
+    frames: FrameWriter,
+    versions: Receiver<SettingsVersion>,
+    /// Announced versions that still wait for their first input.
+    announced: BTreeMap<u32, SettingsVersion>,
+    journal_inputs: u64,
+    shared: Arc<Shared>,
+}
+
+impl Worker {
+    fn run(mut self, stop: &Receiver<(RunEnd, Wall)>) -> Result<Summary, JournalFault> {
+        let mut flushed = Instant::now();
+        let mut idle = 0;
+        loop {
+            let work = self.turn();
+            if work > 0 {
+                idle = 0;
+            }
+            if flushed.elapsed() >= FLUSH_EVERY {
+                self.keep(Self::flush_checked);
+                flushed = Instant::now();
+            }
+            if work > 0 {
+                continue;
+            }
+            match stop.try_recv() {
+                Ok((end, wall)) => {
+                    while self.turn() > 0 {}
+                    return self.close(end, wall);
+                }
+                // The handle is gone without an end: keep what came, without a trailer.
+                Err(TryRecvError::Disconnected) => {
+                    while self.turn() > 0 {}
+                    self.keep(Self::flush);
+                    let expected = "a run that is ended in order";
+                    let found = "the run was dropped before its end";
+                    return Err(JournalFault::new(self.dir.path(), found, expected));
+                }
+                Err(TryRecvError::Empty) => {
+                    idle += 1;
+                    pause(idle);
+                }
+            }
+        }
+    }
+
+    /// One round over both rings; returns what was taken.
+    fn turn(&mut self) -> usize {
+        if self.shared.failed.load(Ordering::Relaxed) {
+            return self.discard();
+        }
+        let mut taken = 0;
+        self.keep(|this| {
+            taken += this.take_inputs()?;
+            taken += this.take_records()?;
+            if this.renderer.take_snapshot_due() {
+                this.dir.replace(SNAPSHOT, &this.renderer.snapshot_json())?;
+            }
+            Ok(())
+        });
+        taken
+    }
+
+    fn take_inputs(&mut self) -> Result<usize, JournalFault> {
+        let Self { inputs, frames, versions, announced, renderer, journal_inputs, .. } = self;
+        let (mut result, mut dropped) = (Ok(()), 0);
+        let taken = inputs.read(|entry| {
+            let mut apply = || match entry {
+                Entry::FrameStart => frames.close(),
+                Entry::Settings { version } => {
+                    receive(versions, announced, renderer);
+                    let Some(content) = announced.remove(&version) else {
+                        let found = format!("settings version {version} without its content");
+                        let expected = "a version announced before it is published";
+                        return Err(JournalFault::new(&self.session, found, expected));
+                    };
+                    frames.document(FrameKind::Settings, content.to_json().as_bytes())
+                }
+                Entry::Input(encoded) => {
+                    *journal_inputs += 1;
+                    frames.input(encoded)
+                }
+            };
+            if result.is_ok() {
+                result = apply();
+            } else {
+                dropped += u64::from(matches!(entry, Entry::Input(_)));
+            }
+        });
+        self.shared.dropped.fetch_add(dropped, Ordering::Relaxed);
+        result.map(|()| taken)
+    }
+
+    fn take_records(&mut self) -> Result<usize, JournalFault> {
+        let mut taken = 0;
+        while taken < RECORDS_PER_TURN {
+            let Some(message) = self.records.pop() else { break };
+            taken += 1;
+            if matches!(message.record, Record::Settings { .. }) {
+                receive(&self.versions, &mut self.announced, &mut self.renderer);
+            }
+            let (file, line) = self.renderer.record(&message);
+            self.lines[file.index()].push(line)?;
+        }
+        Ok(taken)
+    }
+
+    /// Takes and counts what can no longer be written.
+    fn discard(&mut self) -> usize {
+        let mut dropped = 0;
+        let bytes =
+            self.inputs.read(|entry| dropped += u64::from(matches!(entry, Entry::Input(_))));
+        while self.records.pop().is_some() {
+            dropped += 1;
+        }
+        self.shared.dropped.fetch_add(dropped, Ordering::Relaxed);
+        bytes + usize::try_from(dropped).unwrap_or(usize::MAX)
+    }
+
+    fn flush(&mut self) -> Result<(), JournalFault> {
+        // Inputs first: a line in the files then has its cause in the journal.
+        let mut result = self.frames.flush();
+        for file in &mut self.lines {
+            let flushed = file.flush();
+            result = result.and(flushed);
+        }
+        result
+    }
+
+    /// Flushes, and notices when the directory went away: writes to removed files succeed in silence.
+    fn flush_checked(&mut self) -> Result<(), JournalFault> {
+        self.flush()?;
+        match fs::metadata(&self.session) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(JournalFault::new(
+                &self.session,
+                format!("it was removed while the run goes on ({error})"),
+                "the run directory to stay where it is",
+            )),
+        }
+    }
+
+    /// Does something that can fail; the first failure stops the writing for good.
+    fn keep(&mut self, act: impl FnOnce(&mut Self) -> Result<(), JournalFault>) {
+        if self.shared.failed.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Err(fault) = act(self) {
+            *self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+            // What can still be written is; the failed file has been cut back already.
+            drop(self.flush());
+            self.shared.failed.store(true, Ordering::Release);
+        }
+    }
+
+    fn close(mut self, end: RunEnd, wall: Wall) -> Result<Summary, JournalFault> {
+        let mut summary = self.renderer.summary(end, self.journal_inputs);
+        summary.wall = wall;
+        self.keep(|this| {
+            let line = this.renderer.run_end(&summary);
+            this.lines[LineFileId::Session.index()].push(line)?;
+            this.flush()?;
+            this.frames.finish(summary.end.to_json().as_bytes())?;
+            this.dir.replace(SNAPSHOT, &this.renderer.snapshot_json())?;
+            write_latency(&this.dir, &summary.wall)?;
+            this.dir.replace(SUMMARY, summary.to_json().as_bytes())
+        });
+        let fault = self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        fault.map_or(Ok(summary), Err)
+    }
+}
+
+/// Takes the announced versions from the desk.
+fn receive(
+    versions: &Receiver<SettingsVersion>,
+    announced: &mut BTreeMap<u32, SettingsVersion>,
+    renderer: &mut Renderer,
+) {
+    while let Ok(version) = versions.try_recv() {
+        renderer.announce(version.clone());
+        announced.insert(version.version, version);
+    }
+}
+
+fn write_latency(dir: &RunDir, wall: &Wall) -> Result<(), JournalFault> {
+    let log = hgrm::interval_log(wall).map_err(|error| {
+        JournalFault::new(&dir.file(LATENCY_LOG), error, "a histogram that can be serialized")
+    })?;
+    dir.replace(LATENCY_LOG, &log)?;
+    for latency in &wall.latency {
+        let name = format!("latency-{}.hgrm", latency.name);
+        dir.replace(&name, hgrm::percentiles(&latency.histogram).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Spins a little, then yields, then sleeps longer and longer.
+fn pause(idle: u32) {
+    match idle {
+        0..8 => std::hint::spin_loop(),
+        8..16 => thread::yield_now(),
+        _ => thread::sleep(SLEEP_MAX.min(Duration::from_micros(u64::from(idle) * 4))),
+    }
+}
+
+#[cfg(test)]
+mod tests;
