@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!   Input ──▶ apply ─┬─ market ──▶ market.rs   last prices, marks of open slots
-//!                    ├─ venue ───▶ venue.rs    answers to orders ─┐
-//!                    │             account.rs  balances, funding  ├─▶ book.rs ─▶ ledger (K)
+//!                    ├─ venue ───▶ venue.rs    answers to orders ┬─▶ book.rs, fees.rs ─▶ ledger (K)
+//!                    │             account.rs  balances, funding ┘
 //!                    │             facts.rs    the venue's facts (E), K − E
 //!                    ├─ control ─▶ guard.rs    kill, freeze
-//!                    └─ any time ▶ venue.rs    look-ups that are due
+//!                    └─ any time ▶ lookup.rs   look-ups that are due
 //!   Intent ─▶ submit ───────────▶ submit.rs   enter, exit, cancel
 //!                                                  all ──▶ Effects: commands and records
 //! ```
@@ -43,10 +43,12 @@ mod account;
 mod book;
 pub mod effects;
 pub mod facts;
+mod fees;
 mod fills;
 mod guard;
 pub mod intent;
 pub mod ledger;
+mod lookup;
 mod market;
 pub mod orders;
 pub mod slot;

@@ -23,8 +23,9 @@ struct VenueOrder {
     is_market: bool,
     qty: i64,
     filled: i64,
-    notional: i128,
     is_open: bool,
+    /// Every fill, as told again when the order is looked up.
+    told: Vec<VenueEvent>,
 }
 
 /// A venue of one instrument, and the messages it has on the way.
@@ -39,6 +40,7 @@ struct Venue {
     /// Fees, raw money units; positive is a cost.
     fees: i128,
     fills: u64,
+    fees_told: Vec<VenueEvent>,
 }
 
 const LOT: i64 = 100_000_000;
@@ -57,8 +59,8 @@ impl Venue {
                     is_market: kind == OrderKind::Market,
                     qty: qty.raw() / LOT,
                     filled: 0,
-                    notional: 0,
                     is_open: true,
+                    told: Vec::new(),
                 });
                 self.wire.push((ClientRef::Own(client), VenueEvent::Ack { venue_id }));
             }
@@ -83,8 +85,9 @@ impl Venue {
                 } else {
                     VenueOrderState::Canceled
                 };
-                // No average: the oracle is exact, and an average would be rounded. Missing fills are
-                // delivered again instead.
+                // No average: the oracle is exact, and an average would be rounded. All fills are told
+                // again instead.
+                self.wire.extend(order.told.iter().map(|fill| (ClientRef::Absent, *fill)));
                 let event = VenueEvent::OrderStatus {
                     venue_id: order.venue_id,
                     state,
@@ -101,7 +104,7 @@ impl Venue {
     }
 
     /// Fills part of an open order.
-    fn fill(&mut self, which: usize, lots: i64, at: i64, fee: Option<i64>) {
+    fn fill(&mut self, which: usize, lots: i64, at: i64, fee: i64) {
         let open: Vec<usize> =
             (0..self.orders.len()).filter(|index| self.orders[*index].is_open).collect();
         if open.is_empty() {
@@ -120,25 +123,32 @@ impl Venue {
         }
         let notional = i128::from(at) * i128::from(lots);
         order.filled += lots;
-        order.notional += notional;
         order.is_open = order.filled < order.qty;
         self.position += order.side.sign() * lots;
         self.cash -= i128::from(order.side.sign()) * notional;
-        let cost = fee.map_or(0, |fee| -i128::from(fee));
-        self.fees += cost;
+        self.fees -= i128::from(fee);
         self.fills += 1;
+        let fill_id = TextId::from_number(self.fills);
+        // Some fees are told with the fill, some later.
+        let told_fee = (fee % 2 == 0).then(|| Money::from_raw(fee));
+        let settled = VenueEvent::FeeSettled { fill_id, fee: Money::from_raw(fee) };
+        self.fees_told.push(settled);
+        if told_fee.is_none() {
+            self.wire.push((ClientRef::Absent, settled));
+        }
         let event = VenueEvent::Fill {
             venue_id: order.venue_id,
-            fill_id: TextId::from_number(self.fills),
+            fill_id,
             qty: Qty::from_raw(lots * LOT),
             price: Price::from_raw(at),
-            fee: Maybe::some(Money::from_raw(fee.unwrap_or(0))),
+            fee: Maybe::from(told_fee),
             cum_qty: Maybe::some(Qty::from_raw(order.filled * LOT)),
             side: Some(order.side),
             is_maker: Some(false),
         };
+        order.told.push(event);
         self.wire.push((ClientRef::Absent, event));
-        if order.is_market && order.is_open && fee.is_some_and(|fee| fee % 3 == 0) {
+        if order.is_market && order.is_open && fee % 3 == 0 {
             order.is_open = false;
             let event = canceled(order);
             self.wire.push((ClientRef::Absent, event));
@@ -161,13 +171,15 @@ enum Step {
     Fill { which: usize, lots: i64, at: i64, fee: i64 },
     Deliver { which: usize },
     Twice { which: usize },
+    Lose { which: usize },
     Ambiguous,
+    Funding { paid: i64 },
     Wait { ms: i64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        2 => (any::<bool>(), 100i64..5_000, any::<bool>(), any::<bool>())
+        4 => (any::<bool>(), 100i64..5_000, any::<bool>(), any::<bool>())
             .prop_map(|(long, lots, resting, legs)| Step::Enter { long, lots, resting, legs }),
         3 => (prop::option::of(1i64..5_000), any::<bool>())
             .prop_map(|(lots, resting)| Step::Exit { lots, resting }),
@@ -176,7 +188,9 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(which, lots, at, fee)| Step::Fill { which, lots, at, fee }),
         9 => any::<usize>().prop_map(|which| Step::Deliver { which }),
         2 => any::<usize>().prop_map(|which| Step::Twice { which }),
+        1 => any::<usize>().prop_map(|which| Step::Lose { which }),
         1 => Just(Step::Ambiguous),
+        1 => (-1_000i64..1_000).prop_map(|paid| Step::Funding { paid }),
         3 => (1i64..3_000).prop_map(|ms| Step::Wait { ms }),
     ]
 }
@@ -184,19 +198,28 @@ fn step() -> impl Strategy<Value = Step> {
 struct World {
     rig: Rig,
     venue: Venue,
-    delivered: usize,
+    funding: i128,
 }
 
 impl World {
     fn new() -> Self {
-        let mut settings = Settings::default();
-        settings.guard_hot_window_ns = 0;
-        settings.guard_quote_age_ns_max = i64::MAX;
-        settings.guard_balance_age_ns_max = i64::MAX;
-        settings.guard_probe_age_ns_max = i64::MAX;
-        let venue =
-            Venue { orders: Vec::new(), wire: Vec::new(), position: 0, cash: 0, fees: 0, fills: 0 };
-        Self { rig: Rig::with(settings).made_ready(), venue, delivered: 0 }
+        let settings = Settings {
+            guard_hot_window_ns: 0,
+            guard_quote_age_ns_max: i64::MAX,
+            guard_balance_age_ns_max: i64::MAX,
+            guard_probe_age_ns_max: i64::MAX,
+            ..Settings::default()
+        };
+        let venue = Venue {
+            orders: Vec::new(),
+            wire: Vec::new(),
+            position: 0,
+            cash: 0,
+            fees: 0,
+            fills: 0,
+            fees_told: Vec::new(),
+        };
+        Self { rig: Rig::with(settings).made_ready(), venue, funding: 0 }
     }
 
     /// Hands the kernel's commands of the last turn to the venue.
@@ -220,7 +243,6 @@ impl World {
         if !keep {
             self.venue.wire.remove(at);
         }
-        self.delivered += 1;
         self.rig.venue(client, Some(fet()), event);
         self.carry();
     }
@@ -252,10 +274,21 @@ impl World {
             }
             Step::Cancel => self.submit(&Intent::Cancel { slot: 0 }),
             Step::Fill { which, lots, at, fee } => {
-                self.venue.fill(*which, *lots, *at, Some(*fee));
+                self.venue.fill(*which, *lots, *at, *fee);
             }
             Step::Deliver { which } => self.deliver(*which, false),
             Step::Twice { which } => self.deliver(*which, true),
+            Step::Lose { which } => {
+                if !self.venue.wire.is_empty() {
+                    let at = which % self.venue.wire.len();
+                    self.venue.wire.remove(at);
+                }
+            }
+            Step::Funding { paid } => {
+                self.funding += i128::from(*paid);
+                let amount = Money::from_raw(-paid);
+                self.rig.account(Some(fet()), VenueEvent::Funding { amount, rate: Maybe::NONE });
+            }
             Step::Ambiguous => {
                 if let Some(client) = self.rig.slot().entry_order() {
                     self.rig.own(client, VenueEvent::Ambiguous);
@@ -302,7 +335,7 @@ impl World {
 
     /// Everything on the way arrives, and the position is closed.
     fn settle(&mut self) {
-        for _ in 0..2_000 {
+        for turn in 0..2_000 {
             if !self.venue.wire.is_empty() {
                 self.deliver(0, false);
                 self.check();
@@ -317,7 +350,7 @@ impl World {
                 let open = self.venue.orders.iter().rposition(|order| order.is_open);
                 let order = &mut self.venue.orders[open.expect("one is open")];
                 if order.is_market {
-                    self.venue.fill(0, i64::MAX, 20_000_000, Some(0));
+                    self.venue.fill(0, i64::MAX, 20_000_000, 0);
                 } else {
                     order.is_open = false;
                     let event = canceled(order);
@@ -325,21 +358,31 @@ impl World {
                 }
             } else if slot.is_open() && slot.exit_order().is_none() {
                 self.submit(&Rig::exit_intent(Some("1000000")));
+            } else if turn % 20 == 0 {
+                // A resting order may rest for ever: the policy's time to live ends it.
+                self.submit(&Intent::Cancel { slot: 0 });
             } else {
                 self.rig.wait(SECOND).tick();
                 self.carry();
             }
             self.check();
         }
+        for fee in self.venue.fees_told.clone() {
+            self.rig.account(Some(fet()), fee);
+        }
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        // More by PROPTEST_CASES.
+        cases: ProptestConfig::default().cases * 4,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_interleaving_ends_flat_with_the_cash_flow_of_its_fills(
-        steps in prop::collection::vec(step(), 1..160),
+        steps in prop::collection::vec(step(), 1..240),
     ) {
         let mut world = World::new();
         for step in &steps {
@@ -352,6 +395,7 @@ proptest! {
         prop_assert_eq!(kernel.totals().fills, world.venue.fills);
         prop_assert_eq!(i128::from(kernel.ledger().realized().raw()), world.venue.cash);
         prop_assert_eq!(i128::from(kernel.ledger().fees().raw()), world.venue.fees);
+        prop_assert_eq!(i128::from(kernel.ledger().funding().raw()), world.funding);
         prop_assert!(!kernel.has_unresolved_order());
         prop_assert!(!kernel.is_frozen());
     }
