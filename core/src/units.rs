@@ -226,6 +226,18 @@ macro_rules! fixed_point {
                 parse_raw(text).map(Self)
             }
 
+            /// Sum; `None` on overflow, where `+` would panic.
+            #[must_use]
+            pub fn checked_add(self, other: Self) -> Option<Self> {
+                self.0.checked_add(other.0).map(Self)
+            }
+
+            /// Difference; `None` on overflow, where `-` would panic.
+            #[must_use]
+            pub fn checked_sub(self, other: Self) -> Option<Self> {
+                self.0.checked_sub(other.0).map(Self)
+            }
+
             /// Magnitude.
             #[must_use]
             pub const fn abs(self) -> Self {
