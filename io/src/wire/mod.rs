@@ -1,0 +1,3 @@
+//! Wire formats: a venue's bytes to typed frames and back. One folder a venue.
+
+pub mod binance;
