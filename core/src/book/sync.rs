@@ -1,8 +1,8 @@
 //! When may a change of the book be applied: the update-id chain.
 //!
 //! The rules are Binance's (futures: each `pu` is the `u` before it; spot: each `U` is the `u` before it
-//! plus one), in terms of numbers only. Nothing is buffered: a recording has its snapshot in line, and
-//! a live caller hands over what it buffered after the snapshot.
+//! plus one), in terms of numbers only. Nothing is kept here: a snapshot is asked for while changes already
+//! arrive, so the caller keeps those and hands them over after it.
 
 /// Ids of one depth change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,8 @@ pub enum Verdict {
     Apply,
     /// Leave it out: there is no snapshot yet, or the snapshot already holds it.
     Drop,
-    /// Updates are missing before it: the book is unusable until the next snapshot.
+    /// Updates are missing before it: the book is unusable until the next snapshot, which this change
+    /// may continue.
     Break,
 }
 
@@ -80,10 +81,7 @@ impl DepthSync {
                 self.applied += 1;
             }
             Verdict::Drop => self.dropped += 1,
-            Verdict::Break => {
-                self.dropped += 1;
-                self.lost();
-            }
+            Verdict::Break => self.lost(),
         }
         verdict
     }

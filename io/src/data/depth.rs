@@ -1,5 +1,7 @@
 //! The depth of one instrument in one file: may an update be applied, and what does it imply.
 
+use core::mem;
+
 use pinion_core::book::{Book, DepthSync, DiffIds, LEVELS_MAX, Level, Verdict};
 use pinion_core::id::InstrumentId;
 use pinion_core::msg::{MarketBody, MarketMsg, Side};
@@ -39,8 +41,51 @@ impl Stamp {
 #[derive(Debug, Default)]
 pub(super) struct DepthState {
     sync: DepthSync,
+    early: Early,
     implied: Option<Implied>,
     has_ids: bool,
+}
+
+/// Most changes that are kept for a snapshot; half a minute of a busy book.
+const EARLY_MAX: usize = 2_048;
+
+/// Changes that arrived while there was no usable book: the next snapshot was taken before some of them.
+#[derive(Debug, Default)]
+struct Early {
+    changes: Vec<EarlyChange>,
+    bids: Vec<Level>,
+    asks: Vec<Level>,
+    /// Changes that found no room.
+    lost: u64,
+}
+
+/// A kept change; its levels end at these positions and begin where those of the one before end.
+#[derive(Clone, Copy, Debug)]
+struct EarlyChange {
+    ids: DiffIds,
+    exchange: Option<Nanos>,
+    bids_end: usize,
+    asks_end: usize,
+}
+
+impl Early {
+    fn keep(&mut self, ids: DiffIds, exchange: Option<Nanos>, sides: Sides<'_>) {
+        if self.changes.len() == EARLY_MAX {
+            // A snapshot that still joins changes this old does not come; start over.
+            self.lost += EARLY_MAX as u64;
+            self.clear();
+        }
+        self.bids.extend_from_slice(sides.bids);
+        self.asks.extend_from_slice(sides.asks);
+        let (bids_end, asks_end) = (self.bids.len(), self.asks.len());
+        self.changes.push(EarlyChange { ids, exchange, bids_end, asks_end });
+    }
+
+    fn clear(&mut self) {
+        self.changes.clear();
+        self.bids.clear();
+        self.asks.clear();
+    }
 }
 
 #[derive(Debug)]
@@ -53,14 +98,16 @@ impl DepthState {
     /// With `derive_quotes` every change of the touch gives a quote.
     pub(super) fn new(derive_quotes: bool) -> Self {
         let implied = derive_quotes.then(|| Implied { book: Book::new(LEVELS_MAX), top: None });
-        Self { sync: DepthSync::default(), implied, has_ids: true }
+        Self { sync: DepthSync::default(), early: Early::default(), implied, has_ids: true }
     }
 
     pub(super) fn status(&self) -> DepthStatus {
         DepthStatus {
             last_update_id: self.sync.last().filter(|_| self.has_ids),
             applied: self.sync.applied(),
-            dropped_before_snapshot: self.sync.dropped(),
+            dropped_before_snapshot: self.sync.dropped()
+                + self.early.lost
+                + self.early.changes.len() as u64,
             chain_breaks: self.sync.breaks(),
         }
     }
@@ -90,7 +137,35 @@ impl DepthState {
         if let Some(implied) = &mut self.implied {
             implied.book.clear();
         }
-        self.levels(stamp, sides, out, counts);
+        self.levels(stamp, sides, out);
+        self.catch_up(stamp, out, counts);
+        self.quote(stamp, out, counts);
+    }
+
+    /// Applies the changes that were kept for this snapshot.
+    fn catch_up(&mut self, stamp: Stamp, out: &mut Vec<MarketMsg>, counts: &mut SourceCounts) {
+        let mut early = mem::take(&mut self.early);
+        let (mut bids_from, mut asks_from) = (0, 0);
+        for (at, change) in early.changes.iter().enumerate() {
+            let EarlyChange { ids, exchange, bids_end, asks_end } = *change;
+            let sides = Sides {
+                bids: &early.bids[bids_from..bids_end],
+                asks: &early.asks[asks_from..asks_end],
+            };
+            match self.sync.diff(ids) {
+                Verdict::Drop => {}
+                Verdict::Apply => self.levels(Stamp { exchange, ..stamp }, sides, out),
+                Verdict::Break => {
+                    self.gap(stamp, out, counts);
+                    // Only a later snapshot helps now, and it will be newer than these.
+                    early.lost += (early.changes.len() - at) as u64;
+                    break;
+                }
+            }
+            (bids_from, asks_from) = (bids_end, asks_end);
+        }
+        early.clear();
+        self.early = early;
     }
 
     /// Changes of the book.
@@ -107,10 +182,20 @@ impl DepthState {
             return;
         }
         counts.depth += 1;
+        if !self.sync.is_usable() {
+            self.early.keep(ids, stamp.exchange, sides);
+            return;
+        }
         match self.sync.diff(ids) {
             Verdict::Drop => {}
-            Verdict::Break => self.gap(stamp, out, counts),
-            Verdict::Apply => self.levels(stamp, sides, out, counts),
+            Verdict::Break => {
+                self.gap(stamp, out, counts);
+                self.early.keep(ids, stamp.exchange, sides);
+            }
+            Verdict::Apply => {
+                self.levels(stamp, sides, out);
+                self.quote(stamp, out, counts);
+            }
         }
     }
 
@@ -137,13 +222,7 @@ impl DepthState {
         out.push(stamp.message(MarketBody::Gap));
     }
 
-    fn levels(
-        &mut self,
-        stamp: Stamp,
-        sides: Sides<'_>,
-        out: &mut Vec<MarketMsg>,
-        counts: &mut SourceCounts,
-    ) {
+    fn levels(&mut self, stamp: Stamp, sides: Sides<'_>, out: &mut Vec<MarketMsg>) {
         let count = sides.bids.len() + sides.asks.len();
         let both = sides.bids.iter().map(|level| (Side::Buy, level));
         let both = both.chain(sides.asks.iter().map(|level| (Side::Sell, level)));
@@ -154,11 +233,12 @@ impl DepthState {
                 implied.book.set(side, price, qty);
             }
         }
-        if let Some(implied) = &mut self.implied
-            && let Some(quote) = implied.quote(counts)
-        {
-            out.push(stamp.message(quote));
-        }
+    }
+
+    /// The quote that the book implies, where nothing else quotes.
+    fn quote(&mut self, stamp: Stamp, out: &mut Vec<MarketMsg>, counts: &mut SourceCounts) {
+        let quote = self.implied.as_mut().and_then(|implied| implied.quote(counts));
+        out.extend(quote.map(|quote| stamp.message(quote)));
     }
 }
 

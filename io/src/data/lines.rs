@@ -196,11 +196,6 @@ impl Lines {
         &self.origin
     }
 
-    /// Number of the current line, from 1.
-    pub(super) const fn number(&self) -> u64 {
-        self.line
-    }
-
     /// Unpacked bytes of the lines so far.
     pub(super) const fn bytes(&self) -> u64 {
         self.bytes
@@ -248,7 +243,7 @@ mod tests {
         let (_folder, mut lines) = lines(bytes);
         let mut seen = Vec::new();
         while lines.peek().expect("reads") {
-            seen.push((lines.number(), String::from_utf8_lossy(lines.text()).into_owned()));
+            seen.push((lines.line, String::from_utf8_lossy(lines.text()).into_owned()));
             lines.advance();
         }
         assert_eq!(lines.bytes(), {
