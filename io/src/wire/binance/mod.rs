@@ -3,6 +3,7 @@
 mod decode;
 mod fault;
 mod frame;
+mod plain;
 mod tape;
 
 pub use decode::{Decoder, PADDING};

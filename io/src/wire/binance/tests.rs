@@ -6,11 +6,14 @@ use pinion_core::units::{Nanos, Price, Qty};
 fn decode<T>(text: &str, look: impl Fn(&Decoder, Result<Frame<'_>, DecodeFault>) -> T) -> T {
     let mut bytes = text.as_bytes().to_vec();
     bytes.resize(text.len() + PADDING, 0);
-    let mut decoder = Decoder::new();
+    let (mut general, mut decoder) = (Decoder::new(), Decoder::new());
     // Twice: the second time with used buffers.
-    drop(decoder.decode(&mut bytes.clone(), text.len()));
+    drop(general.decode_any(&mut bytes.clone(), text.len()));
+    let mut copy = bytes.clone();
+    let judged = general.decode_any(&mut copy, text.len());
     let frame = decoder.decode(&mut bytes, text.len());
-    // The frame borrows the bytes, not the decoder.
+    assert_eq!(frame, judged, "the short way must agree with the general one");
+    assert_eq!(decoder.levels(), general.levels());
     look(&decoder, frame)
 }
 
@@ -179,5 +182,58 @@ fn inverse_contracts_are_known_by_their_symbol() {
     }
     for symbol in ["BTCUSDT", "BTCUSDT_240927", "BTCUSD"] {
         assert!(!is_inverse(symbol), "{symbol}");
+    }
+}
+
+fn is_plain(text: &str) -> bool {
+    let mut bytes = text.as_bytes().to_vec();
+    bytes.resize(text.len() + PADDING, b'9');
+    plain::read(&bytes, text.len(), &mut Levels::default()).is_some()
+}
+
+#[test]
+fn the_short_way_takes_what_the_venue_writes_and_nothing_odd() {
+    let ticker = r#"{"e":"bookTicker","u":7,"s":"A","b":"1.5","B":"2","a":"3","A":"4","T":1,"E":2,"st":"x"}"#;
+    let trade = r#"{"e":"trade","E":2,"T":1,"s":"A","t":9,"p":"1","q":"2","X":"MARKET","m":true}"#;
+    let depth = r#"{"e":"depthUpdate","E":2,"T":1,"s":"A","U":5,"u":9,"pu":4,"b":[["1","2"],["3","0"]],"a":[]}"#;
+    for plain in [ticker, trade, depth] {
+        assert!(is_plain(plain), "{plain}");
+        assert!(is_plain(&format!(r#"{{"stream":"a@x","data":{plain}}}"#)), "{plain}");
+        for odd in [
+            plain.replace(':', ": "),
+            plain.replace("\"A\"", r#""\u0041""#),
+            plain.replace("\"s\"", "\"id\""),
+            plain.replace("\"1", "\"+1"),
+            plain[..plain.len() - 1].to_string(),
+            format!("{plain}}}"),
+            format!(r#"{{"stream":"a@x","data":{plain}"#),
+        ] {
+            assert!(!is_plain(&odd), "{odd}");
+        }
+    }
+}
+
+proptest::proptest! {
+    /// One byte of a good frame changed: both readers say the same, or the short one says nothing.
+    #[test]
+    fn a_damaged_frame_is_judged_by_the_general_reader(which in 0usize..4, at in 0usize..150, byte in 0u8..128) {
+        let frames = [
+            r#"{"stream":"a@bookTicker","data":{"e":"bookTicker","u":7,"s":"AB","b":"1.5","B":"2","a":"3.25","A":"4","T":1,"E":2}}"#,
+            r#"{"e":"trade","E":2,"T":1,"s":"AB","t":9,"p":"61800.30","q":"0.006","X":"MARKET","m":true}"#,
+            r#"{"e":"aggTrade","E":2,"a":5,"s":"AB","p":"0.001","q":"100","f":100,"l":105,"T":1,"m":false}"#,
+            r#"{"e":"depthUpdate","E":2,"T":1,"s":"A","U":5,"u":9,"pu":4,"b":[["1","2"],["3.5","0"]],"a":[["7","8"]]}"#,
+        ];
+        let mut bytes = frames[which].as_bytes().to_vec();
+        let len = bytes.len();
+        bytes[at % len] = byte;
+        bytes.resize(len + PADDING, 0);
+        let (mut short, mut general) = (Decoder::new(), Decoder::new());
+        let mut copy = bytes.clone();
+        let judged = general.decode_any(&mut copy, len);
+        let read = short.decode(&mut bytes, len);
+        proptest::prop_assert_eq!(&read, &judged);
+        if matches!(read, Ok(Frame::Depth(_))) {
+            proptest::prop_assert_eq!(short.levels(), general.levels());
+        }
     }
 }
