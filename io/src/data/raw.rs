@@ -12,13 +12,14 @@ use crate::source::{SourceCounts, SourceFault};
 use crate::wire::binance::{
     BookTicker, DecodeFault, Decoder, Depth, DepthKind, FaultKind, Frame, Levels, Mark, Trade,
 };
+use crate::wire::digits::whole_number;
 
 /// Splits `<receive time> <json>`: the time, and where the JSON begins. The number of digits tells the
 /// unit: 13 ms, 16 µs, 19 ns.
 pub(super) fn split_stamp(line: &[u8]) -> Result<(Nanos, usize), &'static str> {
     const EXPECTED: &str =
         "a receive time of 13 (ms), 16 (us) or 19 (ns) digits, a space and a JSON frame";
-    let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let Some((number, digits)) = whole_number(line) else { return Err(EXPECTED) };
     let unit_ns = match digits {
         13 => 1_000_000,
         16 => 1_000,
@@ -28,9 +29,6 @@ pub(super) fn split_stamp(line: &[u8]) -> Result<(Nanos, usize), &'static str> {
     if line.get(digits) != Some(&b' ') {
         return Err(EXPECTED);
     }
-    // 19 digits fit u64; what does not fit i64 nanoseconds is no time.
-    let number =
-        line[..digits].iter().fold(0u64, |number, byte| number * 10 + u64::from(byte - b'0'));
     let ns = i64::try_from(number).ok().and_then(|number| number.checked_mul(unit_ns));
     ns.map(|ns| (Nanos::new(ns), digits + 1)).ok_or(EXPECTED)
 }

@@ -8,63 +8,79 @@ use pinion_core::units::DECIMALS;
 const POWERS_OF_TEN: [u64; DECIMALS + 1] =
     [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
-const fn each(byte: u8) -> u128 {
-    u128::from_le_bytes([byte; 16])
+/// A machine word of text bytes, first byte lowest.
+macro_rules! decimal_in_word {
+    ($name:ident, $word:ty, $bytes:literal, $digits:expr) => {
+        /// Reads digits with at most one point up to a quotation mark within the word: the raw units and
+        /// the text's length. No branch per digit.
+        #[inline]
+        fn $name(word: $word) -> Option<(i64, usize)> {
+            const fn each(byte: u8) -> $word {
+                <$word>::from_le_bytes([byte; $bytes])
+            }
+            // The high bit of each byte that equals `byte`; exact up to the first such byte, which is all
+            // that is used.
+            const fn matches(word: $word, byte: u8) -> $word {
+                let zeroed = word ^ each(byte);
+                zeroed.wrapping_sub(each(1)) & !zeroed & each(0x80)
+            }
+            const fn low(bytes: u32) -> $word {
+                (1 << (8 * bytes)) - 1
+            }
+            let quote = matches(word, b'"');
+            if quote == 0 {
+                return None;
+            }
+            let end = quote.trailing_zeros() / 8;
+            let point = matches(word & low(end), b'.');
+            let (digits, count, decimals) = if point == 0 {
+                (word, end, 0)
+            } else {
+                let at = point.trailing_zeros() / 8;
+                let without = (word & low(at)) | ((word >> 8) & !low(at));
+                (without, end - 1, end - 1 - at)
+            };
+            let bare_point = point != 0 && (decimals == 0 || decimals == count);
+            if count == 0 || bare_point || decimals as usize > DECIMALS {
+                return None;
+            }
+            let values = (digits ^ each(b'0')) & low(count);
+            if (values.wrapping_add(each(0x76)) | values) & each(0x80) != 0 {
+                return None;
+            }
+            // Right-aligned: what shifts in stands for leading zeros.
+            let whole: u64 = $digits(values << (8 * ($bytes - count)));
+            let raw = whole.checked_mul(POWERS_OF_TEN[DECIMALS - decimals as usize])?;
+            Some((i64::try_from(raw).ok()?, end as usize))
+        }
+    };
+}
+decimal_in_word!(decimal_in_8, u64, 8, eight);
+decimal_in_word!(decimal_in_16, u128, 16, sixteen);
+
+/// The number of eight digit values, the first the most significant.
+const fn eight(values: u64) -> u64 {
+    let pairs = (values.wrapping_mul(10) + (values >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    (fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff
 }
 
-/// The high bit of each byte of `word` that equals `byte`; exact up to the first such byte, which is all
-/// that is used.
-const fn matches(word: u128, byte: u8) -> u128 {
-    let zeroed = word ^ each(byte);
-    zeroed.wrapping_sub(each(1)) & !zeroed & each(0x80)
-}
-
-/// Ones in the lowest `bytes` bytes, `bytes` below 16.
-const fn low(bytes: u32) -> u128 {
-    (1 << (8 * bytes)) - 1
+#[expect(clippy::cast_possible_truncation, reason = "the halves of the word")]
+const fn sixteen(values: u128) -> u64 {
+    eight(values as u64) * 100_000_000 + eight((values >> 64) as u64)
 }
 
 /// Reads a decimal that ends at a quotation mark: the raw units and the digits' length with the point.
 /// `text` begins at the first digit; 16 bytes must be there.
 ///
-/// Cost: about 5 ns, without a branch per digit.
+/// Cost: 3 to 6 ns.
+#[inline]
 pub(crate) fn quoted_decimal(text: &[u8]) -> Option<(i64, usize)> {
-    let word = u128::from_le_bytes(*text.first_chunk::<16>()?);
-    let quote = matches(word, b'"');
-    if quote == 0 {
-        return None;
-    }
-    let end = quote.trailing_zeros() / 8;
-    let point = matches(word & low(end), b'.');
-    let (digits, count, decimals) = if point == 0 {
-        (word, end, 0)
-    } else {
-        let at = point.trailing_zeros() / 8;
-        let without = (word & low(at)) | ((word >> 8) & !low(at));
-        (without, end - 1, end - 1 - at)
-    };
-    let bare_point = point != 0 && (decimals == 0 || decimals == count);
-    if count == 0 || bare_point || decimals as usize > DECIMALS {
-        return None;
-    }
-    let values = (digits ^ each(b'0')) & low(count);
-    if (values.wrapping_add(each(0x76)) | values) & each(0x80) != 0 {
-        return None;
-    }
-    // Right-aligned: what shifts in stands for leading zeros.
-    let aligned = (values << (8 * (16 - count))).to_le_bytes();
-    let (upper, lower) = (eight(&aligned, 0)?, eight(&aligned, 8)?);
-    let whole = upper * 100_000_000 + lower;
-    let raw = whole.checked_mul(POWERS_OF_TEN[DECIMALS - decimals as usize])?;
-    Some((i64::try_from(raw).ok()?, end as usize))
-}
-
-/// The number of eight digit values, most significant first.
-fn eight(values: &[u8; 16], from: usize) -> Option<u64> {
-    let word = u64::from_le_bytes(*values.get(from..)?.first_chunk::<8>()?);
-    let pairs = (word.wrapping_mul(10) + (word >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
-    Some((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff)
+    let chunk = text.first_chunk::<16>()?;
+    let word = u128::from_le_bytes(*chunk);
+    // Most quantities are short, and half a word is half the work.
+    #[expect(clippy::cast_possible_truncation, reason = "the first eight bytes")]
+    decimal_in_8(word as u64).or_else(|| decimal_in_16(word))
 }
 
 /// Reads a whole number of at most 19 digits without a leading zero: the number and its length.

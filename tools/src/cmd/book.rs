@@ -48,12 +48,25 @@ fn parse_at(text: &str) -> Result<Nanos, String> {
 /// Prints one JSON line per instrument that has depth.
 ///
 /// # Errors
-/// [`Failure`] when the data cannot be read or holds no depth.
+/// As [`books`], and when stdout is closed.
 pub fn run(args: &Args) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    for line in books(args)? {
+        writeln!(out, "{line}").map_err(|error| Failure::error(format!("stdout: {error}")))?;
+    }
+    Ok(())
+}
+
+/// The book of every instrument that has depth, in the order of the symbols.
+///
+/// # Errors
+/// [`Failure`]: usage for a path that does not exist or data without depth, error for data that cannot be
+/// read.
+pub fn books(args: &Args) -> Result<Vec<Value>, Failure> {
     let failure = |fault: SourceFault| Failure::error(fault.to_string());
-    for missing in args.data.iter().filter(|path| !path.exists()) {
+    if let Some(missing) = args.data.iter().find(|path| !path.exists()) {
         let path = missing.display();
-        return Err(Failure::usage(format!("{path}: there is no such file or folder; see --data")));
+        return Err(Failure::usage(format!("--data {path}: there is no such file or folder")));
     }
     let defaults = Settings::default();
     let options = DataOptions {
@@ -66,19 +79,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         .map_err(|fault| Failure::error(fault.to_string()))?;
     let mut source = set.into_source(&table).map_err(failure)?;
     let books = replay(&mut source, &table, args.at).map_err(failure)?;
-
-    let mut out = std::io::stdout().lock();
-    let mut printed = 0;
-    for ((id, row), book) in table.iter().zip(&books) {
-        let Some(status) = source.depth(id) else { continue };
-        let line = describe(row.symbol.as_str(), book, status);
-        writeln!(out, "{line}").map_err(|error| Failure::error(format!("stdout: {error}")))?;
-        printed += 1;
+    let lines: Vec<Value> = table
+        .iter()
+        .zip(&books)
+        .filter_map(|((id, row), book)| {
+            source.depth(id).map(|status| describe(row.symbol.as_str(), book, status))
+        })
+        .collect();
+    if lines.is_empty() {
+        return Err(Failure::usage("--data has no depth; raw frames or 20-level books have"));
     }
-    if printed == 0 {
-        return Err(Failure::usage("the data has no depth: name raw frames or 20-level books"));
-    }
-    Ok(())
+    Ok(lines)
 }
 
 /// Applies every event up to and including time `at`.

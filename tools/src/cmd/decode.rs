@@ -50,11 +50,26 @@ pub struct Args {
     files: Vec<PathBuf>,
 }
 
-/// Prints one JSON line a file.
+/// Prints one JSON line a file; those before a failure are printed.
 ///
 /// # Errors
-/// [`Failure`]: usage for an unknown venue or kind, error for a file that is not such a frame.
+/// As [`each`], and when stdout is closed.
 pub fn run(args: &Args) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    each(args, |line| {
+        writeln!(out, "{line}").map_err(|error| Failure::error(format!("stdout: {error}")))
+    })
+}
+
+/// Normalises the files in turn and hands each result to `take`.
+///
+/// # Errors
+/// [`Failure`]: usage for an unknown venue or kind and for a file that does not exist, error for one that
+/// is not such a frame; and what `take` says.
+pub fn each(
+    args: &Args,
+    mut take: impl FnMut(Value) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     if args.venue != "binance" {
         return Err(Failure::usage(format!("--venue {}: only binance is supported", args.venue)));
     }
@@ -64,12 +79,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Failure::usage(format!("--kind {}: expected one of {known}", args.kind))
     })?;
     let mut decoder = Decoder::new();
-    let mut out = std::io::stdout().lock();
-    for file in &args.files {
-        let line = decode(&mut decoder, kind, file)?;
-        writeln!(out, "{line}").map_err(|error| Failure::error(format!("stdout: {error}")))?;
-    }
-    Ok(())
+    args.files.iter().try_for_each(|file| take(decode(&mut decoder, kind, file)?))
 }
 
 fn decode(decoder: &mut Decoder, kind: Kind, file: &Path) -> Result<Value, Failure> {

@@ -97,6 +97,7 @@ impl<'a> Cursor<'a> {
         matches!(self.peek()?, b',' | b'}').then_some(number)
     }
 
+    #[inline]
     fn decimal(&mut self) -> Option<i64> {
         self.skip(b"\"")?;
         let (raw, length) = quoted_decimal(self.text.get(self.at..)?)?;
