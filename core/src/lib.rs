@@ -9,6 +9,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod book;
 pub mod id;
 pub mod instrument;
 pub mod journal;

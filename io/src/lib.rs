@@ -2,10 +2,13 @@
 
 pub mod affinity;
 pub mod clock;
+pub mod data;
 pub mod idle;
+pub mod ingest;
 pub mod journal;
 pub mod paper;
 pub mod regime;
 pub mod runner;
 pub mod source;
 pub mod synth;
+pub mod wire;
