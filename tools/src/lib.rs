@@ -6,6 +6,10 @@
 pub mod cmd;
 pub mod config;
 pub mod failure;
+mod data;
+mod report;
+mod summary;
+mod time;
 
 use std::process::ExitCode;
 

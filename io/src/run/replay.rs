@@ -8,6 +8,7 @@ use pinion_core::kernel::Effects;
 use pinion_core::settings::{Settings, Value};
 
 use crate::journal::compare::{Comparison, Step, compare};
+use crate::journal::run_dir::INPUTS;
 use crate::journal::{JournalReader, RunDir};
 use crate::run::RunFault;
 
@@ -17,7 +18,7 @@ use crate::run::RunFault;
 /// [`RunFault`] when the journal cannot be read; a difference is no error but part of the result.
 pub fn replay(run_dir: &Path) -> Result<Comparison, RunFault> {
     let dir = RunDir::open(run_dir)?;
-    let reader = JournalReader::open(dir.path())?;
+    let reader = JournalReader::open(&dir.file(INPUTS))?;
     let header = reader.header();
     let settings = settings(&header.settings)?;
     let table = Arc::new(header.instruments.clone());

@@ -9,11 +9,12 @@ use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::{MarketBody, MarketMsg, Side};
 use pinion_core::settings::Settings;
 use pinion_core::units::Nanos;
-use pinion_io::data::{DataOptions, DataSource, DepthStatus, open};
+use pinion_io::data::{DataSource, DepthStatus};
 use pinion_io::source::{Source as _, SourceFault};
 use serde_json::{Value, json};
 
 use crate::Failure;
+use crate::data::open_data;
 
 /// Levels that are printed of each side.
 const LEVELS_SHOWN: usize = 5;
@@ -64,20 +65,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// read.
 pub fn books(args: &Args) -> Result<Vec<Value>, Failure> {
     let failure = |fault: SourceFault| Failure::error(fault.to_string());
-    if let Some(missing) = args.data.iter().find(|path| !path.exists()) {
-        let path = missing.display();
-        return Err(Failure::usage(format!("--data {path}: there is no such file or folder")));
-    }
-    let defaults = Settings::default();
-    let options = DataOptions {
-        backstep_ns_max: defaults.data_backstep_ns_max,
-        min_notional: defaults.data_min_notional,
-        overrides: &[],
-    };
-    let set = open(&args.data, &options).map_err(failure)?;
-    let table = InstrumentTable::new(set.instruments.clone())
-        .map_err(|fault| Failure::error(fault.to_string()))?;
-    let mut source = set.into_source(&table).map_err(failure)?;
+    let (table, mut source) = open_data(&args.data, &Settings::default())?;
     let books = replay(&mut source, &table, args.at).map_err(failure)?;
     let lines: Vec<Value> = table
         .iter()

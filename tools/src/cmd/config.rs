@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use clap::Subcommand;
+use pinion_core::topology;
 use serde_json::json;
 
 use crate::Failure;
@@ -95,7 +96,7 @@ fn check(args: &CheckArgs) -> Result<(), Failure> {
 fn show(args: &ShowArgs) -> Result<(), Failure> {
     let loaded = args.settings.load()?;
     if args.topology {
-        return print(&topology());
+        return print(&topology::render());
     }
     if args.json {
         print(&format!("{}\n", view::show_json(&loaded, args.changed)))
@@ -104,11 +105,6 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
     } else {
         print(&view::show_text(&loaded, args.changed))
     }
-}
-
-/// The stages and links of a run.
-fn topology() -> String {
-    String::from("no stages are declared in this build\n")
 }
 
 /// Prints to stdout. A reader that left early (`| head`) is no failure.

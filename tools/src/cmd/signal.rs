@@ -15,6 +15,7 @@ use pinion_io::source::{Source, SourceFault};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::Failure;
+use crate::data::open_data;
 
 /// Arguments of `pinion signal`.
 #[derive(Debug, clap::Args)]
@@ -81,10 +82,11 @@ fn seconds(text: &str) -> Result<i64, String> {
 /// [`Failure`]: data that is not there or cannot be read, or stdout that cannot be written.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let paths: Vec<PathBuf> = args.bars.iter().chain(&args.data).cloned().collect();
-    let (table, mut source) = bars::open(&paths)?;
-    let mut scanner = Scanner::new(&settings(args), Arc::new(table));
+    let settings = settings(args);
+    let (table, mut source) = open_data(&paths, &settings)?;
+    let mut scanner = Scanner::new(&settings, Arc::new(table));
     let mut out = BufWriter::new(io::stdout().lock());
-    match print_all(source.as_mut(), &mut scanner, args.side, &mut out) {
+    match print_all(&mut source, &mut scanner, args.side, &mut out) {
         Ok(()) => Ok(()),
         Err(Stop::Data(fault)) => Err(Failure::error(fault.to_string())),
         // The reader of the pipe has seen enough.
@@ -244,121 +246,6 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Opening bar files; everything else in this file works on any source.
-mod bars {
-    use std::collections::VecDeque;
-    use std::fs;
-    use std::io::Read as _;
-    use std::path::{Path, PathBuf};
-
-    use pinion_core::id::TextId;
-    use pinion_core::instrument::{Instrument, InstrumentTable, canonical_symbol};
-    use pinion_core::msg::{MarketBody, MarketMsg};
-    use pinion_core::units::{Money, Nanos, Price, Qty};
-    use pinion_io::source::{Source, SourceCounts, SourceFault};
-
-    use crate::Failure;
-
-    /// 2200-01-01: later milliseconds are another unit.
-    const MS_MAX: i64 = 7_258_118_400_000;
-    const HEADER: &str = "ts_ms,symbol,open,high,low,close,volume";
-
-    /// Instruments and events of files of bars.
-    ///
-    /// # Errors
-    /// [`Failure`]: a file that is not there, or a line that is not a bar.
-    pub(super) fn open(paths: &[PathBuf]) -> Result<(InstrumentTable, Box<dyn Source>), Failure> {
-        let mut rows: Vec<(i64, TextId, MarketBody)> = Vec::new();
-        for path in paths {
-            let text = unpack(path)
-                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
-            for (line, number) in text.lines().zip(1..).filter(|(line, _)| *line != HEADER) {
-                let row = bar(line).ok_or_else(|| SourceFault {
-                    origin: path.display().to_string(),
-                    line: Some(number),
-                    found: line.to_owned(),
-                    expected: format!("a bar: {HEADER}"),
-                });
-                rows.push(row.map_err(|fault| Failure::error(fault.to_string()))?);
-            }
-        }
-        rows.sort_by_key(|(open_ms, symbol, _)| (*open_ms, *symbol));
-        let mut symbols: Vec<TextId> = rows.iter().map(|(_, symbol, _)| *symbol).collect();
-        symbols.sort_unstable();
-        symbols.dedup();
-        let instrument = |symbol| Instrument {
-            symbol,
-            tick: Price::from_raw(1),
-            lot: Qty::from_raw(1),
-            min_notional: Money::ZERO,
-            tradable: true,
-        };
-        let table = InstrumentTable::new(symbols.into_iter().map(instrument).collect())
-            .map_err(|fault| Failure::error(fault.to_string()))?;
-        let steps = rows.windows(2).map(|pair| pair[1].0 - pair[0].0);
-        let bar_ms = steps.filter(|step| *step > 0).min().unwrap_or(60_000);
-        let total = rows.len();
-        let message = |(open_ms, symbol, body): (i64, TextId, MarketBody)| {
-            let open = Nanos::new(open_ms * 1_000_000);
-            let id = table.find(symbol.as_str())?;
-            Some(MarketMsg::from_body(id, open.plus(bar_ms * 1_000_000), Some(open), body))
-        };
-        let left = rows.into_iter().filter_map(message).collect();
-        Ok((table, Box::new(Bars { left, total, counts: SourceCounts::default() })))
-    }
-
-    fn unpack(path: &Path) -> std::io::Result<String> {
-        let bytes = fs::read(path)?;
-        let mut text = String::new();
-        match bytes.as_slice() {
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-                zstd::Decoder::new(bytes.as_slice())?.read_to_string(&mut text)?
-            }
-            [0x1f, 0x8b, ..] => {
-                flate2::read::MultiGzDecoder::new(bytes.as_slice()).read_to_string(&mut text)?
-            }
-            plain => (&mut { plain }).read_to_string(&mut text)?,
-        };
-        Ok(text)
-    }
-
-    fn bar(line: &str) -> Option<(i64, TextId, MarketBody)> {
-        let mut cells = line.split(',');
-        let open_ms = cells.next()?.parse().ok().filter(|ms| (0..MS_MAX).contains(ms))?;
-        let symbol = canonical_symbol(cells.next()?)?;
-        let mut price = || Price::parse(cells.next()?.as_bytes()).ok();
-        let (open, high, low, close) = (price()?, price()?, price()?, price()?);
-        let volume = Qty::parse(cells.next()?.as_bytes()).ok()?;
-        cells.next().is_none().then_some(())?;
-        Some((open_ms, symbol, MarketBody::Bar { open, high, low, close, volume }))
-    }
-
-    struct Bars {
-        left: VecDeque<MarketMsg>,
-        total: usize,
-        counts: SourceCounts,
-    }
-
-    impl Source for Bars {
-        fn next_ts(&mut self) -> Result<Option<Nanos>, SourceFault> {
-            Ok(self.left.front().map(|message| message.ts_recv_ns))
-        }
-
-        fn next(&mut self, batch: &mut Vec<MarketMsg>) -> Result<(), SourceFault> {
-            self.counts.bar += u64::from(!self.left.is_empty());
-            batch.extend(self.left.pop_front());
-            Ok(())
-        }
-
-        fn counts(&self) -> SourceCounts {
-            self.counts
-        }
-
-        fn progress(&self) -> f64 {
-            1.0 - self.left.len() as f64 / self.total.max(1) as f64
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
