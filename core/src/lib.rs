@@ -9,6 +9,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod book;
 pub mod id;
 pub mod instrument;
 pub mod journal;
@@ -16,5 +17,7 @@ pub mod kernel;
 pub mod link;
 pub mod msg;
 pub mod settings;
+pub mod signal;
 pub mod stage;
+pub mod topology;
 pub mod units;

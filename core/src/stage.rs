@@ -40,6 +40,10 @@ impl Work {
 ///
 /// Rules, tested for every stage: without input `poll` returns [`Work::NONE`]; one poll handles at most
 /// its budget of messages per link; nothing is allocated after warm-up.
+///
+/// A stage that waits for a link read outside the turn (at full speed the kernel for the journal's links)
+/// makes sure of room for a whole budget before it begins, or does nothing and reports back-pressure. The
+/// runner then polls it alone until it moves, so the speed of the journal cannot reorder its inputs.
 pub trait Stage: Send {
     /// Name as in the topology table.
     fn name(&self) -> &'static str;
@@ -50,6 +54,13 @@ pub trait Stage: Send {
     /// The earliest time at which this stage has something to do without new input.
     fn next_deadline(&self) -> Option<Nanos> {
         None
+    }
+
+    /// True when a poll at the time of the last one would find nothing: every link that it reads is empty
+    /// now, and nothing else is due at that time. A runner in virtual time then spares that poll. `false` is
+    /// always right, and costs it.
+    fn drained(&self) -> bool {
+        false
     }
 
     /// True once the stage will never produce work again.

@@ -170,10 +170,7 @@ pub fn mul_div_half_even(a: i64, b: i64, c: i64) -> Option<i64> {
 /// `numerator / denominator`, rounded half to even; `None` for a zero denominator or overflow.
 #[must_use]
 pub fn div_half_even(numerator: i128, denominator: i128) -> Option<i64> {
-    if denominator == 0 {
-        return None;
-    }
-    let quotient = numerator / denominator;
+    let quotient = numerator.checked_div(denominator)?;
     let remainder = (numerator % denominator).unsigned_abs();
     let half_cmp = remainder.cmp(&(denominator.unsigned_abs() - remainder));
     let away = match half_cmp {
@@ -227,6 +224,18 @@ macro_rules! fixed_point {
             /// [`DecimalFault`].
             pub fn parse(text: &[u8]) -> Result<Self, DecimalFault> {
                 parse_raw(text).map(Self)
+            }
+
+            /// Sum; `None` on overflow, where `+` would panic.
+            #[must_use]
+            pub fn checked_add(self, other: Self) -> Option<Self> {
+                self.0.checked_add(other.0).map(Self)
+            }
+
+            /// Difference; `None` on overflow, where `-` would panic.
+            #[must_use]
+            pub fn checked_sub(self, other: Self) -> Option<Self> {
+                self.0.checked_sub(other.0).map(Self)
             }
 
             /// Magnitude.
@@ -492,6 +501,7 @@ mod tests {
         assert_eq!(div_half_even(-7, 2), Some(-4));
         assert_eq!(div_half_even(7, -2), Some(-4));
         assert_eq!(div_half_even(1, 0), None);
+        assert_eq!(div_half_even(i128::MIN, -1), None);
         assert_eq!(div_half_even(i128::MAX, 1), None);
     }
 
@@ -502,5 +512,26 @@ mod tests {
         assert_eq!(Price::from_raw(11).ceil_to(tick).raw(), 20);
         assert_eq!(Price::from_raw(-11).floor_to(tick).raw(), -20);
         assert_eq!(Price::from_raw(20).ceil_to(tick).raw(), 20);
+    }
+
+    #[test]
+    fn floats_enter_only_where_they_fit() {
+        assert_eq!(Price::from_f64(0.187_8).map(Price::raw), Some(18_780_000));
+        // 1/512 is half a raw unit off: away from zero.
+        assert_eq!(Price::from_f64(1.0 / 512.0).map(Price::raw), Some(195_313));
+        assert_eq!(Price::from_f64(-1.0 / 512.0).map(Price::raw), Some(-195_313));
+        for unfit in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 9.3e10, -9.3e10] {
+            assert_eq!(Price::from_f64(unfit), None, "{unfit}");
+        }
+    }
+
+    #[test]
+    fn a_zero_step_or_whole_changes_nothing_or_is_refused() {
+        let price = Price::from_raw(7);
+        assert_eq!(price.floor_to(Price::ZERO), price);
+        assert_eq!(price.ceil_to(Price::ZERO), price);
+        assert!(price.is_multiple_of(Price::ZERO));
+        assert_eq!(Money::ONE.per(Qty::ZERO), None);
+        assert_eq!(Money::ONE.share(Qty::ONE, Qty::ZERO), None);
     }
 }

@@ -61,6 +61,8 @@ pub struct SourceCounts {
     pub snapshot: u64,
     /// Breaks of an update-id chain.
     pub gaps: u64,
+    /// Frames that are known and not used: klines, tickers, liquidations, acknowledgements.
+    pub ignored: u64,
     /// Left out, by the position of the reason in [`REJECT_REASONS`].
     pub rejected: [u64; REJECT_REASONS.len()],
     /// Bytes read after unpacking.

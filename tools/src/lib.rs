@@ -4,6 +4,7 @@
 //! 3 not running, 4 configuration error, 5 timeout, 6 halted, 7 reconcile failed.
 
 pub mod cmd;
+pub mod config;
 pub mod failure;
 
 use std::process::ExitCode;

@@ -99,6 +99,8 @@ crate::text_enum! {
         Violation => "violation",
         /// An exit order is already working.
         ExitWorking => "exit_working",
+        /// No order of the slot can be cancelled.
+        NoWorkingOrder => "no_working_order",
     }
 }
 

@@ -69,11 +69,13 @@ crate::text_enum! {
         ExitLegFill => "exit_leg_fill",
         /// Nothing of the position remains.
         ExitFlat => "exit_flat",
+        /// Nothing of the position remains, but an order of the slot is not proved to be over.
+        ExitPending => "exit_pending",
         /// The exit order ended before it was filled.
         ExitDone => "exit_done",
-        /// The round trip was booked.
+        /// The books took what happened.
         Booked => "booked",
-        /// The round trip was written.
+        /// What happened was written; the slot goes on from there.
         Written => "written",
         /// An order's outcome is not known.
         OutcomeUnknown => "outcome_unknown",

@@ -15,6 +15,10 @@ crate::text_enum! {
         Stop => "stop",
         /// The input has ended: the source has no more data.
         EndOfData => "end_of_data",
+        /// The journal falls behind: room in its links runs short.
+        JournalBehind => "journal_behind",
+        /// The journal has caught up.
+        JournalCaughtUp => "journal_caught_up",
         /// The journal cannot be written any more.
         JournalFailed => "journal_failed",
     }

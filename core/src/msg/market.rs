@@ -76,8 +76,8 @@ pub enum MarketBody {
     },
     /// Mark price and funding.
     Mark {
-        /// Mark price.
-        mark: Price,
+        /// Mark price; `None` where a recording has the funding alone.
+        mark: Option<Price>,
         /// Index price.
         index: Option<Price>,
         /// Funding rate of the running interval; positive: longs pay.
@@ -151,7 +151,7 @@ impl MarketMsg {
             MarketBody::Mark { mark, index, funding_rate, next_funding_ns } => make(
                 MarketKind::Mark,
                 [
-                    mark.raw(),
+                    opt(mark.map(Price::raw)),
                     opt(index.map(Price::raw)),
                     opt(funding_rate.map(Rate::raw)),
                     opt(next_funding_ns.map(Nanos::get)),
@@ -199,7 +199,7 @@ impl MarketMsg {
                 merged: u32::try_from(d).unwrap_or(u32::MAX),
             },
             MarketKind::Mark => MarketBody::Mark {
-                mark: Price::from_raw(a),
+                mark: some(a).map(Price::from_raw),
                 index: some(b).map(Price::from_raw),
                 funding_rate: some(c).map(Rate::from_raw),
                 next_funding_ns: some(d).map(Nanos::new),
@@ -284,8 +284,8 @@ mod tests {
                 merged: 7,
             },
             MarketBody::Mark {
-                mark: Price::ONE,
-                index: None,
+                mark: None,
+                index: Some(Price::ONE),
                 funding_rate: Some(Rate::ZERO),
                 next_funding_ns: None,
             },

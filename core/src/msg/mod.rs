@@ -106,7 +106,9 @@ impl<T: Word + fmt::Debug> fmt::Debug for Maybe<T> {
 /// A closed set of names: the enum, its texts for people and files, and the way back.
 #[macro_export]
 macro_rules! text_enum {
-    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$vmeta:meta])* $variant:ident => $text:literal,)* }) => {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident {
+        $($(#[$vmeta:meta])* $variant:ident => $text:literal,)*
+    }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
@@ -164,7 +166,10 @@ pub enum Input {
         version: u32,
     },
     /// Time passed.
-    Tick,
+    Tick {
+        /// The time it is.
+        now_ns: Nanos,
+    },
 }
 
 const _: () = {

@@ -11,6 +11,8 @@ use crate::units::{DECIMAL_TEXT_MAX, print_raw};
 pub struct Issue {
     /// The key at fault.
     pub key: &'static str,
+    /// The key it contradicts, where two do not fit together.
+    pub other: Option<&'static str>,
     /// The value it has.
     pub found: String,
     /// What was expected.
@@ -25,13 +27,14 @@ pub fn check(settings: &Settings) -> Vec<Issue> {
         .filter_map(|key| {
             let value = (key.get)(settings);
             let expected = outside(key.domain, &value)?;
-            Some(Issue { key: key.name, found: value.to_text(), expected })
+            Some(Issue { key: key.name, other: None, found: value.to_text(), expected })
         })
         .collect();
     for relation in RELATIONS {
         if !(relation.holds)(settings) {
             issues.push(Issue {
                 key: relation.key,
+                other: Some(relation.other),
                 found: value_text(settings, relation.key),
                 expected: alloc::format!(
                     "{} (it is {})",
@@ -146,6 +149,7 @@ pub fn describe(domain: Domain) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Rate;
 
     #[test]
     fn defaults_are_inside_their_own_ranges() {
@@ -154,11 +158,52 @@ mod tests {
 
     #[test]
     fn every_relation_can_fail_and_is_named() {
-        let mut settings = Settings::default();
-        settings.policy_leverage_min = settings.policy_leverage_max + 1.0;
-        let issues = check(&settings);
-        assert_eq!(issues.len(), 1, "{issues:?}");
-        assert_eq!(issues[0].key, "policy.leverage_min");
+        type Break = fn(&mut Settings);
+        let broken: [(&str, Break); 5] = [
+            ("policy.leverage_min", |s| s.policy_leverage_min = s.policy_leverage_max + 1.0),
+            ("policy.vel_div_extreme", |s| s.policy_vel_div_extreme = s.policy_vel_div_threshold),
+            ("account.maker_rate", |s| s.account_taker_rate = Rate::from_raw(19_999)),
+            ("signal.vol_samples_min", |s| s.signal_vol_window = s.signal_vol_samples_min - 1),
+            ("signal.stale_ns", |s| s.signal_scan_ns = s.signal_stale_ns + 1),
+        ];
+        assert_eq!(broken.len(), RELATIONS.len(), "a case for every relation");
+        for (key, breaks) in broken {
+            let mut settings = Settings::default();
+            breaks(&mut settings);
+            let issues = check(&settings);
+            assert_eq!(issues.len(), 1, "{issues:?}");
+            assert_eq!(issues[0].key, key);
+            let other = issues[0].other.expect("two keys");
+            assert!(issues[0].expected.contains(&value_text(&settings, other)), "{issues:?}");
+        }
+    }
+
+    #[test]
+    fn lists_are_checked_item_by_item() {
+        let symbol = |text: &str| crate::id::TextId::new(text).expect("fits");
+        let symbols = Domain::Symbols { max: 2 };
+        let pair = |a, b| Value::Symbols(alloc::vec![symbol(a), symbol(b)]);
+        assert_eq!(outside(symbols, &pair("BTCUSDT", "ETHUSDT")), None);
+        assert!(outside(symbols, &pair("BTCUSDT", "BTCUSDT")).is_some());
+        for (parts, fits) in [
+            (alloc::vec![1.0], true),
+            (alloc::vec![0.1; 8], false),
+            (alloc::vec![0.125; 8], true),
+            (alloc::vec![0.5, 0.5, 0.0], false),
+            (alloc::vec![f64::NAN], false),
+            (Vec::new(), false),
+        ] {
+            let value = Value::Fractions(parts);
+            assert_eq!(outside(Domain::Fractions, &value).is_none(), fits, "{value:?}");
+        }
+        assert!(outside(Domain::Cores, &Value::Cores(alloc::vec![0, 0])).is_some());
+        assert!(outside(Domain::Cores, &Value::Cores(alloc::vec![-1])).is_some());
+        assert_eq!(outside(Domain::Cores, &Value::Cores(Vec::new())), None);
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_outside() {
+        assert!(outside(Domain::Bool, &Value::Int(1)).is_some());
     }
 
     #[test]

@@ -18,7 +18,8 @@ use crate::units::{Money, Rate};
 
 macro_rules! settings_table {
     ($($field:ident: $type:ty = $default:expr;
-        $name:literal, $unit:literal, $domain:expr, $step:literal, $sensitivity:ident, $apply:ident, $writer:ident, $protected:literal,
+        $name:literal, $unit:literal, $domain:expr, $step:literal, $sensitivity:ident,
+        $apply:ident, $writer:ident, $protected:literal,
         $doc:literal;)*) => {
         /// A snapshot of every setting. Immutable while a run reads it; one version at a time.
         #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +83,9 @@ settings_table! {
     engine_seed: i64 = 1;
     "engine.seed", "", Domain::Int { min: 0, max: i64::MAX }, 0.0, High, Restart, Operator, true,
     "Seed of everything random: the built-in market, the paper venue's latencies.";
+    engine_tick_ns: i64 = 1_000_000_000;
+    "engine.tick_ns", "ns", Domain::Int { min: 1_000_000, max: 60_000_000_000 }, 0.0, Low, Restart, Operator, true,
+    "Stream time between the kernel's time ticks: deadlines and the minute's summary are checked then.";
     engine_housekeeping_ns: i64 = 100_000_000;
     "engine.housekeeping_ns", "ns", Domain::Int { min: 1_000_000, max: 10_000_000_000 }, 0.0, Low, Restart, Operator, true,
     "Mean time between a stage thread's housekeeping ticks; each is jittered by half of it.";
@@ -177,6 +181,9 @@ settings_table! {
     policy_leverage_max: f64 = 8.0;
     "policy.leverage_max", "x", Domain::Float { min: 0.1, max: 125.0 }, 0.0, High, Hot, Operator, true,
     "Leverage at strength 1.";
+    policy_venue_leverage_max: i64 = 3;
+    "policy.venue_leverage_max", "x", Domain::Int { min: 1, max: 125 }, 0.0, Medium, NeedsFlat, Operator, true,
+    "Whole-number leverage asked of the venue at policy.leverage_max; sets margin, never size.";
     policy_convexity: f64 = 3.0;
     "policy.convexity", "", Domain::Float { min: 1.0, max: 8.0 }, 0.0, Medium, Hot, Operator, false,
     "Exponent of the strength in the sizer.";
@@ -298,6 +305,21 @@ mod tests {
             let mut copy = Settings::default();
             assert!((key.set)(&mut copy, &value), "{}", key.name);
             assert_eq!((key.get)(&copy), value);
+        }
+    }
+
+    #[test]
+    fn names_are_section_dot_name_in_lower_snake_case_and_docs_are_sentences() {
+        for key in KEYS {
+            let (section, name) = key.name.split_once('.').expect("a section and a name");
+            for part in [section, name] {
+                let plain = |b: u8| b == b'_' || b.is_ascii_lowercase() || b.is_ascii_digit();
+                assert!(!part.is_empty() && part.bytes().all(plain), "{}", key.name);
+                // The environment form parts sections by two underscores.
+                assert!(!part.contains("__"), "{}", key.name);
+            }
+            assert_ne!(section, "instrument", "that section holds overrides, not settings");
+            assert!(key.doc.ends_with('.'), "{}", key.name);
         }
     }
 

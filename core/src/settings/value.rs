@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use crate::id::TextId;
+use crate::instrument::canonical_symbol;
+use crate::settings::check::describe;
 use crate::settings::{Idle, Layout, Mode, Posture, Settings, Sides, VolMode};
-use crate::units::{DECIMAL_TEXT_MAX, Money, Rate, print_raw};
+use crate::units::{DECIMAL_TEXT_MAX, Money, Rate, parse_raw, print_raw};
 
 /// A value of a key, typed.
 #[derive(Clone, Debug, PartialEq)]
@@ -199,7 +201,58 @@ choice_field! {
     VolMode;
 }
 
+impl Domain {
+    /// Name of the type, as in the key table: `int`, `float`, `bool`, `decimal`, `choice`, `symbol`,
+    /// `symbols`, `fractions`, `cores`.
+    #[must_use]
+    pub const fn type_name(self) -> &'static str {
+        match self {
+            Self::Int { .. } => "int",
+            Self::Float { .. } => "float",
+            Self::Bool => "bool",
+            Self::Decimal { .. } => "decimal",
+            Self::Choice(_) => "choice",
+            Self::Symbol => "symbol",
+            Self::Symbols { .. } => "symbols",
+            Self::Fractions => "fractions",
+            Self::Cores => "cores",
+        }
+    }
+}
+
 impl Value {
+    /// Reads the text form of [`Value::to_text`]: lists are comma separated, blanks around items are
+    /// dropped, an empty text is an empty list. Ranges are not checked here.
+    ///
+    /// # Errors
+    /// What was expected, for a person.
+    pub fn parse(domain: Domain, text: &str) -> Result<Self, String> {
+        let items = || text.split(',').map(str::trim).filter(|_| !text.trim().is_empty());
+        let value = match domain {
+            Domain::Int { .. } => text.parse().ok().map(Self::Int),
+            Domain::Float { .. } => parse_float(text).map(Self::Float),
+            Domain::Bool => text.parse().ok().map(Self::Bool),
+            Domain::Decimal { .. } => match parse_raw(text.as_bytes()) {
+                Ok(raw) => Some(Self::Decimal(raw)),
+                Err(fault) => return Err(String::from(fault.expected())),
+            },
+            Domain::Choice(texts) => {
+                texts.iter().find(|known| **known == text).map(|known| Self::Choice(known))
+            }
+            Domain::Symbol => canonical_symbol(text).map(Self::Symbol),
+            Domain::Symbols { .. } => {
+                items().map(canonical_symbol).collect::<Option<_>>().map(Self::Symbols)
+            }
+            Domain::Fractions => {
+                items().map(parse_float).collect::<Option<_>>().map(Self::Fractions)
+            }
+            Domain::Cores => {
+                items().map(|item| item.parse().ok()).collect::<Option<_>>().map(Self::Cores)
+            }
+        };
+        value.ok_or_else(|| describe(domain))
+    }
+
     /// The canonical text: what the configuration hash and the logs use. Floats print shortest exact.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -240,5 +293,63 @@ impl Value {
         };
         debug_assert!(written.is_ok(), "writing to a String cannot fail");
         out
+    }
+}
+
+/// A finite float; `-0` reads as `0`, so that equal settings have one text and one hash.
+fn parse_float(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|value| value.is_finite()).map(|value| value + 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::KEYS;
+
+    #[test]
+    fn every_default_reads_back_from_its_own_text() {
+        for key in KEYS {
+            let value = (key.get)(&Settings::default());
+            assert_eq!(Value::parse(key.domain, &value.to_text()), Ok(value), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn lists_are_comma_separated_and_may_be_empty() {
+        let parse = |domain, text| Value::parse(domain, text).map(|value| value.to_text());
+        let symbols = Domain::Symbols { max: 4 };
+        assert_eq!(parse(symbols, "btc-usdt, ETH/USDT").as_deref(), Ok("BTCUSDT,ETHUSDT"));
+        assert_eq!(parse(symbols, " ").as_deref(), Ok(""));
+        assert_eq!(parse(Domain::Cores, "2,0,1").as_deref(), Ok("2,0,1"));
+        assert_eq!(parse(Domain::Fractions, "0.25,0.75").as_deref(), Ok("0.25,0.75"));
+        assert!(parse(Domain::Cores, "1,,2").is_err());
+        assert!(parse(symbols, "BTCUSDT,").is_err());
+    }
+
+    #[test]
+    fn texts_of_another_type_are_refused_with_what_was_expected() {
+        let int = Domain::Int { min: 1, max: 9 };
+        let float = Domain::Float { min: 0.0, max: 1.0 };
+        let decimal = Domain::Decimal { min: 0, max: 9 };
+        for (domain, text, expected) in [
+            (int, "5.0", "a whole number from 1 to 9"),
+            (int, "99999999999999999999", "a whole number from 1 to 9"),
+            (float, "NaN", "a number from 0 to 1"),
+            (float, "inf", "a number from 0 to 1"),
+            (float, "1e400", "a number from 0 to 1"),
+            (Domain::Bool, "yes", "true or false"),
+            (decimal, "1e-3", "a plain decimal like -12.5 (no exponent, no NaN or inf, no spaces)"),
+            (decimal, "0.000000001", "at most 8 decimals"),
+            (Domain::Choice(&["a", "b"]), "A", "one of a, b"),
+            (Domain::Symbol, "-", "a symbol like BTCUSDT"),
+        ] {
+            assert_eq!(Value::parse(domain, text), Err(String::from(expected)), "{text}");
+        }
+    }
+
+    #[test]
+    fn minus_zero_is_zero() {
+        let domain = Domain::Float { min: -1.0, max: 1.0 };
+        assert_eq!(Value::parse(domain, "-0.0").map(|value| value.to_text()).as_deref(), Ok("0"));
     }
 }

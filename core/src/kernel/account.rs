@@ -1,0 +1,186 @@
+//! What the venue says about the account, and the line that shows the books.
+
+use crate::id::InstrumentId;
+use crate::kernel::facts::BalanceFrame;
+use crate::kernel::ledger::Entry;
+use crate::kernel::{Code, Effects, Kernel, Verdict};
+use crate::msg::record::ReconcileState;
+use crate::msg::{Maybe, PositionSide, Record, VenueEvent, VenueMsg};
+use crate::units::{Money, Nanos, Qty};
+
+impl Kernel {
+    pub(super) fn on_account(
+        &mut self,
+        now: Nanos,
+        message: &VenueMsg,
+        out: &mut Effects,
+    ) -> Verdict {
+        match message.event {
+            VenueEvent::Balance { wallet, available, used, maint } => {
+                let frame = BalanceFrame {
+                    wallet: wallet.get(),
+                    available: available.get(),
+                    used: used.get(),
+                    maint: maint.get(),
+                };
+                self.on_balance(now, frame, out)
+            }
+            VenueEvent::Funding { amount, .. } => self.on_funding(message.instrument, amount, out),
+            VenueEvent::Transfer { amount } => {
+                let mut ledger = self.ledger;
+                let entry = Entry { transfers: amount, ..Entry::default() };
+                if ledger.book(entry).is_err() {
+                    return self.overflow(out);
+                }
+                self.ledger = ledger;
+                out.record(self.account_record());
+                Verdict::OK
+            }
+            VenueEvent::Position { side, qty, entry_price } => {
+                self.facts.row(message.instrument, side, qty, entry_price.get());
+                Verdict::OK
+            }
+            VenueEvent::PositionsEnd { ok, rows, revision } => {
+                self.on_positions_end(now, ok, rows, revision, out)
+            }
+            VenueEvent::Ack { .. }
+            | VenueEvent::Reject { .. }
+            | VenueEvent::Ambiguous
+            | VenueEvent::Fill { .. }
+            | VenueEvent::FeeSettled { .. }
+            | VenueEvent::Canceled { .. }
+            | VenueEvent::CancelRejected { .. }
+            | VenueEvent::Expired { .. }
+            | VenueEvent::OrderStatus { .. }
+            | VenueEvent::OpenOrder { .. }
+            | VenueEvent::OpenOrdersEnd { .. } => Verdict::refused(Code::Violation),
+        }
+    }
+
+    fn overflow(&mut self, out: &mut Effects) -> Verdict {
+        self.fault("a sum of money left its range", out);
+        Verdict::refused(Code::Violation)
+    }
+
+    /// Takes in the balance; then, with no order open, measures K − E, writes it down, and freezes or
+    /// thaws by it. The books stay as they are.
+    fn on_balance(&mut self, now: Nanos, frame: BalanceFrame, out: &mut Effects) -> Verdict {
+        let has_wallet = self.facts.balance(now, frame);
+        if !has_wallet || self.live_orders().next().is_some() {
+            return Verdict::OK;
+        }
+        let (delta, state) = (self.facts.delta(), self.facts.reconcile());
+        let (before, after) = self.facts.measure(self.ledger.capital());
+        if (self.facts.delta(), after) != (delta, state) {
+            out.record(self.account_record());
+        }
+        match (before, after) {
+            (ReconcileState::Ok | ReconcileState::Warn, ReconcileState::Error) => {
+                out.record(Record::Halt { reason: "reconcile" });
+            }
+            (ReconcileState::Error, ReconcileState::Ok | ReconcileState::Warn) => {
+                out.record(Record::Resume { reason: "reconcile" });
+            }
+            (
+                ReconcileState::Ok | ReconcileState::Warn,
+                ReconcileState::Ok | ReconcileState::Warn,
+            )
+            | (ReconcileState::Error, ReconcileState::Error) => {}
+        }
+        if after != ReconcileState::Error {
+            self.balance_agrees(out);
+        }
+        Verdict::OK
+    }
+
+    /// Books funding, also to the round trip that holds the asset (the only one open, where the venue
+    /// does not say the asset).
+    fn on_funding(
+        &mut self,
+        instrument: Option<InstrumentId>,
+        amount: Money,
+        out: &mut Effects,
+    ) -> Verdict {
+        let holder = {
+            let mut open = self.slots.iter().enumerate().filter(|(_, slot)| {
+                slot.is_open() && instrument.is_none_or(|id| id == slot.instrument)
+            });
+            match (open.next(), open.next()) {
+                (Some((index, _)), None) => Some(index),
+                (None | Some(_), _) => None,
+            }
+        };
+        let mut ledger = self.ledger;
+        let booked = Money::ZERO.checked_sub(amount).and_then(|paid| {
+            ledger.book(Entry { funding: paid, ..Entry::default() }).ok()?;
+            match holder {
+                Some(index) => self.slots[index].position.funding.checked_add(paid).map(Some),
+                None => Some(None),
+            }
+        });
+        let Some(trade_funding) = booked else { return self.overflow(out) };
+        self.ledger = ledger;
+        self.follow();
+        if let (Some(index), Some(funding)) = (holder, trade_funding) {
+            self.slots[index].position.funding = funding;
+            self.changed(index, out);
+        } else {
+            out.record(self.account_record());
+        }
+        Verdict::OK
+    }
+
+    fn on_positions_end(
+        &mut self,
+        now: Nanos,
+        ok: bool,
+        rows: u32,
+        revision: u64,
+        out: &mut Effects,
+    ) -> Verdict {
+        let is_current = revision == self.revision;
+        let slots = &self.slots;
+        self.facts.positions_end(now, ok, rows, is_current, |instrument| {
+            let mut own = (Qty::ZERO, Qty::ZERO);
+            for slot in slots.iter().filter(|s| s.is_open() && s.instrument == instrument) {
+                match slot.position.side {
+                    PositionSide::Long => own.0 = slot.position.size,
+                    PositionSide::Short => own.1 = slot.position.size,
+                }
+            }
+            own
+        });
+        if is_current && self.facts.shows_own_positions(now) {
+            self.positions_agree(out);
+        }
+        if ok && !is_current {
+            return Verdict::refused(Code::StaleStateReconciling);
+        }
+        Verdict::OK
+    }
+
+    /// Follows the equity after the books changed without a price.
+    pub(super) fn follow(&mut self) {
+        if let Some(equity) = self.equity() {
+            self.ledger.follow(equity);
+        }
+    }
+
+    /// The books as a line.
+    #[must_use]
+    pub fn account_record(&self) -> Record {
+        Record::Account {
+            capital: self.ledger.capital(),
+            equity: self.equity().into(),
+            available: self.facts.available().into(),
+            realized_pnl: self.ledger.realized(),
+            unrealized_pnl: Maybe::from(self.unrealized()),
+            fees_paid: self.ledger.fees(),
+            funding_paid: self.ledger.funding(),
+            delta: self.facts.delta().into(),
+            open_positions: self.open_positions(),
+            reconcile: self.facts.reconcile(),
+            frozen: self.is_frozen(),
+        }
+    }
+}

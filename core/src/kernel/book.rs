@@ -1,0 +1,544 @@
+//! Booking: a fill moves its order, its slot and the books in one step, once.
+
+use crate::id::{ClientId, InstrumentId, TextId};
+use crate::kernel::fills::AppliedFill;
+use crate::kernel::ledger::Entry;
+use crate::kernel::orders::{Order, QUERY_FIRST_NS, QUERY_MAX_NS, Route};
+use crate::kernel::stage::{SlotEvent, SlotStage};
+use crate::kernel::{Code, Effects, Kernel, Verdict};
+use crate::msg::record::{DecisionReason, FeeSource, OrderStatus};
+use crate::msg::{ClientRef, OrderRole, Record, Side, TimeInForce, VenueMsg};
+use crate::units::{Money, Nanos, Price, Qty};
+
+/// Fills that may wait for the acknowledgement that says whose they are.
+pub(super) const HELD_FILLS_MAX: usize = 16;
+
+/// A fill as the venue told it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FillIn {
+    pub(super) venue_id: TextId,
+    pub(super) fill_id: TextId,
+    pub(super) qty: Qty,
+    pub(super) price: Price,
+    /// Signed as the venue signs it: negative is a cost.
+    pub(super) fee: Option<Money>,
+    pub(super) cum: Option<Qty>,
+    pub(super) side: Option<Side>,
+    pub(super) is_maker: Option<bool>,
+}
+
+/// A fill under a venue identity that no order of ours has yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HeldFill {
+    instrument: Option<InstrumentId>,
+    fill: FillIn,
+}
+
+/// What a fill says that is not booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// Nothing: it was applied before.
+    Nothing,
+    /// Its identity and fee; the quantity is booked from a look-up.
+    Identity,
+    /// This quantity.
+    Quantity(Qty),
+}
+
+impl Kernel {
+    pub(super) fn on_fill(
+        &mut self,
+        now: Nanos,
+        message: &VenueMsg,
+        fill: &FillIn,
+        out: &mut Effects,
+    ) -> Verdict {
+        match self.orders.route(message.client, &fill.venue_id) {
+            Route::Own(client) => self.apply_fill(now, client, fill, out),
+            Route::Nobody => {
+                self.heat(now, message.instrument);
+                self.hold(message, fill);
+                Verdict::refused(Code::ForeignFill)
+            }
+            Route::Forgotten => {
+                self.heat(now, message.instrument);
+                self.fault("a fill of an order that is not remembered", out);
+                Verdict::refused(Code::Violation)
+            }
+            Route::Conflict => {
+                self.heat(now, message.instrument);
+                self.fault("a fill names two orders", out);
+                Verdict::refused(Code::Violation)
+            }
+        }
+    }
+
+    /// Keeps a fill nobody claims while an order of ours on that asset has no venue identity yet: the
+    /// venue may not echo ours, and the fill may be faster than the acknowledgement.
+    fn hold(&mut self, message: &VenueMsg, fill: &FillIn) {
+        let nameless = |order: &Order| {
+            order.venue_id.is_empty() && message.instrument.is_none_or(|id| id == order.instrument)
+        };
+        let may_be_ours = message.client == ClientRef::Absent
+            && !fill.venue_id.is_empty()
+            && self.live_orders().any(nameless);
+        if !may_be_ours {
+            return;
+        }
+        if self.held.is_full() {
+            self.held.remove(0);
+        }
+        self.held.push(HeldFill { instrument: message.instrument, fill: *fill });
+    }
+
+    /// Applies the held fills of an order whose venue identity was just learned.
+    pub(super) fn claim_held(&mut self, now: Nanos, client: ClientId, out: &mut Effects) {
+        let Some((venue_id, instrument)) =
+            self.orders.get(client).map(|order| (order.venue_id, order.instrument))
+        else {
+            return;
+        };
+        let mut at = 0;
+        while let Some(held) = self.held.get(at).copied() {
+            let ours =
+                held.fill.venue_id == venue_id && held.instrument.is_none_or(|id| id == instrument);
+            if ours {
+                self.held.remove(at);
+                let _verdict = self.apply_fill(now, client, &held.fill, out);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    fn apply_fill(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        fill: &FillIn,
+        out: &mut Effects,
+    ) -> Verdict {
+        self.learn(now, client, fill.venue_id, out);
+        let Some(order) = self.orders.get(client).copied() else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        self.heat(now, Some(order.instrument));
+        if fill.side.is_some_and(|side| side != order.side()) {
+            self.fault("a fill on the wrong side of its order", out);
+            return Verdict::refused(Code::Violation);
+        }
+        let known = self
+            .fills
+            .chain(order.last_fill)
+            .find(|applied| !fill.fill_id.is_empty() && applied.fill_id == fill.fill_id)
+            .map(|applied| applied.number);
+        if let Some(number) = known {
+            if let Some(fee) = fill.fee {
+                let _verdict = self.settle(number, fee, out);
+            }
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        if !fill.qty.is_positive() || !fill.price.is_positive() {
+            // Completed by a look-up, never by the order's own price.
+            out.record(Record::Error { reason: "a fill without quantity or price" });
+            self.look_up_now(now, client, out);
+            return Verdict::refused(Code::Violation);
+        }
+        if let (Some(order), Some(cum)) = (self.orders.get_mut(client), fill.cum) {
+            order.told = order.told.max(cum.min(order.qty));
+        }
+        match news(&order, fill) {
+            News::Nothing => Verdict::refused(Code::DuplicateEvent),
+            News::Identity => self.claim_inferred(client, fill, out),
+            News::Quantity(qty) => self.book_fill(now, client, fill, qty, out),
+        }
+    }
+
+    /// Books what a look-up told beyond the fills that came. The price is what makes the average right.
+    pub(super) fn infer_fill(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        total: Qty,
+        avg_price: Option<Price>,
+        out: &mut Effects,
+    ) {
+        let Some(order) = self.orders.get(client).copied() else { return };
+        let missing = total - order.filled;
+        let price = avg_price.filter(|avg| avg.is_positive()).map(|avg| {
+            avg.notional(total)
+                .and_then(|all| all.checked_sub(order.notional))
+                .and_then(|rest| rest.per(missing))
+                .filter(|price| price.is_positive())
+                .unwrap_or(avg)
+        });
+        let Some(price) = price else {
+            self.look_up_by(client, now.plus(QUERY_FIRST_NS));
+            return;
+        };
+        let fill = FillIn {
+            venue_id: TextId::EMPTY,
+            fill_id: TextId::EMPTY,
+            qty: missing,
+            price,
+            fee: None,
+            cum: Some(total),
+            side: None,
+            is_maker: None,
+        };
+        if !self.book_fill(now, client, &fill, missing, out).accepted {
+            return;
+        }
+        let last = match self.orders.get_mut(client) {
+            Some(order) => {
+                order.inferred = order.inferred.checked_add(missing).unwrap_or(missing);
+                order.inferred_up_to = total;
+                order.last_fill
+            }
+            None => 0,
+        };
+        if let Some(applied) = self.fills.get_mut(last) {
+            applied.inferred = true;
+        }
+    }
+
+    /// The venue's own fill of a quantity that was booked from a look-up: only its identity and fee are
+    /// new.
+    fn claim_inferred(&mut self, client: ClientId, fill: &FillIn, out: &mut Effects) -> Verdict {
+        let Some(order) = self.orders.get(client).copied() else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        let mut left = fill.qty;
+        let mut predicted = Money::ZERO;
+        let mut at = order.last_fill;
+        while let Some(applied) = self.fills.get_mut(at) {
+            at = applied.previous;
+            if !applied.inferred || !left.is_positive() || !applied.qty.is_positive() {
+                continue;
+            }
+            let part = left.min(applied.qty);
+            let fee = if part == applied.qty {
+                applied.fee
+            } else {
+                applied.fee.share(part, applied.qty).unwrap_or(Money::ZERO)
+            };
+            applied.qty -= part;
+            applied.fee -= fee;
+            left -= part;
+            predicted = predicted.checked_add(fee).unwrap_or(predicted);
+        }
+        let number = self.fills.push(AppliedFill {
+            number: 0,
+            previous: order.last_fill,
+            order: client,
+            trade: order.trade,
+            slot: order.slot,
+            instrument: order.instrument,
+            fill_id: fill.fill_id,
+            qty: fill.qty,
+            fee: predicted,
+            settled: false,
+            inferred: false,
+        });
+        if let Some(order) = self.orders.get_mut(client) {
+            order.last_fill = number;
+            order.inferred = order.inferred - order.inferred.min(fill.qty);
+        }
+        match fill.fee.or_else(|| self.fills.take_fee(order.instrument, &fill.fill_id)) {
+            Some(fee) => self.settle(number, fee, out),
+            None => Verdict::OK,
+        }
+    }
+
+    /// Books `qty` of a fill at its price.
+    fn book_fill(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        fill: &FillIn,
+        qty: Qty,
+        out: &mut Effects,
+    ) -> Verdict {
+        let Some(order) = self.orders.get(client).copied() else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        let index = usize::from(order.slot);
+        let slot = &self.slots[index];
+        let impossible = if qty > order.remaining() {
+            Some("a fill beyond its order's quantity")
+        } else if slot.trade != order.trade || slot.stage == SlotStage::TradeTerminalWritten {
+            Some("a fill of a round trip that is over")
+        } else if order.role == OrderRole::Exit && qty > slot.position.size {
+            Some("an exit fill beyond the position")
+        } else {
+            None
+        };
+        if let Some(reason) = impossible {
+            self.fault(reason, out);
+            // Not at once: an answer that says the same again must not make a storm.
+            self.look_up_by(client, now.plus(QUERY_MAX_NS));
+            return Verdict::refused(Code::Violation);
+        }
+        if order.over && !order.presumed {
+            self.fault("a fill after the venue told its order's end", out);
+        }
+        let is_maker = fill.is_maker.unwrap_or(order.tif == TimeInForce::PostOnly);
+        let told_fee = fill.fee.or_else(|| {
+            if fill.fill_id.is_empty() {
+                None
+            } else {
+                self.fills.take_fee(order.instrument, &fill.fill_id)
+            }
+        });
+        let Some(fee) = self.commit(now, &order, fill.price, qty, told_fee, is_maker) else {
+            self.fault("a sum of money left its range", out);
+            return Verdict::refused(Code::Violation);
+        };
+        let fee_source = if told_fee.is_some() { FeeSource::Settled } else { FeeSource::Estimated };
+        let number = self.fills.push(AppliedFill {
+            number: 0,
+            previous: order.last_fill,
+            order: client,
+            trade: order.trade,
+            slot: order.slot,
+            instrument: order.instrument,
+            fill_id: fill.fill_id,
+            qty,
+            fee,
+            settled: told_fee.is_some(),
+            inferred: false,
+        });
+        out.record(Record::Fill {
+            client,
+            trade: order.trade,
+            venue_id: order.venue_id,
+            fill_id: fill.fill_id,
+            instrument: order.instrument,
+            side: order.side(),
+            role: order.role,
+            is_maker,
+            fee_source,
+            qty,
+            price: fill.price,
+            fee,
+        });
+        self.order_filled(now, client, number, out);
+        self.slot_filled(now, client, order.over, out);
+        Verdict::OK
+    }
+
+    /// Books position and ledger together, or neither: the fee booked, `None` on overflow.
+    fn commit(
+        &mut self,
+        now: Nanos,
+        order: &Order,
+        price: Price,
+        qty: Qty,
+        told_fee: Option<Money>,
+        is_maker: bool,
+    ) -> Option<Money> {
+        let index = usize::from(order.slot);
+        let notional = price.notional(qty)?;
+        let fee = match told_fee {
+            Some(fee) => Money::ZERO.checked_sub(fee)?,
+            None => notional.times(if is_maker { self.maker_rate } else { self.taker_rate })?,
+        };
+        let mut position = self.slots[index].position;
+        let mut ledger = self.ledger;
+        let realized = match order.role {
+            OrderRole::Entry => {
+                position.enter(now, qty, notional).ok()?;
+                Money::ZERO
+            }
+            OrderRole::Exit => position.exit(now, qty, notional).ok()?,
+        };
+        position.fees = position.fees.checked_add(fee)?;
+        let total = order.notional.checked_add(notional)?;
+        ledger.book(Entry { realized, fees: fee, ..Entry::default() }).ok()?;
+        ledger.count_fill();
+        self.ledger = ledger;
+        self.slots[index].position = position;
+        if let Some(order) = self.orders.get_mut(order.client) {
+            order.filled += qty;
+            order.notional = total;
+            order.told = order.told.max(order.filled);
+        }
+        let slot = &mut self.slots[index];
+        if order.role == OrderRole::Exit {
+            slot.exit_rejects = 0;
+            slot.exit_retry_ns = None;
+            slot.leg_left = slot.leg_left - slot.leg_left.min(qty);
+            if let Some(pending) = &mut slot.pending_exit {
+                pending.qty = pending.qty - pending.qty.min(qty);
+            }
+        }
+        self.revision += 1;
+        self.mark(order.instrument);
+        Some(fee)
+    }
+
+    /// The order's own state after a fill.
+    fn order_filled(&mut self, now: Nanos, client: ClientId, number: u64, out: &mut Effects) {
+        let Some(order) = self.orders.get_mut(client) else { return };
+        order.last_fill = number;
+        let told_more = order.told > order.filled;
+        if order.filled == order.qty {
+            order.status = OrderStatus::Filled;
+            order.ended = Some(OrderStatus::Filled);
+            order.ended_at = Some(order.filled);
+        } else if order.ended.is_none() {
+            order.status = OrderStatus::PartiallyFilled;
+        }
+        let (status, over) = (order.status, order.over);
+        out.record(order.record(status, ""));
+        if over {
+            return;
+        }
+        if told_more {
+            // Fills may come out of order; when the missing one does not come, ask.
+            self.look_up_by(client, now.plus(QUERY_FIRST_NS));
+        }
+    }
+
+    /// The slot's stage after a fill, and the end of the round trip.
+    fn slot_filled(&mut self, now: Nanos, client: ClientId, was_over: bool, out: &mut Effects) {
+        let Some(order) = self.orders.get(client).copied() else { return };
+        let index = usize::from(order.slot);
+        let is_whole = order.filled == order.qty;
+        let ends = order.is_settled() && !was_over;
+        if ends {
+            self.retire(client);
+        }
+        let is_over = ends || was_over;
+        match order.role {
+            // While an exit is under way, a late entry fill grows the size and the stage stays.
+            OrderRole::Entry if self.slots[index].exit_order.is_some() => {}
+            OrderRole::Entry if is_whole => {
+                self.fire(index, SlotEvent::EntryFill, out);
+                if self.slots[index].stage == SlotStage::PositionOpened {
+                    self.fire(index, SlotEvent::Booked, out);
+                }
+            }
+            OrderRole::Entry => {
+                self.fire(index, SlotEvent::EntryPartialFill, out);
+                if is_over {
+                    self.fire(index, SlotEvent::EntryDone, out);
+                }
+            }
+            OrderRole::Exit if !self.slots[index].is_open() => {}
+            OrderRole::Exit if is_whole && self.slots[index].exit_order.is_none() => {
+                self.fire(index, SlotEvent::ExitLegFill, out);
+                self.slots[index].next_leg();
+            }
+            OrderRole::Exit => {
+                self.fire(index, SlotEvent::ExitPartialFill, out);
+                if ends {
+                    self.fire(index, SlotEvent::ExitDone, out);
+                }
+            }
+        }
+        self.changed(index, out);
+        if order.role == OrderRole::Exit && !self.slots[index].is_open() {
+            self.flat(now, index, out);
+        } else {
+            self.send_pending_exit(now, index, out);
+        }
+    }
+
+    /// Nothing of the position remains: closes, or calls back what still works and waits for its end.
+    fn flat(&mut self, now: Nanos, index: usize, out: &mut Effects) {
+        let slot = &self.slots[index];
+        let live = [slot.entry_order, slot.exit_order];
+        if live == [None, None] {
+            self.close_if_done(index, out);
+            return;
+        }
+        self.fire(index, SlotEvent::ExitPending, out);
+        for client in live.into_iter().flatten() {
+            let _sent = self.send_cancel(now, client, out);
+        }
+    }
+
+    /// Closes the round trip when nothing remains and no order of it is open.
+    pub(super) fn close_if_done(&mut self, index: usize, out: &mut Effects) {
+        let slot = &mut self.slots[index];
+        if slot.is_free()
+            || slot.is_open()
+            || slot.position.entered.is_zero()
+            || slot.entry_order.is_some()
+            || slot.exit_order.is_some()
+        {
+            return;
+        }
+        slot.pending_exit = None;
+        slot.exit_retry_ns = None;
+        let slot = &self.slots[index];
+        let position = slot.position;
+        let held_ns = match (position.opened_ns, position.last_exit_ns) {
+            (Some(opened), Some(closed)) => closed.since(opened),
+            (None, _) | (_, None) => 0,
+        };
+        let prices = (position.entry_price(), position.exit_price(), position.net());
+        let (Some(entry_price), Some(exit_price), Some(net_pnl)) = prices else {
+            self.fault("the result of a round trip left its range", out);
+            return;
+        };
+        let closed = Record::TradeClosed {
+            trade: slot.trade,
+            instrument: slot.instrument,
+            side: position.side,
+            qty: position.entered,
+            entry_price,
+            exit_price,
+            gross_pnl: position.realized,
+            fees: position.fees,
+            funding: position.funding,
+            net_pnl,
+            // A position becomes flat by an exit, and an exit has a reason.
+            close_reason: slot.close_reason.unwrap_or(DecisionReason::OperatorFlatten),
+            held_ns,
+        };
+        if !self.fire(index, SlotEvent::ExitFlat, out) {
+            return;
+        }
+        self.ledger.count_trade(net_pnl);
+        out.record(closed);
+        self.fire(index, SlotEvent::Booked, out);
+        out.record(self.account_record());
+        self.fire(index, SlotEvent::Written, out);
+        self.state_record(index, out);
+    }
+
+    /// The lines after anything was booked on a slot.
+    pub(super) fn changed(&self, index: usize, out: &mut Effects) {
+        self.state_record(index, out);
+        out.record(self.account_record());
+    }
+
+    fn state_record(&self, index: usize, out: &mut Effects) {
+        #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
+        out.record(Record::SlotState(self.slots[index].state(index as u8)));
+    }
+}
+
+/// What of a fill is not booked. A fill with an identity is new when its identity is (duplicates are
+/// sorted out before); its total is then only a check. Without an identity the total decides.
+fn news(order: &Order, fill: &FillIn) -> News {
+    if order.inferred.is_positive() {
+        let covered = match fill.cum {
+            Some(cum) => cum <= order.inferred_up_to,
+            None => fill.qty <= order.inferred,
+        };
+        if covered {
+            return News::Identity;
+        }
+    }
+    if !fill.fill_id.is_empty() {
+        return News::Quantity(fill.qty);
+    }
+    match fill.cum {
+        Some(cum) if cum <= order.filled => News::Nothing,
+        Some(cum) => News::Quantity(fill.qty.min(cum - order.filled)),
+        None => News::Quantity(fill.qty),
+    }
+}

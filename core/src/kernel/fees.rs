@@ -1,0 +1,87 @@
+//! Fees that become known after their fill.
+
+use crate::id::TextId;
+use crate::kernel::ledger::Entry;
+use crate::kernel::{Code, Effects, Kernel, Verdict};
+use crate::msg::{ClientRef, Record, VenueMsg};
+use crate::units::Money;
+
+impl Kernel {
+    pub(super) fn on_fee_settled(
+        &mut self,
+        message: &VenueMsg,
+        fill_id: &TextId,
+        fee: Money,
+        out: &mut Effects,
+    ) -> Verdict {
+        if fill_id.is_empty() {
+            return Verdict::refused(Code::ForeignFill);
+        }
+        let number = match message.client {
+            ClientRef::Own(client) => self.orders.get(client).and_then(|order| {
+                self.fills
+                    .chain(order.last_fill)
+                    .find(|fill| fill.fill_id == *fill_id)
+                    .map(|fill| fill.number)
+            }),
+            ClientRef::Absent | ClientRef::Foreign => {
+                self.fills.find(fill_id, message.instrument).map(|fill| fill.number)
+            }
+        };
+        match number {
+            Some(number) => self.settle(number, fee, out),
+            None => {
+                // Perhaps its fill is still on the way.
+                self.fills.keep_fee(message.instrument, *fill_id, fee);
+                Verdict::refused(Code::ForeignFill)
+            }
+        }
+    }
+
+    /// Replaces a predicted fee by the venue's (negative is a cost there), once. The difference goes to
+    /// the books, and to the fill's own round trip while a slot still shows it.
+    pub(super) fn settle(&mut self, number: u64, venue_fee: Money, out: &mut Effects) -> Verdict {
+        let Some(fill) = self.fills.get_mut(number).copied() else {
+            return Verdict::refused(Code::ForeignFill);
+        };
+        if fill.settled {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        let index = usize::from(fill.slot);
+        let mut ledger = self.ledger;
+        let booked = Money::ZERO.checked_sub(venue_fee).and_then(|fee| {
+            let difference = fee.checked_sub(fill.fee)?;
+            ledger.book(Entry { fees: difference, ..Entry::default() }).ok()?;
+            let trade_fees = self.slots[index].position.fees.checked_add(difference)?;
+            Some((fee, trade_fees))
+        });
+        let Some((fee, trade_fees)) = booked else {
+            self.fault("a sum of money left its range", out);
+            return Verdict::refused(Code::Violation);
+        };
+        self.ledger = ledger;
+        let shows = self.slots[index].trade == fill.trade;
+        if shows {
+            self.slots[index].position.fees = trade_fees;
+        }
+        if let Some(applied) = self.fills.get_mut(number) {
+            applied.fee = fee;
+            applied.settled = true;
+        }
+        out.record(Record::FeeSettled {
+            client: fill.order,
+            trade: fill.trade,
+            fill_id: fill.fill_id,
+            instrument: fill.instrument,
+            estimated: fill.fee,
+            fee,
+        });
+        self.follow();
+        if shows {
+            self.changed(index, out);
+        } else {
+            out.record(self.account_record());
+        }
+        Verdict::OK
+    }
+}

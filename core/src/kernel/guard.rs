@@ -1,0 +1,231 @@
+//! What forbids an entry: switches of the operator, faults, missing evidence.
+//!
+//! All of it is checked at the moment of sending, and only for what increases risk. Unknown is not flat:
+//! a missing price, balance or probe blocks.
+
+use crate::id::InstrumentId;
+use crate::kernel::orders::Order;
+use crate::kernel::{Code, Effects, Kernel, Slot, Verdict};
+use crate::msg::record::{BlockReason, ReconcileState};
+use crate::msg::{Control, Maybe, Record};
+use crate::settings::Settings;
+use crate::units::Nanos;
+
+/// Evidence since a fault that nothing is wrong (any more).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct FaultEvidence {
+    /// A balance agreed with the books.
+    balance: bool,
+    /// A position snapshot showed exactly what we hold.
+    positions: bool,
+}
+
+/// The switches. All but a fault are the operator's.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Halts {
+    killed: bool,
+    flatten: bool,
+    stopped: bool,
+    journal_failed: bool,
+    fault: Option<FaultEvidence>,
+}
+
+impl Kernel {
+    /// Whether an entry on this asset could leave now, and why not.
+    ///
+    /// Size and price of an order are checked by [`Kernel::submit`], not here.
+    ///
+    /// # Errors
+    /// The first guard that forbids it.
+    pub fn entry_guard(
+        &self,
+        now: Nanos,
+        instrument: InstrumentId,
+        settings: &Settings,
+    ) -> Result<(), BlockReason> {
+        if self.halts.killed || self.halts.flatten || self.halts.stopped {
+            return Err(BlockReason::Killed);
+        }
+        if self.halts.journal_failed {
+            return Err(BlockReason::Journal);
+        }
+        if self.is_frozen() {
+            return Err(BlockReason::EntryFrozen);
+        }
+        if self.has_unresolved_order() {
+            return Err(BlockReason::UnresolvedOrder);
+        }
+        let Some(market) = self.markets.get(instrument.index()) else {
+            return Err(BlockReason::NotTradable);
+        };
+        if !self.table.row(instrument).tradable {
+            return Err(BlockReason::NotTradable);
+        }
+        let holds = |slot: &Slot| !slot.is_free() && slot.instrument == instrument;
+        if self.slots.iter().any(holds) {
+            return Err(BlockReason::SlotBusy);
+        }
+        let top = &market.top;
+        if top.gap {
+            return Err(BlockReason::BookGap);
+        }
+        let (at, age_max) = match (top.quote_ns.get(), top.last_ns.get()) {
+            (Some(at), _) => (at, settings.guard_quote_age_ns_max),
+            (None, Some(at)) => (at, settings.guard_trade_age_ns_max),
+            (None, None) => return Err(BlockReason::NoPrice),
+        };
+        if now.since(at) > age_max {
+            return Err(BlockReason::StalePrice);
+        }
+        if let Some(reason) = self.facts.blocks(now, settings) {
+            return Err(reason);
+        }
+        let hot = |at: Maybe<Nanos>| {
+            at.get().is_some_and(|at| now.since(at) < settings.guard_hot_window_ns)
+        };
+        if hot(market.hot_ns) || hot(self.hot_ns) {
+            return Err(BlockReason::HotWindow);
+        }
+        Ok(())
+    }
+
+    /// True while entries are frozen: the books do not agree with the venue, or something impossible
+    /// happened and no evidence has cleared it. Exits do not care.
+    #[must_use]
+    pub const fn is_frozen(&self) -> bool {
+        self.halts.fault.is_some() || matches!(self.facts.reconcile(), ReconcileState::Error)
+    }
+
+    /// True while the kill switch is on.
+    #[must_use]
+    pub const fn is_killed(&self) -> bool {
+        self.halts.killed
+    }
+
+    /// True while an order's outcome is unknown, or its told total is not booked.
+    #[must_use]
+    pub fn has_unresolved_order(&self) -> bool {
+        self.live_orders().any(Order::is_unresolved)
+    }
+
+    /// Orders that are not proved to be over.
+    pub(super) fn live_orders(&self) -> impl Iterator<Item = &Order> {
+        self.slots
+            .iter()
+            .flat_map(|slot| [slot.entry_order, slot.exit_order])
+            .flatten()
+            .filter_map(|client| self.orders.get(client))
+    }
+
+    /// Reports what cannot be, and freezes entries until the operator resumes or a balance and a position
+    /// snapshot from after it both agree with the books.
+    pub(super) fn fault(&mut self, reason: &'static str, out: &mut Effects) {
+        out.record(Record::Error { reason });
+        if self.halts.fault.is_none() {
+            out.record(Record::Halt { reason: "fault" });
+        }
+        self.halts.fault = Some(FaultEvidence::default());
+    }
+
+    /// A balance was measured and is no error: half of what clears a fault.
+    pub(super) fn balance_agrees(&mut self, out: &mut Effects) {
+        if let Some(evidence) = &mut self.halts.fault {
+            evidence.balance = true;
+        }
+        self.clear_fault(out);
+    }
+
+    /// A position snapshot showed exactly ours: the other half.
+    pub(super) fn positions_agree(&mut self, out: &mut Effects) {
+        if let Some(evidence) = &mut self.halts.fault {
+            evidence.positions = true;
+        }
+        self.clear_fault(out);
+    }
+
+    fn clear_fault(&mut self, out: &mut Effects) {
+        if self.halts.fault == Some(FaultEvidence { balance: true, positions: true }) {
+            self.halts.fault = None;
+            out.record(Record::Resume { reason: "evidence" });
+        }
+    }
+
+    /// Re-arms the hot window of one asset, or of all where the venue did not say which.
+    pub(super) fn heat(&mut self, now: Nanos, instrument: Option<InstrumentId>) {
+        match instrument {
+            Some(id) => {
+                if let Some(market) = self.markets.get_mut(id.index()) {
+                    market.hot_ns = Maybe::some(now);
+                }
+            }
+            None => self.hot_ns = Maybe::some(now),
+        }
+    }
+
+    pub(super) fn on_control(
+        &mut self,
+        now: Nanos,
+        control: Control,
+        out: &mut Effects,
+    ) -> Verdict {
+        let switch = match control {
+            Control::Kill => &mut self.halts.killed,
+            Control::Flatten => &mut self.halts.flatten,
+            Control::Stop => &mut self.halts.stopped,
+            Control::JournalFailed => &mut self.halts.journal_failed,
+            Control::Resume => return self.resume(out),
+            Control::EndOfData => return Verdict::OK,
+        };
+        if core::mem::replace(switch, true) {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        out.record(Record::Halt { reason: control.as_str() });
+        // What works toward more risk is called back; exits stay.
+        for index in 0..self.slots.len() {
+            if let Some(client) = self.slots[index].entry_order {
+                let _sent = self.send_cancel(now, client, out);
+            }
+        }
+        Verdict::OK
+    }
+
+    /// The operator undoes kill and flatten and answers for a fault. A failed journal stays failed, and a
+    /// freeze by the reconcile clears only by a balance.
+    fn resume(&mut self, out: &mut Effects) -> Verdict {
+        let was = self.halts;
+        self.halts.killed = false;
+        self.halts.flatten = false;
+        self.halts.fault = None;
+        if !was.killed && !was.flatten && was.fault.is_none() {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        out.record(Record::Resume { reason: Control::Resume.as_str() });
+        Verdict::OK
+    }
+}
+
+/// The diagnostic of a guard.
+pub(super) const fn code_of(reason: BlockReason) -> Code {
+    match reason {
+        BlockReason::Killed => Code::Killed,
+        BlockReason::EntryFrozen => Code::EntryFrozen,
+        BlockReason::UnresolvedOrder => Code::StaleStateReconciling,
+        BlockReason::SlotBusy => Code::SlotBusy,
+        BlockReason::InvalidIntent => Code::InvalidIntent,
+        BlockReason::NoPrice
+        | BlockReason::StalePrice
+        | BlockReason::BookGap
+        | BlockReason::NoBalance
+        | BlockReason::StaleBalance
+        | BlockReason::ZeroBalance
+        | BlockReason::NoPositionProof
+        | BlockReason::StalePositionProof
+        | BlockReason::ProbeFailed
+        | BlockReason::VenueNotFlat
+        | BlockReason::HotWindow
+        | BlockReason::Journal
+        | BlockReason::MinNotional
+        | BlockReason::NotTradable
+        | BlockReason::Cap => Code::EntryBlocked,
+    }
+}

@@ -1,0 +1,356 @@
+//! The orders of this run: identity, what was asked, what the venue told, what is booked.
+//!
+//! An order is *over* only when the venue has said so by its identity and the quantity it says was
+//! filled is the quantity that is booked. Until then it blocks its slot. Orders that are over stay known
+//! until [`ORDERS_MAX`] newer ones exist, so that what comes late finds its order.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::id::{ClientId, InstrumentId, TextId, TradeId};
+use crate::msg::record::OrderStatus;
+use crate::msg::{Command, Maybe, OrderKind, OrderRole, PositionSide, Record, Side, TimeInForce};
+use crate::units::{Money, Nanos, Price, Qty};
+
+/// Orders that are remembered; a power of two.
+pub const ORDERS_MAX: usize = 1024;
+
+/// An order without any answer for this long is looked up at the venue.
+pub const SILENCE_NS: i64 = 5_000_000_000;
+/// First wait before a look-up is repeated; doubles up to [`QUERY_MAX_NS`].
+pub const QUERY_FIRST_NS: i64 = 1_000_000_000;
+/// Longest wait before a look-up is repeated.
+pub const QUERY_MAX_NS: i64 = 8_000_000_000;
+/// An entry whose submission was ambiguous counts as never arrived when the venue has denied knowing it
+/// for this long, over at least [`NOT_FOUND_MIN`] answers. Longer than a venue's receive window plus the
+/// lag of its order index; an exit, being reduce-only, needs one answer.
+pub const NOT_FOUND_PROOF_NS: i64 = 15_000_000_000;
+/// Fewest denials for that proof.
+pub const NOT_FOUND_MIN: u32 = 3;
+
+/// One order of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// Our identity.
+    pub client: ClientId,
+    /// The venue's, once learned.
+    pub venue_id: TextId,
+    /// Its round trip.
+    pub trade: TradeId,
+    /// Its slot.
+    pub slot: u8,
+    /// Asset.
+    pub instrument: InstrumentId,
+    /// Direction of the position.
+    pub position_side: PositionSide,
+    /// Entry or exit: what a fill of it is, whatever the slot's stage.
+    pub role: OrderRole,
+    /// Type.
+    pub kind: OrderKind,
+    /// Time in force.
+    pub tif: TimeInForce,
+    /// Quantity.
+    pub qty: Qty,
+    /// Limit price.
+    pub price: Option<Price>,
+    /// Last state.
+    pub status: OrderStatus,
+    /// Booked quantity.
+    pub filled: Qty,
+    /// Booked notional.
+    pub notional: Money,
+    /// Greatest total that the venue told.
+    pub told: Qty,
+    /// The end that the venue told.
+    pub ended: Option<OrderStatus>,
+    /// Total at that end; `None` while not told.
+    pub ended_at: Option<Qty>,
+    /// Over: the end was told and everything told is booked.
+    pub over: bool,
+    /// Taken for never arrived because the venue denies it; a late fill is then no contradiction.
+    pub presumed: bool,
+    /// Quantity booked from a query's answer whose own fills have not come yet.
+    pub inferred: Qty,
+    /// Total that the inference covered.
+    pub inferred_up_to: Qty,
+    /// Last applied fill; 0 for none. A chain through [`super::fills::Fills`].
+    pub last_fill: u64,
+    /// It is to end: a cancel goes again until it does.
+    pub cancel_wanted: bool,
+    /// Cancels that the venue refused.
+    pub cancel_refusals: u32,
+    /// When a cancel left that has no answer yet.
+    pub cancel_sent_ns: Option<Nanos>,
+    /// When the next look-up is due; [`Nanos::MAX`] for none.
+    pub query_at_ns: Nanos,
+    /// Wait after the next look-up.
+    pub query_wait_ns: i64,
+    /// First denial by the venue in a row.
+    pub denied_since_ns: Option<Nanos>,
+    /// Denials in a row.
+    pub denials: u32,
+}
+
+impl Order {
+    /// Side.
+    #[must_use]
+    pub const fn side(&self) -> Side {
+        match self.role {
+            OrderRole::Entry => self.position_side.entry_side(),
+            OrderRole::Exit => self.position_side.exit_side(),
+        }
+    }
+
+    /// True for exits.
+    #[must_use]
+    pub const fn reduce_only(&self) -> bool {
+        matches!(self.role, OrderRole::Exit)
+    }
+
+    /// What is not booked.
+    #[must_use]
+    pub fn remaining(&self) -> Qty {
+        self.qty - self.filled
+    }
+
+    /// True while nobody knows what became of it: an ambiguous submission, or an end whose total is not
+    /// the booked quantity.
+    #[must_use]
+    pub const fn is_unresolved(&self) -> bool {
+        !self.over && (matches!(self.status, OrderStatus::Unknown) || self.ended.is_some())
+    }
+
+    /// True once the end told by the venue and the books agree.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.filled == self.qty
+            || (self.ended.is_some() && self.ended_at.is_some_and(|total| self.filled >= total))
+    }
+
+    /// The command that places it.
+    #[must_use]
+    pub fn place(&self) -> Command {
+        Command::Place {
+            client: self.client,
+            trade: self.trade,
+            instrument: self.instrument,
+            side: self.side(),
+            position_side: self.position_side,
+            role: self.role,
+            kind: self.kind,
+            tif: self.tif,
+            reduce_only: self.reduce_only(),
+            qty: self.qty,
+            price: Maybe::from(self.price),
+        }
+    }
+
+    /// The command that cancels it.
+    #[must_use]
+    pub const fn cancel(&self) -> Command {
+        Command::Cancel {
+            client: self.client,
+            venue_id: self.venue_id,
+            instrument: self.instrument,
+        }
+    }
+
+    /// The command that looks it up.
+    #[must_use]
+    pub const fn query(&self) -> Command {
+        Command::Query { client: self.client, venue_id: self.venue_id, instrument: self.instrument }
+    }
+
+    /// Its line.
+    #[must_use]
+    pub fn record(&self, status: OrderStatus, reason: &'static str) -> Record {
+        Record::Order {
+            client: self.client,
+            trade: self.trade,
+            venue_id: self.venue_id,
+            instrument: self.instrument,
+            side: self.side(),
+            position_side: self.position_side,
+            kind: self.kind,
+            tif: self.tif,
+            reduce_only: self.reduce_only(),
+            qty: self.qty,
+            price: Maybe::from(self.price),
+            status,
+            reason,
+        }
+    }
+}
+
+/// Who a venue message belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// An order of ours.
+    Own(ClientId),
+    /// No order of ours.
+    Nobody,
+    /// An identity of this run that the table does not know (any more).
+    Forgotten,
+    /// Two identities that contradict each other.
+    Conflict,
+}
+
+/// The order table. Direct-mapped by order sequence: a look-up by our identity is one index.
+#[derive(Clone, Debug)]
+pub(super) struct Orders {
+    epoch: u32,
+    next: u32,
+    rows: Vec<Option<Order>>,
+}
+
+impl Orders {
+    /// Allocates the table.
+    pub(super) fn new(epoch: u32) -> Self {
+        Self { epoch, next: 1, rows: vec![None; ORDERS_MAX] }
+    }
+
+    /// The next identity whose row holds no order that is not over; `None` when there is none.
+    pub(super) fn allocate(&mut self) -> Option<ClientId> {
+        for _ in 0..ORDERS_MAX {
+            let seq = self.next;
+            self.next = seq.checked_add(1)?;
+            if self.rows[row_of(seq)].as_ref().is_none_or(|order| order.over) {
+                return Some(ClientId::new(self.epoch, seq));
+            }
+        }
+        None
+    }
+
+    /// Takes in an order under an identity just allocated.
+    pub(super) fn insert(&mut self, order: Order) {
+        self.rows[row_of(order.client.seq())] = Some(order);
+    }
+
+    /// The order of this identity.
+    pub(super) fn get(&self, client: ClientId) -> Option<&Order> {
+        self.rows[row_of(client.seq())].as_ref().filter(|order| order.client == client)
+    }
+
+    /// The order of this identity, to change it.
+    pub(super) fn get_mut(&mut self, client: ClientId) -> Option<&mut Order> {
+        self.rows[row_of(client.seq())].as_mut().filter(|order| order.client == client)
+    }
+
+    /// The order that the venue knows under this identity, newest first.
+    pub(super) fn find_venue(&self, venue_id: &TextId) -> Option<ClientId> {
+        if venue_id.is_empty() {
+            return None;
+        }
+        (1..self.next)
+            .rev()
+            .take(ORDERS_MAX)
+            .filter_map(|seq| self.rows[row_of(seq)].as_ref())
+            .find(|order| order.venue_id == *venue_id)
+            .map(|order| order.client)
+    }
+
+    /// True when any remembered order belongs to this round trip.
+    pub(super) fn knows_trade(&self, trade: TradeId) -> bool {
+        self.rows.iter().flatten().any(|order| order.trade == trade)
+    }
+
+    /// Routes by venue identity first, then by our own; nothing else attributes a message.
+    pub(super) fn route(&self, client: crate::msg::ClientRef, venue_id: &TextId) -> Route {
+        use crate::msg::ClientRef;
+        let by_venue = self.find_venue(venue_id);
+        let ours = match client {
+            ClientRef::Own(id) if id.epoch() == self.epoch => Some(id),
+            ClientRef::Own(_) | ClientRef::Foreign | ClientRef::Absent => None,
+        };
+        match (by_venue, ours) {
+            (Some(venue), Some(own)) if venue != own => Route::Conflict,
+            (Some(venue), _) => Route::Own(venue),
+            (None, Some(own)) => match self.get(own) {
+                None => Route::Forgotten,
+                Some(order) if venue_id.is_empty() || order.venue_id.is_empty() => Route::Own(own),
+                Some(_) => Route::Conflict,
+            },
+            (None, None) => Route::Nobody,
+        }
+    }
+}
+
+const fn row_of(seq: u32) -> usize {
+    seq as usize & (ORDERS_MAX - 1)
+}
+
+#[cfg(test)]
+pub(super) fn sample(client: ClientId) -> Order {
+    Order {
+        client,
+        venue_id: TextId::EMPTY,
+        trade: TradeId::new(1),
+        slot: 0,
+        instrument: InstrumentId::new(0),
+        position_side: PositionSide::Short,
+        role: OrderRole::Entry,
+        kind: OrderKind::Market,
+        tif: TimeInForce::Ioc,
+        qty: Qty::ONE,
+        price: None,
+        status: OrderStatus::Submitted,
+        filled: Qty::ZERO,
+        notional: Money::ZERO,
+        told: Qty::ZERO,
+        ended: None,
+        ended_at: None,
+        over: false,
+        presumed: false,
+        inferred: Qty::ZERO,
+        inferred_up_to: Qty::ZERO,
+        last_fill: 0,
+        cancel_wanted: false,
+        cancel_refusals: 0,
+        cancel_sent_ns: None,
+        query_at_ns: Nanos::MAX,
+        query_wait_ns: QUERY_FIRST_NS,
+        denied_since_ns: None,
+        denials: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::msg::ClientRef;
+
+    fn place(orders: &mut Orders) -> ClientId {
+        let client = orders.allocate().expect("room");
+        orders.insert(sample(client));
+        client
+    }
+
+    #[test]
+    fn an_order_that_is_not_over_is_never_forgotten() {
+        let mut orders = Orders::new(7);
+        let resting = place(&mut orders);
+        for _ in 0..3 * ORDERS_MAX {
+            let client = place(&mut orders);
+            orders.get_mut(client).expect("just placed").over = true;
+        }
+        assert!(orders.get(resting).is_some());
+    }
+
+    #[test]
+    fn the_venue_identity_comes_first_and_contradictions_are_seen() {
+        let mut orders = Orders::new(7);
+        let (a, b) = (place(&mut orders), place(&mut orders));
+        let venue = TextId::from_number(9001);
+        orders.get_mut(a).expect("placed").venue_id = venue;
+        let other = TextId::from_number(9002);
+        assert_eq!(orders.route(ClientRef::Absent, &venue), Route::Own(a));
+        assert_eq!(orders.route(ClientRef::Foreign, &venue), Route::Own(a));
+        assert_eq!(orders.route(ClientRef::Own(b), &venue), Route::Conflict);
+        assert_eq!(orders.route(ClientRef::Own(b), &other), Route::Own(b));
+        assert_eq!(orders.route(ClientRef::Own(a), &other), Route::Conflict);
+        assert_eq!(orders.route(ClientRef::Absent, &other), Route::Nobody);
+        assert_eq!(orders.route(ClientRef::Own(ClientId::new(7, 99)), &other), Route::Forgotten);
+        let earlier_run = ClientRef::Own(ClientId::new(6, 1));
+        assert_eq!(orders.route(earlier_run, &TextId::EMPTY), Route::Nobody);
+    }
+}

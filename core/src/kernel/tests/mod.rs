@@ -1,0 +1,9 @@
+//! Scenarios of the whole kernel, and random interleavings against a cash-flow oracle.
+
+#![expect(unused_must_use, reason = "a scenario asserts the verdicts that it is about")]
+
+mod guards;
+mod interleavings;
+mod money;
+mod orders;
+mod rig;

@@ -1,0 +1,276 @@
+//! What is booked, at which price, with which fee.
+
+use super::rig::*;
+use crate::id::TextId;
+use crate::kernel::stage::SlotStage as S;
+use crate::kernel::{Code, Verdict};
+use crate::msg::record::{FeeSource, ReconcileState};
+use crate::msg::{ClientRef, Maybe, PositionSide, Record, VenueEvent};
+use crate::units::{Money, Rate};
+
+/// The incident behind the rules: a round trip of about +242 was booked as −5,990.90 with leverage and
+/// the orders' bounds. Here the true fills give the true result, to the last digit.
+#[test]
+fn the_fet_round_trip_books_its_cash_flow_whatever_the_leverage() {
+    for leverage in [1, 3, 125] {
+        let mut rig = Rig::ready();
+        let mut intent = Rig::enter_intent(PositionSide::Short, "202007");
+        if let crate::kernel::Intent::Enter { leverage: setting, legs, .. } = &mut intent {
+            *setting = Rate::from_whole(leverage);
+            legs.push("0.5".parse().expect("rate"));
+            legs.push("0.5".parse().expect("rate"));
+        }
+        assert_eq!(rig.submit(&intent), Verdict::OK);
+        let entry = rig.slot().entry_order().expect("entry");
+        rig.filled(entry, "E1", "26007", "0.1878");
+        rig.filled(entry, "E2", "176000", "0.1878");
+        let first = rig.exit(None);
+        assert_eq!(rig.placed().map(|(_, qty, _)| qty), Some(qty("101003")));
+        rig.filled(first, "X1", "101003", "0.1866");
+        let second = rig.exit(None);
+        rig.filled(second, "X2", "101004", "0.1866");
+        assert_eq!(rig.stage(), S::TradeTerminalWritten);
+        assert_eq!(rig.slot().realized(), money("242.4084"));
+        assert_eq!(rig.capital(), money("25242.4084"));
+        assert_eq!(rig.kernel.totals().wins, 1);
+        assert!(!rig.has_error());
+    }
+}
+
+#[test]
+fn the_entry_price_is_the_mean_of_the_fills_and_exits_reduce_it_pro_rata() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "400");
+    for (name, size, at) in [("a", "100", "0.10"), ("b", "200", "0.11"), ("c", "100", "0.13")] {
+        rig.filled(entry, name, size, at);
+    }
+    assert_eq!(rig.slot().entry_price(), Some(price("0.1125")));
+    let exit = rig.exit(Some("100"));
+    rig.filled(exit, "x", "100", "0.12");
+    assert_eq!(rig.slot().realized(), money("0.75"));
+    assert_eq!(rig.slot().entry_cost(), money("33.75"));
+    assert_eq!(rig.slot().entry_price(), Some(price("0.1125")), "an exit moves no basis");
+}
+
+#[test]
+fn a_missing_fee_is_predicted_and_replaced_once() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    let fill = Fill { client: Some(entry), id: "F1", qty: "1000", price: "0.2", ..Fill::default() };
+    assert_eq!(rig.fill(fill), Verdict::OK);
+    assert_eq!(rig.slot().fees(), money("0.1"), "taker rate of 200");
+    assert!(
+        rig.records
+            .iter()
+            .any(|record| matches!(record, Record::Fill { fee_source: FeeSource::Estimated, .. }))
+    );
+    let settle = |rig: &mut Rig, fee: &str| {
+        rig.account(Some(fet()), VenueEvent::FeeSettled { fill_id: id("F1"), fee: money(fee) })
+    };
+    assert_eq!(settle(&mut rig, "-0.07"), Verdict::OK);
+    assert_eq!(rig.slot().fees(), money("0.07"));
+    assert_eq!(settle(&mut rig, "-0.09"), no(Code::DuplicateEvent));
+    assert_eq!(rig.kernel.ledger().fees(), money("0.07"));
+    assert_eq!(rig.capital(), money("24999.93"));
+}
+
+#[test]
+fn a_zero_fee_and_a_rebate_are_settled_fees() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    let part = Fill { client: Some(entry), qty: "500", price: "0.2", ..Fill::default() };
+    rig.fill(Fill { id: "Z", fee: Some("0"), ..part });
+    assert_eq!(rig.kernel.ledger().fees(), Money::ZERO);
+    rig.fill(Fill { id: "R", fee: Some("0.03"), ..part });
+    assert_eq!(rig.kernel.ledger().fees(), money("-0.03"));
+    let late = VenueEvent::FeeSettled { fill_id: id("Z"), fee: money("-1") };
+    assert_eq!(rig.account(None, late), no(Code::DuplicateEvent), "zero was the fee");
+}
+
+#[test]
+fn maker_fills_are_predicted_at_the_maker_rate_and_a_crossing_limit_as_taker() {
+    for (is_maker, fee) in [(Some(true), "0.04"), (Some(false), "0.1")] {
+        let mut rig = Rig::ready();
+        let intent = Rig::resting(Rig::enter_intent(PositionSide::Long, "1000"), "0.2");
+        assert_eq!(rig.submit(&intent), Verdict::OK);
+        let client = rig.slot().entry_order();
+        rig.fill(Fill { client, id: "F", qty: "1000", price: "0.2", is_maker, ..Fill::default() });
+        assert_eq!(rig.slot().fees(), money(fee));
+    }
+}
+
+#[test]
+fn a_late_fee_goes_to_the_round_trip_of_its_fill() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    rig.fill(Fill { client: Some(entry), id: "F1", qty: "1000", price: "0.2", ..Fill::default() });
+    let exit = rig.exit(None);
+    rig.filled(exit, "X1", "1000", "0.2");
+    rig.wait(6 * SECOND).quote(fet(), "0.1878", "0.1879");
+    let again = rig.enter(PositionSide::Long, "1000");
+    rig.filled(again, "F2", "1000", "0.2");
+    let event = VenueEvent::FeeSettled { fill_id: id("F1"), fee: money("-0.5") };
+    assert_eq!(rig.account(Some(fet()), event), Verdict::OK);
+    assert_eq!(rig.slot().fees(), Money::ZERO, "the running round trip paid nothing");
+    assert_eq!(rig.kernel.ledger().fees(), money("0.5"));
+    let first = rig.records.iter().find_map(|record| match record {
+        Record::FeeSettled { trade, .. } => Some(trade.seq()),
+        _ => None,
+    });
+    assert_eq!(first, Some(1));
+}
+
+#[test]
+fn a_fee_that_comes_before_its_fill_is_kept_for_it() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    let event = VenueEvent::FeeSettled { fill_id: id("F1"), fee: money("-0.5") };
+    assert_eq!(rig.account(Some(fet()), event), no(Code::ForeignFill));
+    rig.fill(Fill { client: Some(entry), id: "F1", qty: "1000", price: "0.2", ..Fill::default() });
+    assert_eq!(rig.kernel.ledger().fees(), money("0.5"));
+}
+
+#[test]
+fn funding_goes_to_books_and_round_trip_and_a_transfer_to_the_books_alone() {
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+    let funding = VenueEvent::Funding { amount: money("-1.5"), rate: Maybe::NONE };
+    assert_eq!(rig.account(None, funding), Verdict::OK);
+    let transfer = VenueEvent::Transfer { amount: money("100") };
+    assert_eq!(rig.account(None, transfer), Verdict::OK);
+    assert_eq!(rig.slot().funding(), money("1.5"));
+    assert_eq!(rig.kernel.ledger().funding(), money("1.5"));
+    assert_eq!(rig.capital(), money("25098.5"));
+    let exit = rig.exit(None);
+    rig.filled(exit, "X", "1000", "0.2");
+    let net = rig.records.iter().find_map(|record| match record {
+        Record::TradeClosed { net_pnl, funding, .. } => Some((*net_pnl, *funding)),
+        _ => None,
+    });
+    assert_eq!(net, Some((money("-1.5"), money("1.5"))));
+    assert_eq!(rig.kernel.totals().losses, 1);
+}
+
+/// A wallet of zero in a margin-only frame once zeroed the account and froze it for good.
+#[test]
+fn a_margin_only_frame_neither_zeroes_nor_freezes() {
+    let mut rig = Rig::ready();
+    let frame = VenueEvent::Balance {
+        wallet: Maybe::some(Money::ZERO),
+        available: Maybe::some(Money::ZERO),
+        used: Maybe::some(money("10")),
+        maint: Maybe::NONE,
+    };
+    assert_eq!(rig.account(None, frame), Verdict::OK);
+    assert_eq!(rig.kernel.facts().wallet(), Some(money("25000")));
+    assert_eq!(rig.guard(), Ok(()));
+}
+
+/// The seed wrote the wallet into its books before it compared them, so that nothing ever differed.
+#[test]
+fn a_wrong_wallet_freezes_entries_until_it_agrees_and_the_books_stay() {
+    let mut rig = Rig::ready();
+    rig.wallet("24000");
+    assert_eq!(rig.reconcile(), ReconcileState::Error);
+    assert_eq!(rig.kernel.facts().delta(), Some(money("1000")));
+    assert_eq!(rig.capital(), money("25000"));
+    let refused = rig.submit(&Rig::enter_intent(PositionSide::Long, "1000"));
+    assert_eq!(refused, no(Code::EntryFrozen));
+    rig.wallet("24999");
+    assert_eq!(rig.reconcile(), ReconcileState::Warn);
+    assert_eq!(rig.guard(), Ok(()));
+}
+
+#[test]
+fn a_balance_is_not_compared_while_an_order_is_open() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    rig.wallet("24000");
+    assert_eq!(rig.reconcile(), ReconcileState::Ok);
+    rig.filled(entry, "E", "1000", "0.2");
+    rig.wallet("24000");
+    assert_eq!(rig.reconcile(), ReconcileState::Error);
+}
+
+#[test]
+fn a_short_is_marked_at_the_ask_then_at_the_last_price_then_at_the_mark() {
+    let mut rig = Rig::open(PositionSide::Short, "1000", "0.2");
+    rig.quote(fet(), "0.1900", "0.1910");
+    assert_eq!(rig.kernel.unrealized(), Some(money("9")));
+    assert_eq!(rig.kernel.equity(), Some(money("25009")));
+    rig.quote(fet(), "0.2190", "0.2200");
+    assert_eq!(rig.kernel.unrealized(), Some(money("-20")));
+    assert_eq!(rig.kernel.totals().max_drawdown, money("32.1"), "from the first mark, 25012.1");
+
+    let mut bars = Rig::new();
+    bars.wallet("25000");
+    bars.probe(&[]);
+    bars.trade(fet(), "0.2");
+    let entry = bars.enter(PositionSide::Short, "1000");
+    bars.filled(entry, "E", "1000", "0.2");
+    bars.trade(fet(), "0.19");
+    assert_eq!(bars.kernel.unrealized(), Some(money("10")));
+}
+
+#[test]
+fn an_open_slot_without_a_price_has_no_unrealized_result() {
+    let mut rig = Rig::open(PositionSide::Short, "1000", "0.2");
+    let index = fet().index();
+    rig.kernel.markets[index].top = crate::kernel::Top::EMPTY;
+    rig.kernel.mark(fet());
+    assert_eq!(rig.kernel.unrealized(), None);
+    assert_eq!(rig.kernel.equity(), None);
+}
+
+#[test]
+fn money_out_of_range_is_an_error_and_a_freeze_not_a_panic() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000000");
+    let fill = Fill {
+        client: Some(entry),
+        id: "F",
+        qty: "1000000",
+        price: "92233720368",
+        ..Fill::default()
+    };
+    assert_eq!(rig.fill(fill), no(Code::Violation));
+    assert!(rig.has_error());
+    assert!(rig.kernel.is_frozen());
+    assert_eq!(rig.capital(), money("25000"));
+    assert_eq!(rig.slot().size(), qty("0"));
+    let huge = VenueEvent::Transfer { amount: Money::MAX };
+    assert_eq!(rig.account(None, huge), no(Code::Violation));
+}
+
+#[test]
+fn a_fill_of_somebody_else_is_not_booked_and_re_arms_the_hot_window() {
+    let mut rig = Rig::ready();
+    let event = VenueEvent::Fill {
+        venue_id: id("777"),
+        fill_id: id("F"),
+        qty: qty("1000"),
+        price: price("0.2"),
+        fee: Maybe::NONE,
+        cum_qty: Maybe::NONE,
+        side: None,
+        is_maker: None,
+    };
+    let verdict = rig.venue(ClientRef::Foreign, Some(fet()), event);
+    assert_eq!(verdict, no(Code::ForeignFill));
+    assert_eq!(rig.kernel.totals().fills, 0);
+    assert_eq!(rig.guard(), Err(crate::msg::record::BlockReason::HotWindow));
+    rig.wait(5 * SECOND).quote(fet(), "0.1878", "0.1879");
+    assert_eq!(rig.guard(), Ok(()));
+    // Without an asset it may have been any.
+    let nameless = VenueEvent::Fill {
+        venue_id: TextId::EMPTY,
+        fill_id: TextId::EMPTY,
+        qty: qty("1"),
+        price: price("0.2"),
+        fee: Maybe::NONE,
+        cum_qty: Maybe::NONE,
+        side: None,
+        is_maker: None,
+    };
+    assert_eq!(rig.venue(ClientRef::Absent, None, nameless), no(Code::ForeignFill));
+    assert_eq!(rig.guard(), Err(crate::msg::record::BlockReason::HotWindow));
+}

@@ -1,0 +1,430 @@
+//! What the venue answers about our orders, in any order, any number of times.
+
+use crate::id::{ClientId, TextId};
+use crate::kernel::book::FillIn;
+use crate::kernel::lookup::Answer;
+use crate::kernel::orders::{QUERY_FIRST_NS, Route, SILENCE_NS};
+use crate::kernel::stage::{SlotEvent, SlotStage};
+use crate::kernel::{Code, Effects, Kernel, Verdict};
+use crate::msg::record::OrderStatus;
+use crate::msg::venue::{RejectReason, VenueOrderState};
+use crate::msg::{OrderRole, TimeInForce, VenueEvent, VenueMsg};
+use crate::units::{Nanos, Qty};
+
+impl Kernel {
+    pub(super) fn on_venue(
+        &mut self,
+        now: Nanos,
+        message: &VenueMsg,
+        out: &mut Effects,
+    ) -> Verdict {
+        let none = TextId::EMPTY;
+        match message.event {
+            VenueEvent::Ack { venue_id } => match self.own(now, message, &venue_id, out) {
+                Ok(client) => self.on_ack(now, client, venue_id, out),
+                Err(verdict) => verdict,
+            },
+            VenueEvent::Reject { reason } => match self.own(now, message, &none, out) {
+                Ok(client) => self.on_reject(now, client, reason, out),
+                Err(verdict) => verdict,
+            },
+            VenueEvent::Ambiguous => match self.own(now, message, &none, out) {
+                Ok(client) => self.on_ambiguous(now, client, out),
+                Err(verdict) => verdict,
+            },
+            VenueEvent::Canceled { venue_id, cum_qty } => {
+                match self.own(now, message, &venue_id, out) {
+                    Ok(client) => {
+                        let end = (OrderStatus::Canceled, cum_qty.get());
+                        self.on_end(now, client, venue_id, end, out)
+                    }
+                    Err(verdict) => verdict,
+                }
+            }
+            VenueEvent::Expired { venue_id, cum_qty } => {
+                match self.own(now, message, &venue_id, out) {
+                    Ok(client) => {
+                        let end = (OrderStatus::Expired, cum_qty.get());
+                        self.on_end(now, client, venue_id, end, out)
+                    }
+                    Err(verdict) => verdict,
+                }
+            }
+            VenueEvent::CancelRejected { reason } => match self.own(now, message, &none, out) {
+                Ok(client) => self.on_cancel_rejected(now, client, reason, out),
+                Err(verdict) => verdict,
+            },
+            VenueEvent::OrderStatus { venue_id, state, cum_qty, avg_price } => {
+                match self.own(now, message, &venue_id, out) {
+                    Ok(client) => {
+                        let answer = Answer {
+                            venue_id,
+                            state,
+                            cum: cum_qty.get(),
+                            avg_price: avg_price.get(),
+                        };
+                        self.on_status(now, client, &answer, out)
+                    }
+                    Err(verdict) => verdict,
+                }
+            }
+            VenueEvent::OpenOrder { venue_id, cum_qty, .. } => {
+                // A row of a list is good for one thing: an order in it is alive.
+                match self.orders.route(message.client, &venue_id) {
+                    Route::Own(client) => {
+                        let state = if cum_qty.is_zero() {
+                            VenueOrderState::New
+                        } else {
+                            VenueOrderState::PartiallyFilled
+                        };
+                        let answer =
+                            Answer { venue_id, state, cum: Some(cum_qty), avg_price: None };
+                        self.on_status(now, client, &answer, out)
+                    }
+                    Route::Nobody | Route::Forgotten | Route::Conflict => Verdict::OK,
+                }
+            }
+            // What is not in the list proves nothing.
+            VenueEvent::OpenOrdersEnd { .. } => Verdict::OK,
+            VenueEvent::Fill { venue_id, fill_id, qty, price, fee, cum_qty, side, is_maker } => {
+                let fill = FillIn {
+                    venue_id,
+                    fill_id,
+                    qty,
+                    price,
+                    fee: fee.get(),
+                    cum: cum_qty.get(),
+                    side,
+                    is_maker,
+                };
+                self.on_fill(now, message, &fill, out)
+            }
+            VenueEvent::FeeSettled { fill_id, fee } => {
+                self.on_fee_settled(message, &fill_id, fee, out)
+            }
+            VenueEvent::Balance { .. }
+            | VenueEvent::Funding { .. }
+            | VenueEvent::Transfer { .. }
+            | VenueEvent::Position { .. }
+            | VenueEvent::PositionsEnd { .. } => self.on_account(now, message, out),
+        }
+    }
+
+    /// The order of ours that a message other than a fill is about.
+    fn own(
+        &mut self,
+        now: Nanos,
+        message: &VenueMsg,
+        venue_id: &TextId,
+        out: &mut Effects,
+    ) -> Result<ClientId, Verdict> {
+        match self.orders.route(message.client, venue_id) {
+            Route::Own(client) => Ok(client),
+            // Somebody else's order, or one of an earlier run.
+            Route::Nobody => Err(Verdict::refused(Code::UnresolvedSlot)),
+            // Too old to matter: an order is forgotten only after it was over.
+            Route::Forgotten => Err(Verdict::refused(Code::DuplicateEvent)),
+            Route::Conflict => {
+                self.heat(now, message.instrument);
+                self.fault("an order has two venue identities", out);
+                Err(Verdict::refused(Code::Violation))
+            }
+        }
+    }
+
+    /// Remembers the venue's identity of an order, and applies fills that waited for it.
+    pub(super) fn learn(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        venue_id: TextId,
+        out: &mut Effects,
+    ) {
+        let Some(order) = self.orders.get_mut(client) else { return };
+        if venue_id.is_empty() || !order.venue_id.is_empty() {
+            return;
+        }
+        order.venue_id = venue_id;
+        self.claim_held(now, client, out);
+    }
+
+    fn on_ack(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        venue_id: TextId,
+        out: &mut Effects,
+    ) -> Verdict {
+        let Some(order) = self.orders.get_mut(client) else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        let is_news = order.venue_id.is_empty() && !venue_id.is_empty();
+        let waits = matches!(order.status, OrderStatus::Submitted | OrderStatus::Unknown)
+            && order.ended.is_none()
+            && !order.over;
+        if waits {
+            // The record says which order at the venue it is.
+            order.venue_id = if is_news { venue_id } else { order.venue_id };
+            self.works(now, client, OrderStatus::Acked, out);
+            self.claim_held(now, client, out);
+            return Verdict::OK;
+        }
+        self.learn(now, client, venue_id, out);
+        if is_news { Verdict::OK } else { Verdict::refused(Code::DuplicateEvent) }
+    }
+
+    /// The venue has the order and it works.
+    pub(super) fn works(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        status: OrderStatus,
+        out: &mut Effects,
+    ) {
+        let Some(order) = self.orders.get_mut(client) else { return };
+        order.status = status;
+        order.query_wait_ns = QUERY_FIRST_NS;
+        order.denied_since_ns = None;
+        order.denials = 0;
+        // An immediate order has an end coming; a resting one may rest.
+        let is_waiting = order.tif == TimeInForce::Ioc || order.cancel_sent_ns.is_some();
+        order.query_at_ns = if is_waiting { now.plus(SILENCE_NS) } else { Nanos::MAX };
+        let (at, role, slot) = (order.query_at_ns, order.role, usize::from(order.slot));
+        out.record(order.record(status, ""));
+        self.look_up_by(client, at);
+        match role {
+            // While an exit is under way, the slot's stage is about the exit.
+            OrderRole::Entry if self.slots[slot].exit_order.is_some() => {}
+            OrderRole::Entry => {
+                self.fire(slot, SlotEvent::EntryAck, out);
+            }
+            OrderRole::Exit => {
+                self.fire(slot, SlotEvent::ExitAck, out);
+            }
+        }
+    }
+
+    pub(super) fn on_reject(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        reason: RejectReason,
+        out: &mut Effects,
+    ) -> Verdict {
+        let Some(order) = self.orders.get(client) else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        if order.over {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        // The venue knows an order of this identity: ours arrived before.
+        if reason == RejectReason::DuplicateClientId {
+            return self.on_ambiguous(now, client, out);
+        }
+        if order.filled.is_positive() || order.told.is_positive() {
+            self.fault("an order was refused after it filled", out);
+            self.look_up_now(now, client, out);
+            return Verdict::refused(Code::Violation);
+        }
+        self.refuse(now, client, reason.as_str(), out);
+        Verdict {
+            accepted: true,
+            code: match (reason, self.role_of(client)) {
+                (RejectReason::RateLimited, _) => Code::RateLimited,
+                (_, Some(OrderRole::Exit)) => Code::ExitOrderRejected,
+                (_, Some(OrderRole::Entry) | None) => Code::OrderRejected,
+            },
+        }
+    }
+
+    fn role_of(&self, client: ClientId) -> Option<OrderRole> {
+        self.orders.get(client).map(|order| order.role)
+    }
+
+    /// The order never worked: it is over, with nothing filled.
+    pub(super) fn refuse(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        reason: &'static str,
+        out: &mut Effects,
+    ) {
+        let Some(order) = self.orders.get_mut(client) else { return };
+        order.status = OrderStatus::Rejected;
+        order.ended = Some(OrderStatus::Rejected);
+        order.ended_at = Some(Qty::ZERO);
+        let (role, slot) = (order.role, usize::from(order.slot));
+        out.record(order.record(OrderStatus::Rejected, reason));
+        self.retire(client);
+        match role {
+            OrderRole::Entry => {
+                self.fire(slot, SlotEvent::EntryReject, out);
+                if self.slots[slot].stage == SlotStage::OrderRejected {
+                    self.fire(slot, SlotEvent::Written, out);
+                }
+            }
+            OrderRole::Exit if self.slots[slot].is_open() => {
+                self.fire(slot, SlotEvent::ExitReject, out);
+                if self.slots[slot].stage == SlotStage::ExitRejected {
+                    self.fire(slot, SlotEvent::ExitDone, out);
+                }
+                self.slots[slot].exit_refused(now);
+                self.send_pending_exit(now, slot, out);
+            }
+            // Something else closed the position before.
+            OrderRole::Exit => self.close_if_done(slot, out),
+        }
+    }
+
+    fn on_ambiguous(&mut self, now: Nanos, client: ClientId, out: &mut Effects) -> Verdict {
+        let Some(order) = self.orders.get_mut(client) else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        if order.over {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        order.cancel_sent_ns = None;
+        let instrument = order.instrument;
+        if order.status == OrderStatus::Submitted {
+            order.status = OrderStatus::Unknown;
+            out.record(order.record(OrderStatus::Unknown, "ambiguous"));
+            self.doubt(client, out);
+        }
+        self.heat(now, Some(instrument));
+        self.look_up_now(now, client, out);
+        Verdict { accepted: true, code: Code::StaleStateReconciling }
+    }
+
+    /// The slot waits for the proof of what an order did, unless the other order leads it.
+    fn doubt(&mut self, client: ClientId, out: &mut Effects) {
+        let Some(order) = self.orders.get(client) else { return };
+        let slot = usize::from(order.slot);
+        if order.role == OrderRole::Exit || self.slots[slot].exit_order.is_none() {
+            self.fire(slot, SlotEvent::OutcomeUnknown, out);
+        }
+    }
+
+    /// The venue told an order's end. It is over only when the total told is booked.
+    pub(super) fn on_end(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        venue_id: TextId,
+        end: (OrderStatus, Option<Qty>),
+        out: &mut Effects,
+    ) -> Verdict {
+        self.learn(now, client, venue_id, out);
+        let Some(order) = self.orders.get_mut(client) else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        let (status, total) = end;
+        if order.over {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        if total.is_some_and(|total| total > order.qty || total < Qty::ZERO) {
+            self.fault("the venue tells more filled than was ordered", out);
+            self.look_up_now(now, client, out);
+            return Verdict::refused(Code::Violation);
+        }
+        // A total below what is booked comes from a view that lags; it ends the order, but does not
+        // say at what.
+        let total = total.filter(|total| *total >= order.filled && Some(*total) > order.ended_at);
+        if order.ended.is_some() && total.is_none() {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        let instrument = order.instrument;
+        if order.ended.is_none() {
+            order.status = status;
+            order.ended = Some(status);
+            out.record(order.record(status, ""));
+        }
+        order.ended_at = total.or(order.ended_at);
+        order.told = order.told.max(total.unwrap_or(Qty::ZERO));
+        order.cancel_sent_ns = None;
+        let settled = order.is_settled();
+        if settled {
+            self.end(now, client, out);
+            return Verdict::OK;
+        }
+        self.heat(now, Some(instrument));
+        match total {
+            // Its fills are on their way; ask when they do not come.
+            Some(_) => self.look_up_by(client, now.plus(QUERY_FIRST_NS)),
+            None => {
+                self.doubt(client, out);
+                self.look_up_now(now, client, out);
+            }
+        }
+        Verdict { accepted: true, code: Code::StaleStateReconciling }
+    }
+
+    /// An order is over by an end other than its last fill: frees the slot, or hands it on.
+    fn end(&mut self, now: Nanos, client: ClientId, out: &mut Effects) {
+        let Some(order) = self.orders.get(client) else { return };
+        let (role, index) = (order.role, usize::from(order.slot));
+        self.retire(client);
+        let slot = &self.slots[index];
+        let in_doubt = slot.stage == SlotStage::StaleStateReconciling;
+        match role {
+            OrderRole::Entry if slot.is_open() => {
+                let leads = slot.exit_order.is_none();
+                let event = if in_doubt { SlotEvent::ProvedOpen } else { SlotEvent::EntryDone };
+                if leads {
+                    self.fire(index, event, out);
+                }
+            }
+            OrderRole::Entry if slot.position.entered.is_zero() => {
+                let event = if in_doubt { SlotEvent::ProvedFlat } else { SlotEvent::EntryDone };
+                self.fire(index, event, out);
+            }
+            OrderRole::Exit if slot.is_open() => {
+                self.fire(index, SlotEvent::ExitDone, out);
+                self.send_pending_exit(now, index, out);
+            }
+            OrderRole::Entry | OrderRole::Exit => self.close_if_done(index, out),
+        }
+    }
+
+    /// Marks an order as over and takes it off its slot.
+    pub(super) fn retire(&mut self, client: ClientId) {
+        let Some(order) = self.orders.get_mut(client) else { return };
+        order.over = true;
+        order.query_at_ns = Nanos::MAX;
+        order.cancel_sent_ns = None;
+        let slot = &mut self.slots[usize::from(order.slot)];
+        for working in [&mut slot.entry_order, &mut slot.exit_order] {
+            if *working == Some(client) {
+                *working = None;
+            }
+        }
+        self.revision += 1;
+    }
+
+    fn on_cancel_rejected(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        reason: RejectReason,
+        out: &mut Effects,
+    ) -> Verdict {
+        let Some(order) = self.orders.get_mut(client) else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        if order.over {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        order.cancel_sent_ns = None;
+        let is_first = order.cancel_refusals == 0;
+        order.cancel_refusals = order.cancel_refusals.saturating_add(1);
+        let (status, instrument) = (order.status, order.instrument);
+        out.record(order.record(status, reason.as_str()));
+        // It may have filled: a possible fill is a reason to wait with entries, and to ask.
+        self.heat(now, Some(instrument));
+        if is_first {
+            self.look_up_now(now, client, out);
+        } else {
+            self.look_up_by(client, now.plus(QUERY_FIRST_NS));
+        }
+        Verdict::refused(Code::CancelRejected)
+    }
+}

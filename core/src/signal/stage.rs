@@ -1,0 +1,127 @@
+//! The signal stage: the scanner between the tap link and the scan link.
+
+use alloc::sync::Arc;
+
+use crate::instrument::InstrumentTable;
+use crate::link::{Rx, Tx};
+use crate::msg::{MarketMsg, ScanMsg};
+use crate::settings::Settings;
+use crate::signal::{Regime, Scanner};
+use crate::stage::{Stage, Work};
+use crate::units::Nanos;
+
+/// Market messages that one poll takes in at most.
+const MESSAGES_PER_POLL: usize = 256;
+
+/// Turns the tap of market messages into scans.
+///
+/// At most one scan a poll. While a scan has not left whole, no further one is made: the stage reads on
+/// up to the next scan's time, then waits with the rest still in the tap. So no scan is ever lost, and
+/// each is made of exactly the messages up to its time.
+#[derive(Debug)]
+pub struct SignalStage {
+    scanner: Scanner,
+    tap: Rx<MarketMsg>,
+    scans: Tx<ScanMsg>,
+    /// Messages of the latest scan that have left.
+    sent: usize,
+    held: u64,
+    counted_held: bool,
+}
+
+impl SignalStage {
+    /// Between two links.
+    #[must_use]
+    pub fn new(
+        settings: &Settings,
+        table: Arc<InstrumentTable>,
+        tap: Rx<MarketMsg>,
+        scans: Tx<ScanMsg>,
+    ) -> Self {
+        let scanner = Scanner::new(settings, table);
+        // Nothing was scanned, so nothing waits.
+        let sent = scanner.regime().messages();
+        Self { scanner, tap, scans, sent, held: 0, counted_held: false }
+    }
+
+    /// Takes over the keys that may change during a run: the picker's filters and the sides.
+    pub fn apply(&mut self, settings: &Settings) {
+        self.scanner.apply(settings);
+    }
+
+    /// The latest scan.
+    #[must_use]
+    pub const fn regime(&self) -> &Regime {
+        self.scanner.regime()
+    }
+
+    /// Scans that found the link too full to leave at once.
+    #[must_use]
+    pub const fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// True while a scan has not left whole.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        self.sent < self.regime().messages()
+    }
+
+    /// Sends what fits of the latest scan.
+    fn send(&mut self, work: &mut Work) {
+        while self.is_waiting() {
+            if self.scans.free() == 0
+                || self.scans.push(self.scanner.regime().message(self.sent)).is_err()
+            {
+                self.held += u64::from(!self.counted_held);
+                self.counted_held = true;
+                work.backpressured = true;
+                return;
+            }
+            self.sent += 1;
+            work.count += 1;
+        }
+    }
+
+    /// Takes in messages up to the next scan's time; true when that scan can be made.
+    fn take_in(&mut self, now: Nanos, work: &mut Work) -> bool {
+        for _ in 0..MESSAGES_PER_POLL {
+            let due = self.scanner.due();
+            let Some(message) = self.tap.peek() else {
+                return due.is_some_and(|due| now > due);
+            };
+            if due.is_some_and(|due| message.ts_recv_ns > due) {
+                return true;
+            }
+            if let Some(message) = self.tap.pop() {
+                self.scanner.absorb(&message);
+                work.count += 1;
+            }
+        }
+        false
+    }
+}
+
+impl Stage for SignalStage {
+    fn name(&self) -> &'static str {
+        "signal"
+    }
+
+    fn poll(&mut self, now: Nanos) -> Work {
+        let mut work = Work::NONE;
+        self.send(&mut work);
+        let ready = self.take_in(now, &mut work);
+        if ready && !self.is_waiting() {
+            self.scanner.scan();
+            self.sent = 0;
+            self.counted_held = false;
+            self.send(&mut work);
+        }
+        work
+    }
+
+    fn next_deadline(&self) -> Option<Nanos> {
+        // A scan that waits for room needs the reader of the link, not time.
+        if self.is_waiting() { None } else { self.scanner.due().map(|due| due.plus(1)) }
+    }
+}

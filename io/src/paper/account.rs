@@ -1,0 +1,238 @@
+//! The account: wallet, positions, margin. Exact fixed point, by cash flow.
+//!
+//! A position is its quantity and its cost, the sum of the entry fills' notionals. A reducing fill
+//! releases the share of the cost that it closes; the fill that closes the position releases what is left.
+//! So at flat the wallet has moved by exactly cash in − cash out − fees + funding, whatever was rounded
+//! on the way.
+
+use pinion_core::id::InstrumentId;
+use pinion_core::msg::PositionSide;
+use pinion_core::units::{Money, Nanos, Price, Qty, Rate};
+
+/// Initial margin is notional ÷ this.
+pub(super) const LEVERAGE: i64 = 20;
+/// Maintenance margin: 0.4 % of notional.
+const MAINT_RATE: Rate = Rate::from_raw(400_000);
+
+/// Sums that saturate: a hostile price must not stop the venue.
+pub(super) const fn plus(a: Money, b: Money) -> Money {
+    Money::from_raw(a.raw().saturating_add(b.raw()))
+}
+
+pub(super) const fn minus(a: Money, b: Money) -> Money {
+    Money::from_raw(a.raw().saturating_sub(b.raw()))
+}
+
+/// One open position. Long and short of one instrument are two positions (hedge mode).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// Direction.
+    pub side: PositionSide,
+    /// Quantity, positive.
+    pub qty: Qty,
+    /// Notional at which it was opened.
+    pub cost: Money,
+    /// When it next exchanges funding.
+    pub funding_due: Nanos,
+}
+
+impl Position {
+    /// Average entry price, rounded half to even.
+    #[must_use]
+    pub fn entry_price(&self) -> Option<Price> {
+        self.cost.per(self.qty)
+    }
+
+    pub(super) fn unrealized(&self, fair: Price) -> Option<Money> {
+        let value = fair.notional(self.qty)?;
+        Some(match self.side {
+            PositionSide::Long => minus(value, self.cost),
+            PositionSide::Short => minus(self.cost, value),
+        })
+    }
+}
+
+/// A fill as the account sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AccountFill {
+    pub(super) instrument: InstrumentId,
+    pub(super) side: PositionSide,
+    pub(super) reduces: bool,
+    pub(super) qty: Qty,
+    pub(super) notional: Money,
+    /// Positive is a cost.
+    pub(super) fee: Money,
+    /// For a position that this fill opens.
+    pub(super) funding_due: Nanos,
+}
+
+/// The paper account. Owner: the venue.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Starting capital plus realized, less fees, plus funding received.
+    pub wallet: Money,
+    /// Realized so far, before fees and funding.
+    pub realized: Money,
+    /// Fees so far; positive is a cost.
+    pub fees: Money,
+    /// Funding so far; positive was received.
+    pub funding: Money,
+    pub(super) positions: Vec<Position>,
+}
+
+/// Margin at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Margin {
+    pub(super) available: Money,
+    pub(super) used: Money,
+    pub(super) maint: Money,
+}
+
+impl Account {
+    pub(super) fn new(capital: Money, instruments: usize) -> Self {
+        Self {
+            wallet: capital,
+            realized: Money::ZERO,
+            fees: Money::ZERO,
+            funding: Money::ZERO,
+            positions: Vec::with_capacity(instruments * PositionSide::ALL.len()),
+        }
+    }
+
+    fn find(&self, instrument: InstrumentId, side: PositionSide) -> Option<usize> {
+        self.positions.iter().position(|p| p.instrument == instrument && p.side == side)
+    }
+
+    /// Quantity of a position; zero when there is none.
+    pub(super) fn position_qty(&self, instrument: InstrumentId, side: PositionSide) -> Qty {
+        self.find(instrument, side).map_or(Qty::ZERO, |index| self.positions[index].qty)
+    }
+
+    /// Books a fill. A reducing fill is at most the position; the caller has seen to it.
+    pub(super) fn apply(&mut self, fill: &AccountFill) {
+        let found = self.find(fill.instrument, fill.side);
+        if fill.reduces {
+            if let Some(index) = found {
+                self.reduce(index, fill);
+            }
+        } else if let Some(index) = found {
+            let position = &mut self.positions[index];
+            position.qty += fill.qty;
+            position.cost = plus(position.cost, fill.notional);
+        } else {
+            self.positions.push(Position {
+                instrument: fill.instrument,
+                side: fill.side,
+                qty: fill.qty,
+                cost: fill.notional,
+                funding_due: fill.funding_due,
+            });
+        }
+        self.fees = plus(self.fees, fill.fee);
+        self.wallet = minus(self.wallet, fill.fee);
+    }
+
+    fn reduce(&mut self, index: usize, fill: &AccountFill) {
+        let position = &mut self.positions[index];
+        let released = position.cost.share(fill.qty, position.qty).unwrap_or(position.cost);
+        position.qty -= fill.qty;
+        position.cost = minus(position.cost, released);
+        let realized = match position.side {
+            PositionSide::Long => minus(fill.notional, released),
+            PositionSide::Short => minus(released, fill.notional),
+        };
+        if position.qty.is_zero() {
+            self.positions.remove(index);
+        }
+        self.realized = plus(self.realized, realized);
+        self.wallet = plus(self.wallet, realized);
+    }
+
+    /// Books a funding amount; negative was paid.
+    pub(super) fn fund(&mut self, amount: Money) {
+        self.funding = plus(self.funding, amount);
+        self.wallet = plus(self.wallet, amount);
+    }
+
+    /// Margin with every position valued by `fair`; a position without a price counts at its cost.
+    /// `reserved` is the notional of working orders that would open.
+    pub(super) fn margin(
+        &self,
+        reserved: Money,
+        fair: impl Fn(InstrumentId) -> Option<Price>,
+    ) -> Margin {
+        let mut unrealized = Money::ZERO;
+        let mut opened = reserved;
+        let mut value = Money::ZERO;
+        for position in &self.positions {
+            let gain = fair(position.instrument).and_then(|price| position.unrealized(price));
+            let gain = gain.unwrap_or(Money::ZERO);
+            unrealized = plus(unrealized, gain);
+            opened = plus(opened, position.cost);
+            value = plus(value, position.cost);
+            value = match position.side {
+                PositionSide::Long => plus(value, gain),
+                PositionSide::Short => minus(value, gain),
+            };
+        }
+        let used = initial_margin(opened);
+        let available = minus(plus(self.wallet, unrealized), used);
+        Margin {
+            available: available.max(Money::ZERO),
+            used,
+            maint: value.times(MAINT_RATE).unwrap_or(Money::MAX),
+        }
+    }
+}
+
+/// Margin that a notional needs.
+pub(super) const fn initial_margin(notional: Money) -> Money {
+    Money::from_raw(notional.raw() / LEVERAGE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(reduces: bool, qty: i64, notional: i64) -> AccountFill {
+        AccountFill {
+            instrument: InstrumentId::new(0),
+            side: PositionSide::Short,
+            reduces,
+            qty: Qty::from_raw(qty),
+            notional: Money::from_raw(notional),
+            fee: Money::from_raw(3),
+            funding_due: Nanos::ZERO,
+        }
+    }
+
+    #[test]
+    fn closing_in_parts_releases_the_whole_cost() {
+        let mut account = Account::new(Money::from_raw(1_000), 1);
+        account.apply(&fill(false, 3, 100));
+        account.apply(&fill(true, 1, 30));
+        assert_eq!(account.positions[0].cost, Money::from_raw(67));
+        assert_eq!(account.realized, Money::from_raw(3));
+        account.apply(&fill(true, 1, 30));
+        account.apply(&fill(true, 1, 30));
+        assert_eq!(account.positions, []);
+        assert_eq!(account.realized, Money::from_raw(10));
+        assert_eq!(account.wallet, Money::from_raw(1_000 + 10 - 4 * 3));
+    }
+
+    #[test]
+    fn margin_counts_positions_orders_and_unrealized() {
+        let mut account = Account::new(Money::from_whole(1_000), 1);
+        let mut entry = fill(false, Qty::ONE.raw(), Money::from_whole(200).raw());
+        entry.fee = Money::ZERO;
+        account.apply(&entry);
+        let at = |price| move |_: InstrumentId| -> Option<Price> { Some(Price::from_whole(price)) };
+        let margin = account.margin(Money::from_whole(100), at(150));
+        assert_eq!(margin.used, Money::from_whole(15));
+        assert_eq!(margin.available, Money::from_whole(1_000 + 50 - 15));
+        assert_eq!(margin.maint, Money::parse(b"0.6").expect("decimal"));
+        assert_eq!(account.margin(Money::ZERO, at(5_000)).available, Money::ZERO);
+    }
+}

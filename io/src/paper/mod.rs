@@ -1,0 +1,492 @@
+//! The paper venue: one pure model of a perpetuals exchange.
+//!
+//! No clock, no I/O: time is an argument, randomness comes from `engine.seed`, so the same inputs give
+//! the same fills. It sees the market as the engine does, and is conservative where the data is silent:
+//! **no fill is ever better than what the data proves**. [`PaperEgress`] hosts it in paper runs.
+//!
+//! # Rules
+//!
+//! | subject | rule | why it is conservative |
+//! |---|---|---|
+//! | latency | each way lognormal around `paper.order_latency_ns` and `paper.reply_latency_ns`, first in first out; what is sent at one moment travels together | a market move during the flight hits the order; a cancel loses the race it would lose |
+//! | taker, book | walks the L2 levels; what we took from a level stays taken until that level is updated | our own footprint does not heal by itself |
+//! | taker, book and quote disagree | the worse touch counts, levels better than it are skipped | a stale level is no offer |
+//! | taker, quote only | touch quantity at the touch, the same again one tick worse, and so on (past 16 steps the rest at its worst step); quantity unknown: all of it one tick worse | depth beyond the touch is not known |
+//! | taker, trades only | from the trades after arrival, up to their quantity, each at the worse of the last price before arrival and the trade, plus `paper.trade_slip_ticks`; 60 s, then the rest expires | the other side of the spread is not known |
+//! | taker, bars only | the first bar after arrival, at the worse of the last close and its open, plus slip, up to its volume; the rest expires | the same |
+//! | band | no fill more than 20 % beyond the touch; the rest expires | venues bound market orders so |
+//! | maker, queue | joins behind all that is shown at its price; not shown (deeper than the data): never filled in the queue | nobody lets us in front |
+//! | maker, fills | at its limit: what prints at its price have left after the queue; whole when a print goes through its price; up to what is shown when the other side crosses it; prints of its own side do not count | being first is never assumed |
+//! | maker, rest of an order that took | what it took does not fill it again: crossing offers count once, prints of unknown side not at all | the recording still shows what we took |
+//! | maker, queue advance | by such prints, and down to what is shown when less is shown; a print that the venue dates no later than what the queue already reflects does not count again | the same print moves the queue once |
+//! | merged prints | count as through-prints only | their quantity is of several prices |
+//! | maker, bars | the first bar after arrival counts with its close alone, later ones with low and high | the first bar began before the order arrived |
+//! | post-only | refused when it reaches the best price of book or quote (trades only: when it betters the last) | |
+//! | limit, trades or bars only | when it crosses the last price: immediate ones take from the prints, resting ones fill like makers but pay the taker fee | |
+//! | gap | the book is unusable until the next reset; the quote rule holds meanwhile | |
+//! | reduce-only | trimmed to the position; the end of a trimmed order is `Expired` with its `cum_qty`; resting ones expire when the position is gone | |
+//! | positions | hedge mode: long and short of an instrument are two positions; an order on its position's closing side reduces and never opens | |
+//! | fees | taker or maker rate on each fill's notional, rounded half to even | |
+//! | margin | notional ÷ 20 of positions and opening orders, against wallet plus unrealized | no liquidation is modelled: an account without margin cannot open, that is all |
+//! | funding | at the boundary that mark data announces, else at multiples of `paper.funding_interval_ns`; the rate of the mark data, else `paper.funding_rate`; on the mark price (else last trade, mid, close); positive: longs pay | |
+//!
+//! Our own orders do not meet each other. Liquidation, self-trade prevention and faults are not modelled yet.
+//! The market happens at its receive time: the feed's own latency is not charged to an order a second
+//! time, so where a recording's feed is slow, raise `paper.order_latency_ns` by that much. A taker that waits
+//! for a bar that never comes expires after two bars' time (at least 60 s; an hour after a single bar).
+//!
+//! # Replies
+//!
+//! What answers a command goes to the acknowledgement link, what happens to the account goes to the
+//! account link ([`ReplyLink::of`]). All replies leave in the order in which the venue made them, an
+//! acknowledgement before its fills; a reader of two links may still see the fill first.
+//!
+//! A balance and a position snapshot are pushed at the start and every `paper.probe_interval_ns`, a
+//! balance after every fill and funding. `PositionsEnd::revision` is the venue's own activity: commands that
+//! arrived plus fills made. It equals commands sent plus fills booked exactly when nothing was under
+//! way, in either direction, when the snapshot was taken.
+//!
+//! # Cost
+//!
+//! A market message on an instrument without a live order: a few ns for a quote, a binary search more for a
+//! level. Nothing allocates after warm-up (each side of a book reserves its levels once).
+
+mod account;
+mod latency;
+mod market;
+mod matching;
+mod orders;
+mod place;
+mod rng;
+mod stage;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use pinion_core::id::{ClientId, InstrumentId};
+use pinion_core::instrument::InstrumentTable;
+use pinion_core::msg::venue::VenueOrderState;
+use pinion_core::msg::{
+    ClientRef, CommandMsg, MarketBody, MarketKind, MarketMsg, Maybe, PositionSide, Side,
+    VenueEvent, VenueMsg,
+};
+use pinion_core::settings::Settings;
+use pinion_core::units::{Money, Nanos, Price, Qty, Rate};
+
+pub use account::{Account, Position};
+use latency::DelayLine;
+use market::{Market, NEVER};
+use orders::{Orders, Phase};
+pub use stage::PaperEgress;
+
+/// Places for commands and replies under way; more than this allocates.
+const UNDER_WAY: usize = 1024;
+/// A new funding time announced this close to the current one means that the current one has come.
+const FUNDING_SLACK_NS: i64 = 5 * Nanos::SECOND;
+
+/// Which link a reply belongs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyLink {
+    /// Answers to commands.
+    Ack,
+    /// What happens to the account.
+    Account,
+}
+
+impl ReplyLink {
+    /// The link of an event.
+    #[must_use]
+    pub const fn of(event: &VenueEvent) -> Self {
+        match event {
+            VenueEvent::Ack { .. }
+            | VenueEvent::Reject { .. }
+            | VenueEvent::Ambiguous
+            | VenueEvent::Canceled { .. }
+            | VenueEvent::CancelRejected { .. }
+            | VenueEvent::OrderStatus { .. } => Self::Ack,
+            VenueEvent::Fill { .. }
+            | VenueEvent::FeeSettled { .. }
+            | VenueEvent::Expired { .. }
+            | VenueEvent::Balance { .. }
+            | VenueEvent::Funding { .. }
+            | VenueEvent::Transfer { .. }
+            | VenueEvent::Position { .. }
+            | VenueEvent::PositionsEnd { .. }
+            | VenueEvent::OpenOrder { .. }
+            | VenueEvent::OpenOrdersEnd { .. } => Self::Account,
+        }
+    }
+}
+
+/// What the venue did since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PaperCounts {
+    /// Commands that arrived.
+    pub commands: u64,
+    /// Orders accepted.
+    pub accepted: u64,
+    /// Orders refused.
+    pub rejected: u64,
+    /// Cancels refused.
+    pub cancel_rejected: u64,
+    /// Orders cancelled.
+    pub canceled: u64,
+    /// Orders expired.
+    pub expired: u64,
+    /// Fills that took.
+    pub taker_fills: u64,
+    /// Fills that made.
+    pub maker_fills: u64,
+    /// Funding exchanges.
+    pub fundings: u64,
+    /// Position snapshots.
+    pub snapshots: u64,
+}
+
+/// A live order, for reports and tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenOrder {
+    /// Our identity of it.
+    pub client: ClientId,
+    /// Where.
+    pub instrument: InstrumentId,
+    /// Side.
+    pub side: Side,
+    /// Limit price; `None` for a market order that waits for data.
+    pub limit: Option<Price>,
+    /// Quantity.
+    pub qty: Qty,
+    /// Filled so far.
+    pub cum_qty: Qty,
+    /// Quantity ahead of it at its price; `None` when not known or not resting.
+    pub queue: Option<Qty>,
+}
+
+/// What the settings say about the venue.
+#[derive(Clone, Copy, Debug)]
+struct Rules {
+    taker_rate: Rate,
+    maker_rate: Rate,
+    slip_ticks: i64,
+    probe_interval_ns: i64,
+    funding_interval_ns: i64,
+    funding_rate: Rate,
+}
+
+/// What is due next inside the venue.
+#[derive(Clone, Copy, Debug)]
+enum Due {
+    Funding(usize),
+    Deadline(usize),
+    Arrival,
+    Probe,
+}
+
+/// The model. Owner: [`PaperEgress`], a simulation, or a test.
+#[derive(Clone, Debug)]
+pub struct PaperVenue {
+    table: Arc<InstrumentTable>,
+    rules: Rules,
+    markets: Vec<Market>,
+    orders: Orders,
+    account: Account,
+    arrivals: VecDeque<(Nanos, CommandMsg)>,
+    replies: VecDeque<(Nanos, VenueMsg)>,
+    order_line: DelayLine,
+    reply_line: DelayLine,
+    clock: Nanos,
+    /// Time of the next snapshot; `None` before the first moment.
+    next_probe: Option<Nanos>,
+    /// Nothing inside the venue is due before this.
+    wake: Nanos,
+    venue_ids: u64,
+    counts: PaperCounts,
+}
+
+impl PaperVenue {
+    /// A venue with a flat account. Allocates everything here and at the first level of each book side.
+    #[must_use]
+    pub fn new(settings: &Settings, table: Arc<InstrumentTable>) -> Self {
+        let seed = settings.engine_seed.cast_unsigned();
+        let line = |median_ns, stream| {
+            DelayLine::new(median_ns, settings.paper_latency_sigma, seed, stream)
+        };
+        Self {
+            rules: Rules {
+                taker_rate: settings.account_taker_rate,
+                maker_rate: settings.account_maker_rate,
+                slip_ticks: settings.paper_trade_slip_ticks,
+                probe_interval_ns: settings.paper_probe_interval_ns,
+                funding_interval_ns: settings.paper_funding_interval_ns,
+                funding_rate: settings.paper_funding_rate,
+            },
+            markets: table.iter().map(|(_, row)| Market::new(row)).collect(),
+            orders: Orders::new(),
+            account: Account::new(settings.account_starting_capital, table.len()),
+            arrivals: VecDeque::with_capacity(UNDER_WAY),
+            replies: VecDeque::with_capacity(UNDER_WAY),
+            order_line: line(settings.paper_order_latency_ns, 1),
+            reply_line: line(settings.paper_reply_latency_ns, 2),
+            clock: NEVER,
+            next_probe: None,
+            wake: NEVER,
+            venue_ids: 0,
+            counts: PaperCounts::default(),
+            table,
+        }
+    }
+
+    /// Takes in a market message of feed time `now`, after everything that was due before it. Books must
+    /// come unconflated and in feed order.
+    pub fn handle_market(&mut self, now: Nanos, msg: &MarketMsg) {
+        self.clock = self.clock.max(now);
+        if self.wake < self.clock {
+            self.run(self.clock, false);
+        }
+        if msg.kind() == MarketKind::Mark && !self.account.positions.is_empty() {
+            self.on_announcement(msg);
+        }
+        let Some(market) = self.markets.get_mut(msg.instrument.index()) else { return };
+        market.apply(msg);
+        if market.live > 0 {
+            self.match_market(self.clock, msg);
+            self.retire_done();
+            self.wake = self.earliest().0;
+        }
+    }
+
+    /// Takes a command from us at `now`; it arrives after the order latency, never before an earlier one.
+    pub fn handle_command(&mut self, now: Nanos, command: &CommandMsg) {
+        let due = self.order_line.due(now);
+        self.arrivals.push_back((due, *command));
+        self.wake = self.wake.min(due);
+    }
+
+    /// Does everything that is due by `now`: arrivals, expiries, funding, snapshots. Returns how many
+    /// such things it did. `now` before an earlier one is taken as that earlier one.
+    pub fn handle_time(&mut self, now: Nanos) -> u32 {
+        self.clock = self.clock.max(now);
+        if self.wake > self.clock { 0 } else { self.run(self.clock, true) }
+    }
+
+    /// The next reply that has reached us by `now`.
+    pub fn poll_reply(&mut self, now: Nanos) -> Option<(ReplyLink, VenueMsg)> {
+        self.replies.pop_front_if(|(due, _)| *due <= now).map(|(_, mut msg)| {
+            msg.ts_recv_ns = now;
+            (ReplyLink::of(&msg.event), msg)
+        })
+    }
+
+    /// The earliest time at which [`Self::handle_time`] or [`Self::poll_reply`] has something to do; a time
+    /// of the past before the first call.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Nanos> {
+        let reply = self.replies.front().map_or(Nanos::MAX, |(due, _)| *due);
+        Some(self.wake.min(reply)).filter(|due| *due < Nanos::MAX)
+    }
+
+    /// The account.
+    #[must_use]
+    pub const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Open positions, oldest first.
+    #[must_use]
+    pub fn positions(&self) -> &[Position] {
+        &self.account.positions
+    }
+
+    /// Live orders in the order of their arrival.
+    pub fn open_orders(&self) -> impl Iterator<Item = OpenOrder> {
+        self.orders.live.iter().map(|order| OpenOrder {
+            client: order.client,
+            instrument: order.instrument,
+            side: order.side,
+            limit: order.limit,
+            qty: order.qty,
+            cum_qty: order.cum_qty,
+            queue: match order.phase {
+                Phase::Resting(resting) => resting.queue,
+                Phase::AwaitsPrints { .. } | Phase::AwaitsBar { .. } => None,
+            },
+        })
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub const fn counts(&self) -> &PaperCounts {
+        &self.counts
+    }
+
+    /// Does what is due before `limit` (`inclusive`: by it), each at its own time.
+    fn run(&mut self, limit: Nanos, inclusive: bool) -> u32 {
+        if self.next_probe.is_none() {
+            self.next_probe = Some(limit);
+        }
+        let mut done = 0;
+        loop {
+            let (due, what) = self.earliest();
+            self.wake = due;
+            if due > limit || (due == limit && !inclusive) {
+                return done;
+            }
+            match what {
+                Due::Funding(index) => self.exchange_funding(due, index),
+                Due::Deadline(index) => {
+                    self.finish(due, index, VenueOrderState::Expired);
+                    self.retire_done();
+                }
+                Due::Arrival => {
+                    if let Some((_, command)) = self.arrivals.pop_front() {
+                        self.arrive(due, &command.command);
+                        self.retire_done();
+                    }
+                }
+                Due::Probe => {
+                    self.push_snapshot(due);
+                    // Far behind, the grid points that passed unseen are skipped.
+                    let interval = self.rules.probe_interval_ns;
+                    let skipped = limit.since(due) / interval;
+                    self.next_probe = Some(due.plus(skipped.max(1) * interval));
+                }
+            }
+            done += 1;
+        }
+    }
+
+    fn earliest(&self) -> (Nanos, Due) {
+        let mut first = (self.next_probe.unwrap_or(NEVER), Due::Probe);
+        if let Some((due, _)) = self.arrivals.front()
+            && *due <= first.0
+        {
+            first = (*due, Due::Arrival);
+        }
+        for (index, order) in self.orders.live.iter().enumerate() {
+            if let Phase::AwaitsPrints { until, .. } | Phase::AwaitsBar { until, .. } = order.phase
+                && until < first.0
+            {
+                first = (until, Due::Deadline(index));
+            }
+        }
+        for (index, position) in self.account.positions.iter().enumerate().rev() {
+            if position.funding_due <= first.0 {
+                first = (position.funding_due, Due::Funding(index));
+            }
+        }
+        first
+    }
+
+    fn emit(
+        &mut self,
+        at: Nanos,
+        client: Option<ClientId>,
+        instrument: Option<InstrumentId>,
+        event: VenueEvent,
+    ) {
+        let due = self.reply_line.due(at);
+        let msg = VenueMsg {
+            ts_exch_ns: Maybe::some(at),
+            ts_recv_ns: due,
+            client: client.map_or(ClientRef::Absent, ClientRef::Own),
+            instrument,
+            event,
+        };
+        self.replies.push_back((due, msg));
+    }
+
+    fn push_balance(&mut self, at: Nanos) {
+        let margin = self.margin();
+        let event = VenueEvent::Balance {
+            wallet: Maybe::some(self.account.wallet),
+            available: Maybe::some(margin.available),
+            used: Maybe::some(margin.used),
+            maint: Maybe::some(margin.maint),
+        };
+        self.emit(at, None, None, event);
+    }
+
+    fn push_snapshot(&mut self, at: Nanos) {
+        self.push_balance(at);
+        let mut rows = 0;
+        while let Some(position) = self.account.positions.get(rows as usize).copied() {
+            let event = VenueEvent::Position {
+                side: position.side,
+                qty: position.qty,
+                entry_price: position.entry_price().into(),
+            };
+            self.emit(at, None, Some(position.instrument), event);
+            rows += 1;
+        }
+        self.counts.snapshots += 1;
+        let revision = self.counts.commands + self.fills();
+        self.emit(at, None, None, VenueEvent::PositionsEnd { ok: true, rows, revision });
+    }
+
+    const fn fills(&self) -> u64 {
+        self.counts.taker_fills + self.counts.maker_fills
+    }
+
+    fn margin(&self) -> account::Margin {
+        let opening = self.orders.live.iter().filter(|order| !order.reduces);
+        let reserved = opening
+            .filter_map(|order| order.limit?.notional(order.remaining()))
+            .fold(Money::ZERO, account::plus);
+        self.account.margin(reserved, |instrument| self.fair(instrument))
+    }
+
+    fn fair(&self, instrument: InstrumentId) -> Option<Price> {
+        self.markets.get(instrument.index()).and_then(Market::fair)
+    }
+
+    /// The first exchange of funding after `at` on an instrument.
+    fn funding_after(&self, at: Nanos, instrument: InstrumentId) -> Nanos {
+        let announced = self.markets.get(instrument.index()).and_then(|market| market.next_funding);
+        announced.filter(|due| *due > at).unwrap_or_else(|| {
+            let interval = self.rules.funding_interval_ns;
+            at.plus(interval - at.get().rem_euclid(interval))
+        })
+    }
+
+    /// A mark message may move the next funding; one that skips past a boundary says that it has come.
+    fn on_announcement(&mut self, msg: &MarketMsg) {
+        let MarketBody::Mark { next_funding_ns: Some(next), .. } = msg.body() else { return };
+        let at = self.clock;
+        let mut index = 0;
+        while let Some(position) = self.account.positions.get(index).copied() {
+            if position.instrument == msg.instrument && next > at {
+                let passed = next > position.funding_due
+                    && at.plus(FUNDING_SLACK_NS) >= position.funding_due;
+                if passed {
+                    self.exchange_funding(at, index);
+                }
+                self.account.positions[index].funding_due = next;
+            }
+            index += 1;
+        }
+        self.wake = self.earliest().0;
+    }
+
+    fn exchange_funding(&mut self, at: Nanos, index: usize) {
+        let Some(position) = self.account.positions.get(index).copied() else { return };
+        let instrument = position.instrument;
+        let due = self.funding_after(at.max(position.funding_due), instrument);
+        self.account.positions[index].funding_due = due;
+        let rate = self
+            .markets
+            .get(instrument.index())
+            .and_then(|market| market.funding_rate)
+            .unwrap_or(self.rules.funding_rate);
+        let value = self.fair(instrument).and_then(|price| price.notional(position.qty));
+        let Some(flow) = value.and_then(|value| value.times(rate)) else { return };
+        let amount = match position.side {
+            PositionSide::Long => -flow,
+            PositionSide::Short => flow,
+        };
+        self.account.fund(amount);
+        self.counts.fundings += 1;
+        let event = VenueEvent::Funding { amount, rate: Maybe::some(rate) };
+        self.emit(at, None, Some(instrument), event);
+        self.push_balance(at);
+    }
+}

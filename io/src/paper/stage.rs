@@ -1,0 +1,115 @@
+//! The egress stage of paper runs: the paper venue behind the engine's links.
+
+use pinion_core::link::{Full, Rx, Tx};
+use pinion_core::msg::{CommandMsg, MarketMsg, VenueMsg};
+use pinion_core::stage::{Stage, Work};
+use pinion_core::units::Nanos;
+
+use super::{PaperVenue, ReplyLink};
+
+/// Feed messages of one poll.
+const FEED_BUDGET: u32 = 256;
+/// Commands of one poll.
+const COMMAND_BUDGET: u32 = 64;
+/// Replies of one poll.
+const REPLY_BUDGET: u32 = 64;
+
+/// Hosts a [`PaperVenue`] where a live run has its order socket.
+///
+/// A feed message happens at its receive time; the venue's clock reaches `now` only once the feed is
+/// drained, so that nothing matches against half an update or an old market. When a reply link is full the
+/// reply waits, the ones behind it wait too, and no further command is taken: nothing is lost, and
+/// the kernel feels it as a full command link.
+#[derive(Debug)]
+pub struct PaperEgress {
+    venue: PaperVenue,
+    feed: Rx<MarketMsg>,
+    command: Rx<CommandMsg>,
+    ack: Tx<VenueMsg>,
+    account: Tx<VenueMsg>,
+    held: Option<(ReplyLink, VenueMsg)>,
+}
+
+impl PaperEgress {
+    /// Takes the venue and its link ends. The feed must not conflate: a book made of merged levels is none.
+    #[must_use]
+    pub const fn new(
+        venue: PaperVenue,
+        feed: Rx<MarketMsg>,
+        command: Rx<CommandMsg>,
+        ack: Tx<VenueMsg>,
+        account: Tx<VenueMsg>,
+    ) -> Self {
+        Self { venue, feed, command, ack, account, held: None }
+    }
+
+    /// The venue, for reports.
+    #[must_use]
+    pub const fn venue(&self) -> &PaperVenue {
+        &self.venue
+    }
+
+    fn take_feed(&mut self, now: Nanos) -> u32 {
+        let mut count = 0;
+        while count < FEED_BUDGET
+            && let Some(msg) = self.feed.pop()
+        {
+            self.venue.handle_market(msg.ts_recv_ns.min(now), &msg);
+            count += 1;
+        }
+        count
+    }
+
+    fn take_commands(&mut self, now: Nanos) -> u32 {
+        let mut count = 0;
+        while self.held.is_none()
+            && count < COMMAND_BUDGET
+            && let Some(command) = self.command.pop()
+        {
+            self.venue.handle_command(now, &command);
+            count += 1;
+        }
+        count
+    }
+
+    fn put_replies(&mut self, now: Nanos) -> u32 {
+        let mut count = 0;
+        while count < REPLY_BUDGET {
+            let Some((link, msg)) = self.held.take().or_else(|| self.venue.poll_reply(now)) else {
+                break;
+            };
+            let tx = match link {
+                ReplyLink::Ack => &mut self.ack,
+                ReplyLink::Account => &mut self.account,
+            };
+            if let Err(Full(msg)) = tx.push(msg) {
+                self.held = Some((link, msg));
+                break;
+            }
+            count += 1;
+        }
+        count
+    }
+}
+
+impl Stage for PaperEgress {
+    fn name(&self) -> &'static str {
+        "egress"
+    }
+
+    fn poll(&mut self, now: Nanos) -> Work {
+        let fed = self.take_feed(now);
+        let commands = self.take_commands(now);
+        let happened = if self.feed.is_empty() { self.venue.handle_time(now) } else { 0 };
+        let replied = self.put_replies(now);
+        Work {
+            count: fed + commands + happened + replied,
+            commands,
+            backpressured: self.held.is_some(),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Nanos> {
+        self.venue.next_deadline()
+    }
+}
