@@ -238,8 +238,11 @@ fn parts_of(last: &mut Last, body: MarketBody) -> (u8, Parts) {
             TRADE
         }
         MarketBody::Mark { mark, index, funding_rate, next_funding_ns } => {
-            parts.price(mark.raw().wrapping_sub(last.mark));
-            last.mark = mark.raw();
+            if let Some(mark) = mark.map(Price::raw) {
+                parts.own |= 8;
+                parts.price(mark.wrapping_sub(last.mark));
+                last.mark = mark;
+            }
             if let Some(index) = index.map(Price::raw) {
                 parts.own |= 1;
                 parts.price(index.wrapping_sub(last.index));
@@ -456,7 +459,12 @@ fn decode_mark(
     reader: &mut Reader<'_>,
 ) -> Result<MarketBody, CodecFault> {
     let exponent = last.price_exponent;
-    last.mark = last.mark.wrapping_add(multiply(reader.signed()?, exponent));
+    let mark = if own & 8 == 0 {
+        None
+    } else {
+        last.mark = last.mark.wrapping_add(multiply(reader.signed()?, exponent));
+        Some(Price::from_raw(last.mark))
+    };
     let index = if own & 1 == 0 {
         None
     } else {
@@ -475,5 +483,5 @@ fn decode_mark(
         last.next_funding = last.next_funding.wrapping_add(reader.signed()?);
         Some(Nanos::new(last.next_funding))
     };
-    Ok(MarketBody::Mark { mark: Price::from_raw(last.mark), index, funding_rate, next_funding_ns })
+    Ok(MarketBody::Mark { mark, index, funding_rate, next_funding_ns })
 }

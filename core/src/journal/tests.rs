@@ -59,9 +59,9 @@ fn body() -> impl Strategy<Value = MarketBody> {
                 merged
             }
         ),
-        (price(), maybe::<Price>(), maybe::<Rate>(), maybe::<Nanos>()).prop_map(
+        (maybe::<Price>(), maybe::<Price>(), maybe::<Rate>(), maybe::<Nanos>()).prop_map(
             |(mark, index, funding, next)| MarketBody::Mark {
-                mark,
+                mark: mark.get(),
                 index: index.get(),
                 funding_rate: funding.get(),
                 next_funding_ns: next.get(),

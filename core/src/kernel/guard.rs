@@ -27,6 +27,7 @@ pub(super) struct Halts {
     flatten: bool,
     stopped: bool,
     journal_failed: bool,
+    journal_behind: bool,
     fault: Option<FaultEvidence>,
 }
 
@@ -46,7 +47,7 @@ impl Kernel {
         if self.halts.killed || self.halts.flatten || self.halts.stopped {
             return Err(BlockReason::Killed);
         }
-        if self.halts.journal_failed {
+        if self.halts.journal_failed || self.halts.journal_behind {
             return Err(BlockReason::Journal);
         }
         if self.is_frozen() {
@@ -173,6 +174,8 @@ impl Kernel {
             Control::Flatten => &mut self.halts.flatten,
             Control::Stop => &mut self.halts.stopped,
             Control::JournalFailed => &mut self.halts.journal_failed,
+            Control::JournalBehind => &mut self.halts.journal_behind,
+            Control::JournalCaughtUp => return self.journal_caught_up(out),
             Control::Resume => return self.resume(out),
             Control::EndOfData => return Verdict::OK,
         };
@@ -186,6 +189,14 @@ impl Kernel {
                 let _sent = self.send_cancel(now, client, out);
             }
         }
+        Verdict::OK
+    }
+
+    fn journal_caught_up(&mut self, out: &mut Effects) -> Verdict {
+        if !core::mem::replace(&mut self.halts.journal_behind, false) {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        out.record(Record::Resume { reason: Control::JournalCaughtUp.as_str() });
         Verdict::OK
     }
 

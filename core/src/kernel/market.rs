@@ -128,7 +128,9 @@ impl Market {
                 top.gap &= top.quote_ns != Maybe::NONE;
                 Seen::Price
             }
-            MarketBody::Mark { mark, .. } => {
+            // Funding alone says nothing of the price.
+            MarketBody::Mark { mark: None, .. } => Seen::Nothing,
+            MarketBody::Mark { mark: Some(mark), .. } => {
                 if !mark.is_positive() {
                     return Seen::Refused;
                 }

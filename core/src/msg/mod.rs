@@ -166,10 +166,7 @@ pub enum Input {
         version: u32,
     },
     /// Time passed.
-    Tick {
-        /// The time it is.
-        now_ns: Nanos,
-    },
+    Tick,
 }
 
 const _: () = {

@@ -190,7 +190,7 @@ impl Market {
                 self.see(msg);
             }
             MarketBody::Mark { mark, funding_rate, next_funding_ns, .. } => {
-                self.mark = Some(mark);
+                self.mark = mark.or(self.mark);
                 self.funding_rate = funding_rate.or(self.funding_rate);
                 self.next_funding = next_funding_ns.or(self.next_funding);
             }

@@ -86,7 +86,7 @@ impl Asset {
         let index = self.touch.ticks(self.path.growth(true));
         let mark = self.touch.mid().unwrap_or(index);
         let body = MarketBody::Mark {
-            mark: self.touch.nearest(mark),
+            mark: Some(self.touch.nearest(mark)),
             index: Some(self.touch.nearest(index)),
             funding_rate: Rate::from_f64(rate),
             next_funding_ns: Some(Nanos::new((at_ns / FUNDING_NS + 1) * FUNDING_NS)),
