@@ -10,12 +10,14 @@ extern crate alloc;
 extern crate std;
 
 pub mod book;
+pub mod engine;
 pub mod id;
 pub mod instrument;
 pub mod journal;
 pub mod kernel;
 pub mod link;
 pub mod msg;
+pub mod policy;
 pub mod settings;
 pub mod signal;
 pub mod stage;

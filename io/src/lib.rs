@@ -8,6 +8,7 @@ pub mod ingest;
 pub mod journal;
 pub mod paper;
 pub mod regime;
+pub mod run;
 pub mod runner;
 pub mod source;
 pub mod synth;

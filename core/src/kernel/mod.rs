@@ -249,8 +249,8 @@ impl Kernel {
         (self.deadline != Nanos::MAX).then_some(self.deadline)
     }
 
-    /// Counter of our own activity (orders sent, fills booked, orders over). Probes carry it, so that an
-    /// answer from before our last activity is known as such.
+    /// Counter of our own activity: orders sent plus fills booked. Probes carry it, so that an answer from
+    /// before our last activity is known as such.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision

@@ -397,7 +397,6 @@ impl Kernel {
                 *working = None;
             }
         }
-        self.revision += 1;
     }
 
     fn on_cancel_rejected(

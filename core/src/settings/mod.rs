@@ -89,7 +89,7 @@ crate::text_enum! {
 }
 
 /// What the operator knows better than the data about one instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InstrumentOverride {
     /// Canonical symbol.
     pub symbol: TextId,

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use pinion_core::id::{InstrumentId, TextId};
 use pinion_core::instrument::{INSTRUMENTS_MAX, Instrument, InstrumentTable};
 use pinion_core::msg::MarketKind;
+use pinion_core::settings::InstrumentOverride;
 use pinion_core::units::{Money, Nanos, Price, Qty};
 
 use crate::source::SourceFault;
@@ -46,21 +47,6 @@ pub struct DataOptions<'a> {
     pub min_notional: Money,
     /// What the configuration knows better.
     pub overrides: &'a [InstrumentOverride],
-}
-
-/// Corrections of one instrument; `None` keeps what the data says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InstrumentOverride {
-    /// Canonical spelling.
-    pub symbol: TextId,
-    /// Smallest price step.
-    pub tick: Option<Price>,
-    /// Smallest quantity step.
-    pub lot: Option<Qty>,
-    /// Least notional of an order that is not reduce-only.
-    pub min_notional: Option<Money>,
-    /// Whether it may be traded.
-    pub tradable: Option<bool>,
 }
 
 /// Opened data: what is in it, before it is read.

@@ -42,9 +42,9 @@
 //! acknowledgement before its fills; a reader of two links may still see the fill first.
 //!
 //! A balance and a position snapshot are pushed at the start and every `paper.probe_interval_ns`, a
-//! balance after every fill and funding. `PositionsEnd::revision` is the venue's own activity: commands that
-//! arrived plus fills made. It equals commands sent plus fills booked exactly when nothing was under
-//! way, in either direction, when the snapshot was taken.
+//! balance after every fill and funding. `PositionsEnd::revision` is the venue's own activity: orders that
+//! arrived plus fills made. It equals the kernel's revision, orders sent plus fills booked, exactly when
+//! nothing was under way, in either direction, when the snapshot was taken.
 //!
 //! # Cost
 //!
@@ -419,7 +419,7 @@ impl PaperVenue {
             rows += 1;
         }
         self.counts.snapshots += 1;
-        let revision = self.counts.commands + self.fills();
+        let revision = self.counts.accepted + self.counts.rejected + self.fills();
         self.emit(at, None, None, VenueEvent::PositionsEnd { ok: true, rows, revision });
     }
 

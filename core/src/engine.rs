@@ -1,0 +1,455 @@
+//! One turn: the kernel applies an input, the policy answers it, the effects go out.
+//!
+//! [`Engine`] is a pure function of its ordered inputs and their times; [`KernelStage`] wires it to the
+//! links. The journal holds both, so it is all that a replay needs.
+
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+
+use crate::instrument::InstrumentTable;
+use crate::journal::{ENCODED_MAX, InputTx};
+use crate::kernel::effects::{COMMANDS_MAX, RECORDS_MAX};
+use crate::kernel::{Effects, Kernel, Totals};
+use crate::link::{Rx, Tx};
+use crate::msg::{
+    CommandMsg, Control, ControlMsg, Input, MarketMsg, Record, RecordMsg, ScanMsg, VenueMsg,
+};
+use crate::policy::Policy;
+use crate::settings::Settings;
+use crate::stage::{Stage, Work};
+use crate::topology;
+use crate::units::{Money, Nanos};
+
+/// Nanoseconds of a minute: the summary's window.
+const MINUTE_NS: i64 = 60_000_000_000;
+
+/// Kernel and policy, turned by one input at a time.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Arc<Settings>,
+    kernel: Kernel,
+    policy: Policy,
+    now: Nanos,
+    inputs: u64,
+    scans: u64,
+    announced: Option<(u32, Arc<Settings>)>,
+    next_summary: Option<Nanos>,
+    summarised: Totals,
+    /// Net PnL of closed round trips, now and at the last summary.
+    closed_net: Money,
+    closed_net_before: Money,
+}
+
+impl Engine {
+    /// A fresh engine. Allocates here and nowhere else. `epoch` makes client order ids unique across runs.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, table: Arc<InstrumentTable>, epoch: u32) -> Self {
+        let kernel = Kernel::new(&settings, Arc::clone(&table), epoch);
+        Self {
+            summarised: kernel.totals(),
+            kernel,
+            policy: Policy::new(table),
+            settings,
+            now: Nanos::ZERO,
+            inputs: 0,
+            scans: 0,
+            closed_net: Money::ZERO,
+            closed_net_before: Money::ZERO,
+            announced: None,
+            next_summary: None,
+        }
+    }
+
+    /// Applies one input at `now`, which is taken as the present when it lies before it; what the input
+    /// wants done is in `out` afterwards.
+    pub fn turn(&mut self, now: Nanos, input: &Input, out: &mut Effects) {
+        self.inputs += 1;
+        self.now = self.now.max(now);
+        let now = self.now;
+        out.begin(now, received(input).unwrap_or(now));
+        self.minute(out);
+        if let Input::Settings { version } = input
+            && let Some((announced, settings)) = self.announced.take_if(|next| next.0 == *version)
+        {
+            self.settings = settings;
+            debug_assert_eq!(announced, *version, "taken only when it is this one");
+        }
+        let before = out.records.len();
+        let Self { settings, kernel, policy, .. } = self;
+        // The verdict is for scripts; everything that matters to a run is in the records.
+        let _verdict = kernel.apply(now, input, settings, out);
+        match input {
+            Input::Market(message) => policy.on_market(now, message, kernel, settings, out),
+            Input::Scan(ScanMsg::Rank(rank)) => policy.on_rank(rank),
+            Input::Scan(ScanMsg::Scan(scan)) => {
+                self.scans += 1;
+                policy.on_scan(now, scan, kernel, settings, out);
+            }
+            Input::Tick => policy.on_tick(now, kernel, settings, out),
+            Input::Control(message) => match message.control {
+                Control::Flatten => policy.set_flatten(true),
+                Control::Resume => policy.set_flatten(false),
+                Control::Kill
+                | Control::Stop
+                | Control::EndOfData
+                | Control::JournalBehind
+                | Control::JournalCaughtUp
+                | Control::JournalFailed => {}
+            },
+            Input::Venue(_) | Input::Settings { .. } => {}
+        }
+        policy.after_turn(kernel, before, out);
+        for message in &out.records[before..] {
+            if let Record::TradeClosed { net_pnl, .. } = message.record {
+                self.closed_net += net_pnl;
+            }
+        }
+    }
+
+    /// The books and slots.
+    #[must_use]
+    pub const fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// The time of the last input.
+    #[must_use]
+    pub const fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// Inputs applied so far.
+    #[must_use]
+    pub const fn inputs(&self) -> u64 {
+        self.inputs
+    }
+
+    /// Scans seen so far.
+    #[must_use]
+    pub const fn scans(&self) -> u64 {
+        self.scans
+    }
+
+    /// Gives the content of a settings version before the [`Input::Settings`] that brings it into force.
+    /// The snapshot it replaces is dropped here or in that turn: give it a second owner on a cold thread.
+    pub fn announce(&mut self, version: u32, settings: Arc<Settings>) {
+        self.announced = Some((version, settings));
+    }
+
+    fn minute(&mut self, out: &mut Effects) {
+        let Some(due) = self.next_summary else {
+            self.next_summary = Some(minute_after(self.now));
+            return;
+        };
+        if self.now < due {
+            return;
+        }
+        let totals = self.kernel.totals();
+        let last = &self.summarised;
+        let started = due.plus(-MINUTE_NS);
+        let window_s = self.now.since(started) / Nanos::SECOND;
+        out.record(Record::Summary {
+            window_s: u32::try_from(window_s).unwrap_or(u32::MAX),
+            closed_delta: totals.trades_closed - last.trades_closed,
+            wins_delta: totals.wins - last.wins,
+            losses_delta: totals.losses - last.losses,
+            total_closed: totals.trades_closed,
+            total_wins: totals.wins,
+            total_losses: totals.losses,
+            open: totals.open_positions,
+            realized_delta: self.closed_net - self.closed_net_before,
+            realized_total: self.closed_net,
+            balance: self.kernel.ledger().capital(),
+            equity: self.kernel.equity().into(),
+        });
+        self.summarised = totals;
+        self.closed_net_before = self.closed_net;
+        self.next_summary = Some(minute_after(self.now));
+    }
+}
+
+fn minute_after(now: Nanos) -> Nanos {
+    now.plus(MINUTE_NS - now.get().rem_euclid(MINUTE_NS))
+}
+
+/// Figures of a running engine for a progress bar. Owner: the kernel thread, once per tick; anybody reads.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    now_ns: AtomicI64,
+    inputs: AtomicU64,
+    trades_closed: AtomicU64,
+    net_pnl: AtomicI64,
+}
+
+impl Gauges {
+    /// Engine time.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        Nanos::new(self.now_ns.load(Ordering::Relaxed))
+    }
+
+    /// Inputs applied.
+    #[must_use]
+    pub fn inputs(&self) -> u64 {
+        self.inputs.load(Ordering::Relaxed)
+    }
+
+    /// Round trips closed.
+    #[must_use]
+    pub fn trades_closed(&self) -> u64 {
+        self.trades_closed.load(Ordering::Relaxed)
+    }
+
+    /// Net PnL since the start.
+    #[must_use]
+    pub fn net_pnl(&self) -> Money {
+        Money::from_raw(self.net_pnl.load(Ordering::Relaxed))
+    }
+
+    fn publish(&self, engine: &Engine) {
+        let totals = engine.kernel.totals();
+        self.now_ns.store(engine.now.get(), Ordering::Relaxed);
+        self.inputs.store(engine.inputs, Ordering::Relaxed);
+        self.trades_closed.store(totals.trades_closed.into(), Ordering::Relaxed);
+        self.net_pnl.store(totals.net_pnl.raw(), Ordering::Relaxed);
+    }
+}
+
+/// What the kernel stage does when the journal cannot keep up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalFull {
+    /// Takes no input until there is room: for recorded data, which can wait.
+    Wait,
+    /// Blocks new risk while room is short, goes on taking what reduces it.
+    BlockNewRisk,
+}
+
+/// Link ends of the kernel stage.
+#[derive(Debug)]
+pub struct KernelLinks {
+    /// From ingest.
+    pub market: Rx<MarketMsg>,
+    /// From the signal stage.
+    pub scan: Rx<ScanMsg>,
+    /// From the order side: acknowledgements, refusals.
+    pub ack: Rx<VenueMsg>,
+    /// From the account side: fills, balances, positions.
+    pub account: Rx<VenueMsg>,
+    /// To the order side.
+    pub command: Tx<CommandMsg>,
+    /// To the journal: what happened.
+    pub record: Tx<RecordMsg>,
+    /// To the journal: every input, in applied order.
+    pub input: InputTx,
+    /// From the operator and the process; many producers.
+    pub control: Arc<ArrayQueue<ControlMsg>>,
+    /// For a progress bar.
+    pub gauges: Arc<Gauges>,
+}
+
+/// Messages taken from one link in one poll.
+const BUDGET: usize = 16;
+/// Inputs of one poll at most: each of the five links, and two that the stage makes itself.
+const POLL_INPUTS: usize = 5 * BUDGET + 2;
+/// Places in the record link that one poll can need.
+const POLL_RECORDS: usize = POLL_INPUTS * RECORDS_MAX;
+/// Bytes in the input link that one poll can need.
+const POLL_BYTES: usize = POLL_INPUTS * ENCODED_MAX;
+
+const _: () = {
+    // New risk is blocked while the links still hold several polls.
+    assert!(2 * POLL_RECORDS <= topology::spec("record").depth);
+    assert!(8 * POLL_BYTES <= topology::spec("input").depth);
+    assert!(COMMANDS_MAX <= topology::spec("command").depth);
+};
+
+/// The engine on its links. Owner: the kernel thread.
+#[derive(Debug)]
+pub struct KernelStage {
+    engine: Engine,
+    links: KernelLinks,
+    effects: Effects,
+    on_full: JournalFull,
+    tick_ns: i64,
+    next_tick: Option<Nanos>,
+    /// Free places known of; refreshed only when they run short, because asking costs a cache miss.
+    record_room: usize,
+    input_room: usize,
+    behind: bool,
+    commands: u64,
+    refused_polls: u64,
+}
+
+impl KernelStage {
+    /// Wires an engine.
+    #[must_use]
+    pub fn new(engine: Engine, links: KernelLinks, on_full: JournalFull) -> Self {
+        Self {
+            tick_ns: engine.settings.engine_tick_ns,
+            engine,
+            links,
+            effects: Effects::default(),
+            on_full,
+            next_tick: None,
+            record_room: 0,
+            input_room: 0,
+            behind: false,
+            commands: 0,
+            refused_polls: 0,
+        }
+    }
+
+    /// The engine, to read.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Commands sent since the start.
+    #[must_use]
+    pub const fn commands(&self) -> u64 {
+        self.commands
+    }
+
+    /// Records that a turn made and could not hold; never expected.
+    #[must_use]
+    pub const fn records_lost(&self) -> u64 {
+        self.effects.records_lost
+    }
+
+    /// Polls that took nothing because a link to the journal was full.
+    #[must_use]
+    pub const fn refused_polls(&self) -> u64 {
+        self.refused_polls
+    }
+
+    /// True when a whole poll surely fits into every link it may write to. Asked once, before the poll
+    /// takes anything: half a poll would make the order of turns depend on the speed of the disk.
+    fn has_room(&mut self) -> bool {
+        if self.record_room < POLL_RECORDS {
+            self.record_room = self.links.record.free();
+        }
+        if self.input_room < POLL_BYTES {
+            self.input_room = self.links.input.free();
+        }
+        self.record_room >= POLL_RECORDS && self.input_room >= POLL_BYTES
+    }
+
+    /// Tells the kernel when the journal falls behind and when it has caught up.
+    fn watch_journal(&mut self, now: Nanos) -> Work {
+        if self.on_full == JournalFull::Wait {
+            return Work::NONE;
+        }
+        let short = self.record_room < 2 * POLL_RECORDS || self.input_room < 8 * POLL_BYTES;
+        if short {
+            self.record_room = self.links.record.free();
+            self.input_room = self.links.input.free();
+        }
+        let short = self.record_room < 2 * POLL_RECORDS || self.input_room < 8 * POLL_BYTES;
+        if short == self.behind {
+            return Work::NONE;
+        }
+        self.behind = short;
+        let control = if short { Control::JournalBehind } else { Control::JournalCaughtUp };
+        self.turn(now, &Input::Control(ControlMsg { ts_recv_ns: now, control }))
+    }
+
+    fn turn(&mut self, now: Nanos, input: &Input) -> Work {
+        // Room was asked for before; the journal gets the input before its effects leave.
+        let journaled = self.links.input.push(now.max(self.engine.now), input);
+        debug_assert!(journaled.is_ok(), "room was checked");
+        self.input_room = self.input_room.saturating_sub(ENCODED_MAX);
+        self.engine.turn(now, input, &mut self.effects);
+        let mut work = Work::done(1);
+        for record in &self.effects.records {
+            let recorded = self.links.record.push(*record);
+            debug_assert!(recorded.is_ok(), "room was checked");
+        }
+        self.record_room = self.record_room.saturating_sub(self.effects.records.len());
+        for command in &self.effects.commands {
+            let sent = self.links.command.push(*command);
+            debug_assert!(sent.is_ok(), "room was checked");
+            work.commands += 1;
+            self.commands += 1;
+        }
+        work
+    }
+
+    fn drain(&mut self, now: Nanos, next: fn(&mut KernelLinks) -> Option<Input>) -> Work {
+        let mut work = Work::NONE;
+        for _ in 0..BUDGET {
+            // Commands are few and the link is deep: a turn that might not fit waits for the next poll.
+            if self.links.command.free() < COMMANDS_MAX {
+                work.backpressured = true;
+                break;
+            }
+            let Some(input) = next(&mut self.links) else { break };
+            work = work.and(self.turn(now, &input));
+        }
+        work
+    }
+
+    fn tick_is_due(&self, now: Nanos) -> bool {
+        self.next_tick.is_some_and(|due| now >= due)
+    }
+
+    fn inputs_wait(&self) -> bool {
+        let links = &self.links;
+        !(links.market.is_empty()
+            && links.scan.is_empty()
+            && links.ack.is_empty()
+            && links.account.is_empty()
+            && links.control.is_empty())
+    }
+}
+
+impl Stage for KernelStage {
+    fn name(&self) -> &'static str {
+        "kernel"
+    }
+
+    fn poll(&mut self, now: Nanos) -> Work {
+        if !self.has_room() {
+            let backpressured = self.inputs_wait() || self.tick_is_due(now);
+            self.refused_polls += u64::from(backpressured);
+            return Work { backpressured, ..Work::NONE };
+        }
+        // What the operator and the venue say comes before what the market says; a scan was made from
+        // market messages that may still be on their way here, so it comes last.
+        let mut work = self
+            .watch_journal(now)
+            .and(self.drain(now, |links| links.control.pop().map(Input::Control)))
+            .and(self.drain(now, |links| links.ack.pop().map(Input::Venue)))
+            .and(self.drain(now, |links| links.account.pop().map(Input::Venue)))
+            .and(self.drain(now, |links| links.market.pop().map(Input::Market)))
+            .and(self.drain(now, |links| links.scan.pop().map(Input::Scan)));
+        if self.tick_is_due(now) {
+            work = work.and(self.turn(now, &Input::Tick));
+            self.links.gauges.publish(&self.engine);
+            self.next_tick = Some(now.plus(self.tick_ns));
+        } else if self.next_tick.is_none() && self.engine.inputs > 0 {
+            self.next_tick = Some(now.plus(self.tick_ns));
+        }
+        work
+    }
+
+    fn next_deadline(&self) -> Option<Nanos> {
+        self.next_tick
+    }
+
+    fn drained(&self) -> bool {
+        !self.inputs_wait()
+    }
+}
+
+/// Receive time of a message; `None` for what no message brought.
+const fn received(input: &Input) -> Option<Nanos> {
+    match input {
+        Input::Market(message) => Some(message.ts_recv_ns),
+        Input::Venue(message) => Some(message.ts_recv_ns),
+        Input::Control(message) => Some(message.ts_recv_ns),
+        Input::Scan(_) | Input::Settings { .. } | Input::Tick => None,
+    }
+}

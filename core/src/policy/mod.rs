@@ -1,0 +1,548 @@
+//! The base policy: from scans and ticks to intents.
+//!
+//! Flat, it opens on the best-ranked asset when the regime signal fires and every gate agrees; in a
+//! position, it looks only at the slot's own asset. It holds no order state: what is open is read from
+//! the kernel every time. Owner: the kernel thread. Cost: a tick of another asset is one store.
+
+pub mod confirm;
+pub mod exits;
+mod funnel;
+pub mod sizer;
+pub mod track;
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use arrayvec::ArrayVec;
+
+use crate::id::{InstrumentId, TradeId};
+use crate::instrument::InstrumentTable;
+use crate::kernel::intent::{Code, Intent, LEGS_MAX};
+use crate::kernel::{Effects, Kernel, Slot};
+use crate::msg::record::{
+    Action, BlockReason, DecisionReason, FunnelDecision, FunnelReason, FunnelStage,
+};
+use crate::msg::scan::RankVerdict;
+use crate::msg::{
+    MarketMsg, Maybe, OrderKind, OrderRole, PositionSide, Rank, Record, Scan, Side, TimeInForce,
+};
+use crate::settings::{Posture, Settings, Sides};
+use crate::units::{Nanos, Price, Rate};
+use confirm::{Confirmation, TickHistory};
+use exits::Exit;
+use sizer::Factors;
+use track::TrackRecord;
+
+/// Most candidates of one scan that get a funnel row; a scan can rank more.
+const CANDIDATES_MAX: usize = 64;
+/// Most slots.
+pub(crate) const SLOTS_MAX: usize = 16;
+
+/// What the policy remembers about the round trip in a slot.
+#[derive(Clone, Copy, Debug)]
+struct Trip {
+    trade: TradeId,
+    scan: u32,
+    score: f64,
+    bucket: usize,
+    opened: bool,
+}
+
+/// The base policy.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    table: Arc<InstrumentTable>,
+    ticks: TickHistory,
+    track: TrackRecord,
+    ranks: Vec<Rank>,
+    scan: Option<Scan>,
+    trips: [Option<Trip>; SLOTS_MAX],
+    flatten: bool,
+}
+
+/// Why an entry did not happen, and the asset it was about.
+struct Refusal {
+    instrument: Option<InstrumentId>,
+    reason: DecisionReason,
+}
+
+impl Policy {
+    /// An empty policy for these instruments. Allocates once.
+    #[must_use]
+    pub fn new(table: Arc<InstrumentTable>) -> Self {
+        let ticks = TickHistory::new(table.len());
+        Self {
+            ticks,
+            track: TrackRecord::default(),
+            ranks: Vec::with_capacity(2 * table.len()),
+            table,
+            scan: None,
+            trips: [None; SLOTS_MAX],
+            flatten: false,
+        }
+    }
+
+    /// Takes a market message: feeds the asset's own history, then checks the exits of the slot that
+    /// holds this asset.
+    pub fn on_market(
+        &mut self,
+        now: Nanos,
+        message: &MarketMsg,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) {
+        self.ticks.observe(message);
+        let Some(slot) = open_slot_of(kernel, message.instrument) else { return };
+        self.exit_on_price(now, slot, kernel, settings, out);
+    }
+
+    /// Takes one row of the ranking of the scan that follows.
+    pub fn on_rank(&mut self, rank: &Rank) {
+        if self.ranks.first().is_some_and(|first| first.number != rank.number) {
+            self.ranks.clear();
+        }
+        // The signal ranks every asset at most once per direction; more would have to allocate.
+        if self.ranks.len() < self.ranks.capacity() {
+            self.ranks.push(*rank);
+        }
+    }
+
+    /// Takes a scan: exits of open slots first, then one entry into a free slot.
+    pub fn on_scan(
+        &mut self,
+        now: Nanos,
+        scan: &Scan,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) {
+        if self.ranks.first().is_some_and(|first| first.number != scan.number) {
+            self.ranks.clear();
+        }
+        self.scan = Some(*scan);
+        for slot in 0..kernel.slots().len() {
+            if !kernel.slot(slot).is_free() {
+                self.exit_on_scan(now, slot, scan, kernel, settings, out);
+            }
+        }
+        match (0..kernel.slots().len()).find(|slot| kernel.slot(*slot).is_free()) {
+            Some(slot) => match self.try_enter(now, slot, scan, kernel, settings, out) {
+                Ok(()) => {}
+                Err(refusal) => out.record(Record::Decision {
+                    scan: scan.number,
+                    instrument: refusal.instrument,
+                    action: Action::Hold,
+                    reason: refusal.reason,
+                    vel_div: scan.vel_div,
+                    sizing: None,
+                }),
+            },
+            None => {
+                let open = kernel.slots().iter().any(Slot::is_open);
+                let reason =
+                    if open { DecisionReason::InPosition } else { DecisionReason::Working };
+                out.record(Record::Decision {
+                    scan: scan.number,
+                    instrument: kernel.slot(0).instrument(),
+                    action: Action::Hold,
+                    reason,
+                    vel_div: scan.vel_div,
+                    sizing: None,
+                });
+            }
+        }
+    }
+
+    /// Time passed: slots without a usable price, and what the operator asked for.
+    pub fn on_tick(
+        &mut self,
+        now: Nanos,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) {
+        let leave = self.flatten || settings.policy_posture == Posture::Hibernate;
+        for slot in 0..kernel.slots().len() {
+            let Some(instrument) = kernel.slot(slot).instrument() else { continue };
+            if !kernel.slot(slot).is_open() {
+                continue;
+            }
+            let reason = if leave {
+                DecisionReason::OperatorFlatten
+            } else if price_age_ns(kernel, now, instrument) > settings.exit_no_price_ns_max {
+                DecisionReason::NoPriceFlatten
+            } else {
+                continue;
+            };
+            self.exit(now, slot, Exit { reason, all: true }, kernel, settings, out);
+        }
+    }
+
+    /// The operator wants to be flat (true) or to trade again (false).
+    pub fn set_flatten(&mut self, flatten: bool) {
+        self.flatten = flatten;
+    }
+
+    /// Looks at what the kernel booked in this turn and keeps the record: opened and closed trips.
+    pub fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
+        let upto = out.records.len();
+        for index in first_record..upto {
+            match out.records[index].record {
+                Record::Fill { trade, instrument, role: OrderRole::Entry, .. } => {
+                    self.note_open(trade, instrument, kernel, out);
+                }
+                Record::TradeClosed { .. } => {
+                    let record = out.records[index].record;
+                    self.note_close(&record, out);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn note_open(
+        &mut self,
+        trade: TradeId,
+        instrument: InstrumentId,
+        kernel: &Kernel,
+        out: &mut Effects,
+    ) {
+        let Some((slot, trip)) = self.trip_mut(trade) else { return };
+        if trip.opened {
+            return;
+        }
+        trip.opened = true;
+        let (scan, score) = (trip.scan, trip.score);
+        let slot = kernel.slot(slot);
+        let Some(side) = slot.side() else { return };
+        let size = slot.entry_price().and_then(|price| price.notional(slot.size()));
+        out.record(Record::TradeDecision {
+            scan,
+            trade: Some(trade),
+            instrument,
+            side,
+            stage: FunnelStage::TradeOpen,
+            decision: FunnelDecision::Open,
+            reason: FunnelReason::Policy(DecisionReason::Signal),
+            score,
+            position_size: size.into(),
+            pnl_percent: None,
+            pnl: Maybe::NONE,
+        });
+    }
+
+    fn note_close(&mut self, closed: &Record, out: &mut Effects) {
+        let Record::TradeClosed {
+            trade,
+            instrument,
+            side,
+            qty,
+            entry_price,
+            net_pnl,
+            close_reason,
+            ..
+        } = *closed
+        else {
+            return;
+        };
+        let Some((slot, trip)) = self.trip_mut(trade) else { return };
+        let (scan, score, bucket) = (trip.scan, trip.score, trip.bucket);
+        self.trips[slot] = None;
+        self.track.closed(bucket, net_pnl);
+        let size = entry_price.notional(qty);
+        let percent = size
+            .filter(|size| size.is_positive())
+            .map(|size| net_pnl.to_f64() / size.to_f64() * 100.0);
+        out.record(Record::TradeDecision {
+            scan,
+            trade: Some(trade),
+            instrument,
+            side,
+            stage: FunnelStage::TradeClose,
+            decision: FunnelDecision::Close,
+            reason: FunnelReason::Policy(close_reason),
+            score,
+            position_size: size.into(),
+            pnl_percent: percent,
+            pnl: Maybe::some(net_pnl),
+        });
+    }
+
+    fn trip_mut(&mut self, trade: TradeId) -> Option<(usize, &mut Trip)> {
+        self.trips
+            .iter_mut()
+            .enumerate()
+            .find_map(|(slot, trip)| trip.as_mut().filter(|t| t.trade == trade).map(|t| (slot, t)))
+    }
+
+    fn exit_on_price(
+        &mut self,
+        now: Nanos,
+        slot: usize,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) {
+        let Some(gain) = open_gain_bps(kernel, slot) else { return };
+        let (leg, legs) = (usize::from(kernel.slot(slot).leg()), kernel.slot(slot).legs());
+        if let Some(exit) = exits::on_price(gain, leg, legs, settings) {
+            self.exit(now, slot, exit, kernel, settings, out);
+        }
+    }
+
+    fn exit_on_scan(
+        &mut self,
+        now: Nanos,
+        slot: usize,
+        scan: &Scan,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) {
+        if !kernel.slot(slot).is_open() {
+            return;
+        }
+        let entered = self.trips[slot].map_or(scan.number, |trip| trip.scan);
+        let held = scan.number.saturating_sub(entered);
+        let gain = open_gain_bps(kernel, slot);
+        let Some(side) = kernel.slot(slot).side() else { return };
+        if let Some(exit) = exits::on_scan(side, held, scan.vel_div, gain, settings) {
+            self.exit(now, slot, exit, kernel, settings, out);
+        }
+    }
+
+    /// Asks the kernel to close; one decision line per accepted exit, none while one is on its way.
+    fn exit(
+        &mut self,
+        now: Nanos,
+        slot: usize,
+        exit: Exit,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) {
+        if !may_ask_to_exit(kernel.slot(slot), now) {
+            return;
+        }
+        let instrument = kernel.slot(slot).instrument();
+        out.record(Record::Decision {
+            scan: self.scan.map_or(0, |scan| scan.number),
+            instrument,
+            action: Action::Exit,
+            reason: exit.reason,
+            vel_div: self.scan.and_then(|scan| scan.vel_div),
+            sizing: None,
+        });
+        let intent = Intent::Exit {
+            slot,
+            qty: Maybe::NONE,
+            all: exit.all,
+            kind: OrderKind::Market,
+            tif: TimeInForce::Ioc,
+            price: Maybe::NONE,
+            reason: exit.reason,
+        };
+        // A refusal leaves the position as it is; the rule fires again on the next tick.
+        let _verdict = kernel.submit(now, &intent, settings, out);
+    }
+
+    fn try_enter(
+        &mut self,
+        now: Nanos,
+        slot: usize,
+        scan: &Scan,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let because = |reason| Refusal { instrument: None, reason };
+        if self.flatten || matches!(settings.policy_posture, Posture::Turtle | Posture::Hibernate) {
+            return Err(because(DecisionReason::Posture));
+        }
+        let vel_div = scan.vel_div.ok_or_else(|| because(DecisionReason::NoSignal))?;
+        let side =
+            signalled_side(vel_div, settings).ok_or_else(|| because(DecisionReason::NoEdge))?;
+        if !scan.vol_ok {
+            return Err(because(DecisionReason::VolGate));
+        }
+        if !scan.picker_warm {
+            return Err(because(DecisionReason::PickerCold));
+        }
+        self.record_candidates(scan, side, out);
+        let best = self
+            .ranks
+            .iter()
+            .find(|rank| rank.direction == side && rank.verdict == RankVerdict::Pass)
+            .copied()
+            .ok_or_else(|| because(DecisionReason::NoCandidate))?;
+        let about = |reason| Refusal { instrument: Some(best.instrument), reason };
+        let confirmation = self.ticks.confirm(best.instrument, side, settings);
+        let contradiction = match confirmation {
+            Confirmation::Confirmed => None,
+            Confirmation::Contradicted => Some(DecisionReason::DirectionContradicted),
+            Confirmation::Warmup => Some(DecisionReason::DirectionWarmup),
+        };
+        funnel::gate(scan, &best, contradiction, out);
+        if let Some(reason) = contradiction {
+            return Err(about(reason));
+        }
+        self.plan(now, slot, scan, &best, vel_div, kernel, settings, out)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the turn's context, passed through")]
+    fn plan(
+        &mut self,
+        now: Nanos,
+        slot: usize,
+        scan: &Scan,
+        best: &Rank,
+        vel_div: f64,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let about = |reason| Refusal { instrument: Some(best.instrument), reason };
+        let side = best.direction;
+        if let Err(block) = kernel.entry_guard(now, best.instrument, settings) {
+            funnel::block(scan, best, block, out);
+            return Err(about(DecisionReason::Guard));
+        }
+        let strength = sizer::strength(vel_div, side, settings);
+        let bucket = track::bucket_of(strength);
+        let factors = Factors {
+            strength,
+            leverage: sizer::leverage(strength, settings),
+            bucket: self.track.bucket_factor(bucket, settings),
+            streak: self.track.streak_factor(settings),
+        };
+        let Some(reference) = executable_price(kernel, best.instrument, side.entry_side()) else {
+            funnel::block(scan, best, BlockReason::NoPrice, out);
+            return Err(about(DecisionReason::Guard));
+        };
+        let row = *self.table.row(best.instrument);
+        let capital = kernel.facts().available().unwrap_or_else(|| kernel.ledger().capital());
+        let sizing = sizer::size(capital, reference, &row, factors, settings)
+            .filter(|sizing| sizing.qty.is_positive())
+            .filter(|sizing| {
+                reference.notional(sizing.qty).is_some_and(|size| size >= row.min_notional)
+            });
+        let Some(sizing) = sizing else {
+            funnel::skip(scan, best, FunnelReason::Policy(DecisionReason::SizeTooSmall), out);
+            return Err(about(DecisionReason::SizeTooSmall));
+        };
+        let intent = Intent::Enter {
+            slot,
+            trade: None,
+            instrument: best.instrument,
+            side,
+            qty: sizing.qty,
+            leverage: sizer::venue_leverage(factors.leverage, settings),
+            kind: OrderKind::Market,
+            tif: TimeInForce::Ioc,
+            price: Maybe::NONE,
+            reference_price: reference,
+            legs: legs(settings),
+        };
+        funnel::decide(scan, best, sizing, out);
+        let verdict = kernel.submit(now, &intent, settings, out);
+        if !verdict.accepted {
+            funnel::block(scan, best, block_of(verdict.code), out);
+            return Err(about(DecisionReason::Guard));
+        }
+        if let Some(trade) = kernel.slot(slot).trade() {
+            self.trips[slot] =
+                Some(Trip { trade, scan: scan.number, score: best.ars, bucket, opened: false });
+        }
+        funnel::entry(scan, best, sizing, kernel.slot(slot), reference, out);
+        Ok(())
+    }
+
+    fn record_candidates(&self, scan: &Scan, side: PositionSide, out: &mut Effects) {
+        let ranked = self.ranks.iter().filter(|rank| rank.direction == side);
+        for rank in ranked.take(CANDIDATES_MAX) {
+            let (stage, decision, reason) = if rank.verdict == RankVerdict::Pass {
+                (FunnelStage::PostFilters, FunnelDecision::CandidatePass, FunnelReason::None)
+            } else {
+                let reason = FunnelReason::Filter(rank.verdict);
+                (FunnelStage::FilterFail, FunnelDecision::Skip, reason)
+            };
+            out.record(funnel::candidate(scan, rank, stage, decision, reason));
+        }
+    }
+}
+
+/// The direction that the signal asks for and the operator allows.
+fn signalled_side(vel_div: f64, settings: &Settings) -> Option<PositionSide> {
+    let short = matches!(settings.policy_sides, Sides::Short | Sides::Both);
+    let long = matches!(settings.policy_sides, Sides::Long | Sides::Both);
+    if short && vel_div < settings.policy_vel_div_threshold {
+        Some(PositionSide::Short)
+    } else if long && vel_div > -settings.policy_vel_div_threshold {
+        Some(PositionSide::Long)
+    } else {
+        None
+    }
+}
+
+fn open_gain_bps(kernel: &Kernel, slot: usize) -> Option<f64> {
+    let slot = kernel.slot(slot);
+    if !slot.is_open() {
+        return None;
+    }
+    let side = slot.side()?;
+    let executable = executable_price(kernel, slot.instrument()?, side.exit_side())?;
+    exits::gain_bps(side, slot.entry_price()?, executable)
+}
+
+/// The slot that holds a position in this asset.
+fn open_slot_of(kernel: &Kernel, instrument: InstrumentId) -> Option<usize> {
+    kernel.slots().iter().position(|slot| slot.is_open() && slot.instrument() == Some(instrument))
+}
+
+fn executable_price(kernel: &Kernel, instrument: InstrumentId, side: Side) -> Option<Price> {
+    kernel.top(instrument)?.executable(side).map(|(price, _)| price)
+}
+
+/// Age of the newest price of any kind; as old as can be without one.
+fn price_age_ns(kernel: &Kernel, now: Nanos, instrument: InstrumentId) -> i64 {
+    let newest = kernel.top(instrument).and_then(|top| {
+        [top.quote_ns, top.last_ns, top.mark_ns].iter().filter_map(|at| at.get()).max()
+    });
+    newest.map_or(i64::MAX, |at| now.since(at))
+}
+
+/// True when nothing is on its way that closes the slot already, and a refused exit has had its pause.
+fn may_ask_to_exit(slot: &Slot, now: Nanos) -> bool {
+    slot.is_open()
+        && slot.exit_order().is_none()
+        && !slot.is_exit_pending()
+        && slot.exit_retry_at_ns().is_none_or(|at| now >= at)
+}
+
+fn legs(settings: &Settings) -> ArrayVec<Rate, LEGS_MAX> {
+    settings.exit_legs.iter().filter_map(|part| Rate::from_f64(*part)).take(LEGS_MAX).collect()
+}
+
+fn block_of(code: Code) -> BlockReason {
+    match code {
+        Code::SlotBusy => BlockReason::SlotBusy,
+        Code::EntryFrozen => BlockReason::EntryFrozen,
+        Code::Killed => BlockReason::Killed,
+        Code::StaleStateReconciling => BlockReason::UnresolvedOrder,
+        Code::RateLimited => BlockReason::Cap,
+        Code::Ok
+        | Code::DuplicateEvent
+        | Code::InvalidIntent
+        | Code::NoOpenPosition
+        | Code::OrderRejected
+        | Code::ExitOrderRejected
+        | Code::CancelRejected
+        | Code::ForeignFill
+        | Code::UnresolvedSlot
+        | Code::EntryBlocked
+        | Code::Violation
+        | Code::ExitWorking
+        | Code::NoWorkingOrder => BlockReason::InvalidIntent,
+    }
+}

@@ -1,0 +1,264 @@
+//! A whole run: source, stages, links, journal, put together, driven, summed up.
+//!
+//! [`paper`] is the main job; [`replay`] feeds its journal to a fresh engine.
+
+mod fault;
+mod replay;
+mod source;
+mod watch;
+
+pub use fault::RunFault;
+pub use replay::replay;
+pub use watch::Watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crossbeam_queue::ArrayQueue;
+use pinion_core::engine::{Engine, JournalFull, KernelLinks, KernelStage};
+use pinion_core::instrument::InstrumentTable;
+use pinion_core::journal::input_ring;
+use pinion_core::link::{MarketTx, link};
+use pinion_core::msg::{Control, ControlMsg};
+use pinion_core::settings::{InstrumentOverride, KEYS, Settings};
+use pinion_core::signal::SignalStage;
+use pinion_core::topology;
+use pinion_core::units::Nanos;
+use sha2::{Digest as _, Sha256};
+
+use crate::affinity::Cores;
+use crate::ingest::{IngestStage, WhenFull};
+use crate::journal::{
+    Journal, JournalHandle, Latency, RunDir, RunEnd, RunHeader, Summary, Wall,
+};
+use crate::journal::summary::TICK_TO_ORDER;
+use crate::paper::{PaperEgress, PaperVenue};
+use crate::runner::{self, Ending, Pace, Placement, Progress, RunReport, StageSet};
+use crate::source::Source;
+
+/// How often the watcher looks at the journal.
+const WATCH_EVERY: Duration = Duration::from_millis(5);
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct PaperPlan {
+    /// Settings, checked.
+    pub settings: Arc<Settings>,
+    /// What the operator knows better about instruments.
+    pub instruments: Vec<InstrumentOverride>,
+    /// Hash of both.
+    pub config_hash: String,
+    /// Recorded data; empty: the built-in market.
+    pub data: Vec<PathBuf>,
+    /// Run directory to create.
+    pub out: PathBuf,
+    /// Names the run in its files.
+    pub profile_id: String,
+    /// How fast stream time passes.
+    pub pace: Pace,
+    /// Ends the run after so much stream time.
+    pub duration_ns: Option<i64>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct PaperOutcome {
+    /// Figures, as in `summary.json`.
+    pub summary: Summary,
+    /// What the threads did.
+    pub report: RunReport,
+}
+
+/// Runs `plan` to its end, or until `watch.stop` is set. `notice` gets a line for people now and then.
+///
+/// # Errors
+/// [`RunFault`]; the files written so far are whole and end with their last whole line.
+pub fn paper(
+    plan: &PaperPlan,
+    watch: &Watch,
+    notice: &mut dyn FnMut(&str),
+) -> Result<PaperOutcome, RunFault> {
+    let mut opened = source::open(plan)?;
+    opened.notices.iter().for_each(|text| notice(text));
+    let table = Arc::new(InstrumentTable::new(std::mem::take(&mut opened.instruments))?);
+    let mut source = opened.into_source(plan, &table)?;
+    let Some(start) = source.next_ts()? else { return Err(RunFault::NoEvents) };
+    let placement = Placement::plan(&plan.settings, plan.pace, &Cores::of_process()?)
+        .map_err(RunFault::Placement)?;
+    placement.notices.iter().for_each(|text| notice(text));
+    let dir = RunDir::create(&plan.out)?;
+    let header = header(plan, &table, &source.texts, start, &placement);
+    watch.span(start, source.end);
+    drive(plan, watch, &dir, header, table, source, start, &placement)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one run, each made by its own step")]
+fn drive(
+    plan: &PaperPlan,
+    watch: &Watch,
+    dir: &RunDir,
+    header: RunHeader,
+    table: Arc<InstrumentTable>,
+    source: source::Opened,
+    start: Nanos,
+    placement: &Placement,
+) -> Result<PaperOutcome, RunFault> {
+    let settings = &plan.settings;
+    let depth = |name: &str| topology::spec(name).depth;
+    let (market_tx, market_rx) = link(depth("market"));
+    let (tap_tx, tap_rx) = link(depth("tap"));
+    let (feed_tx, feed_rx) = link(depth("feed"));
+    let (scan_tx, scan_rx) = link(depth("scan"));
+    let (ack_tx, ack_rx) = link(depth("ack"));
+    let (account_tx, account_rx) = link(depth("account"));
+    let (command_tx, command_rx) = link(depth("command"));
+    let (record_tx, record_rx) = link(depth("record"));
+    let (input_tx, input_rx) = input_ring(depth("input"));
+    let control = Arc::new(ArrayQueue::new(depth("control")));
+
+    let recorded_pace = plan.pace == Pace::Max;
+    let when_full = if recorded_pace { WhenFull::Wait } else { WhenFull::Conflate };
+    let on_full = if recorded_pace { JournalFull::Wait } else { JournalFull::BlockNewRisk };
+    let market = MarketTx::new(market_tx, table.len());
+    let mut ingest = IngestStage::new(source, market, tap_tx, Some(feed_tx), when_full);
+    let mut signal = SignalStage::new(settings, Arc::clone(&table), tap_rx, scan_tx);
+    let engine = Engine::new(Arc::clone(settings), Arc::clone(&table), header.epoch);
+    let links = KernelLinks {
+        market: market_rx,
+        scan: scan_rx,
+        ack: ack_rx,
+        account: account_rx,
+        command: command_tx,
+        record: record_tx,
+        input: input_tx,
+        control: Arc::clone(&control),
+        gauges: Arc::clone(&watch.gauges),
+    };
+    let mut kernel = KernelStage::new(engine, links, on_full);
+    let venue = PaperVenue::new(settings, table);
+    let mut egress = PaperEgress::new(venue, feed_rx, command_rx, ack_tx, account_tx);
+
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let journal = Journal::start(dir, header, record_rx, input_rx)?;
+    let set = StageSet {
+        ingest: &mut ingest,
+        signal: &mut signal,
+        kernel: &mut kernel,
+        egress: &mut egress,
+    };
+    let progress = Progress::default();
+    let ran = thread::scope(|scope| {
+        let watcher = scope.spawn(|| watch_journal(watch, &journal, &control));
+        let ran = runner::run(set, placement, plan.pace, start, &watch.stop, &progress);
+        watch.ended.store(true, Ordering::Release);
+        watcher.thread().unpark();
+        ran
+    });
+    let engine = kernel.engine();
+    let reason = match (&ran, ingest.fault()) {
+        (Err(_), _) => "runner_fault",
+        (_, Some(_)) => "source_fault",
+        (Ok(report), None) if report.ending == Ending::Stopped => "signal",
+        (Ok(_), None) if ingest.source().cut => "duration",
+        (Ok(_), None) => "end_of_data",
+    };
+    let end = RunEnd {
+        ts_ns: engine.now(),
+        reason: reason.to_owned(),
+        events: engine.inputs(),
+        scans: engine.scans(),
+        source: ingest.counts(),
+        conflated: ingest.conflated(),
+        dropped: journal.dropped() + kernel.records_lost(),
+        transfers: engine.kernel().ledger().transfers(),
+    };
+    let wall = Wall {
+        started_ns: u64::try_from(started.as_nanos()).unwrap_or(u64::MAX),
+        elapsed_ns: ran.as_ref().map_or(0, |report| report.wall_ns),
+        latency: ran.as_ref().map_or_else(|_| Vec::new(), |report| {
+            vec![Latency {
+                name: TICK_TO_ORDER.to_owned(),
+                histogram: report.tick_to_order_ns.clone(),
+            }]
+        }),
+    };
+    let summary = journal.finish(end, wall)?;
+    let report = ran?;
+    if let Some(fault) = ingest.fault() {
+        return Err(RunFault::Source(fault.clone()));
+    }
+    let broken = summary.identities();
+    if broken.is_empty() {
+        Ok(PaperOutcome { summary, report })
+    } else {
+        Err(RunFault::Identity(broken))
+    }
+}
+
+/// Stops the run when the journal cannot be written any more; the kernel hears of it as an input.
+fn watch_journal(watch: &Watch, journal: &JournalHandle, control: &ArrayQueue<ControlMsg>) {
+    while !watch.ended.load(Ordering::Acquire) {
+        if journal.failed() {
+            let failed = ControlMsg {
+                ts_recv_ns: watch.gauges.now(),
+                control: Control::JournalFailed,
+            };
+            // A full queue already holds something to stop for.
+            drop(control.push(failed));
+            watch.stop.store(true, Ordering::Release);
+            return;
+        }
+        thread::park_timeout(WATCH_EVERY);
+    }
+}
+
+fn header(
+    plan: &PaperPlan,
+    table: &InstrumentTable,
+    data: &[String],
+    start: Nanos,
+    placement: &Placement,
+) -> RunHeader {
+    let settings = &plan.settings;
+    let name = run_name(plan, data);
+    RunHeader {
+        run_id: name.clone(),
+        run_tag: name,
+        mode: settings.engine_mode,
+        layout: placement.layout,
+        seed: settings.engine_seed,
+        epoch: epoch(start),
+        started_ns: start,
+        config_version: 1,
+        config_hash: plan.config_hash.clone(),
+        starting_capital: settings.account_starting_capital,
+        instruments: table.clone(),
+        settings: KEYS
+            .iter()
+            .map(|key| (key.name.to_owned(), (key.get)(settings).to_text()))
+            .collect(),
+        data: data.to_vec(),
+    }
+}
+
+/// The same for runs with the same profile, settings, seed and data: byte-identical files need it.
+fn run_name(plan: &PaperPlan, data: &[String]) -> String {
+    let mut hash = Sha256::new();
+    for part in [plan.config_hash.as_str(), &format!("{:?}", plan.duration_ns)]
+        .into_iter()
+        .chain(data.iter().map(String::as_str))
+    {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    let hex: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{hex}", plan.profile_id)
+}
+
+/// Seconds of the first event: client order ids of runs on other data differ.
+fn epoch(start: Nanos) -> u32 {
+    u32::try_from(start.get() / Nanos::SECOND).unwrap_or(0)
+}

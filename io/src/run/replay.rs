@@ -1,0 +1,55 @@
+//! Replay: a run's journal into a fresh engine, every output compared.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pinion_core::engine::Engine;
+use pinion_core::kernel::Effects;
+use pinion_core::settings::{Settings, Value};
+
+use crate::journal::compare::{Comparison, Step, compare};
+use crate::journal::{JournalReader, RunDir};
+use crate::run::RunFault;
+
+/// Feeds the input journal of `run_dir` to a fresh engine and compares what it says with the files.
+///
+/// # Errors
+/// [`RunFault`] when the journal cannot be read; a difference is no error but part of the result.
+pub fn replay(run_dir: &Path) -> Result<Comparison, RunFault> {
+    let dir = RunDir::open(run_dir)?;
+    let reader = JournalReader::open(dir.path())?;
+    let header = reader.header();
+    let settings = settings(&header.settings)?;
+    let table = Arc::new(header.instruments.clone());
+    let mut engine = Engine::new(Arc::new(settings), table, header.epoch);
+    let mut effects = Effects::default();
+    let mut unknown = None;
+    let comparison = compare(dir.path(), &mut |step, emit| match step {
+        Step::Settings(version) => match self::settings(&version.settings) {
+            Ok(settings) => engine.announce(version.version, Arc::new(settings)),
+            Err(fault) => unknown = Some(fault),
+        },
+        Step::Input { now_ns, input } => {
+            engine.turn(now_ns, input, &mut effects);
+            effects.records.iter().copied().for_each(&mut *emit);
+        }
+    })?;
+    match unknown {
+        Some(fault) => Err(fault),
+        None => Ok(comparison),
+    }
+}
+
+/// A snapshot from canonical texts.
+fn settings(texts: &[(String, String)]) -> Result<Settings, RunFault> {
+    let mut settings = Settings::default();
+    for (name, text) in texts {
+        let unknown = || RunFault::Setting { key: name.clone(), value: text.clone() };
+        let key = Settings::key(name).ok_or_else(unknown)?;
+        let value = Value::parse(key.domain, text).map_err(|_| unknown())?;
+        if !(key.set)(&mut settings, &value) {
+            return Err(unknown());
+        }
+    }
+    Ok(settings)
+}
