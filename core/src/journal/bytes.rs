@@ -31,6 +31,22 @@ impl fmt::Display for CodecFault {
     }
 }
 
+/// Bytes of a number by its significant bits, up to 56.
+const LENGTH_OF_BITS: [u8; 57] = {
+    let mut table = [1; 57];
+    let mut bits = 0;
+    while bits < table.len() {
+        // Seven bits a byte; a single byte even for nothing.
+        let mut len = 1;
+        while len * 7 < bits {
+            len += 1;
+        }
+        table[bits] = len as u8;
+        bits += 1;
+    }
+    table
+};
+
 /// Puts the sign into the lowest bit, so that small magnitudes stay small.
 pub(super) const fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
@@ -71,13 +87,22 @@ impl<'a> Writer<'a> {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "seven bits at a time is the format")]
-    pub(super) fn unsigned(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.byte(value as u8 | 0x80);
-            value >>= 7;
+    /// Seven bits a byte: the zeros below the lowest set bit of the first byte say how many bytes
+    /// follow. Written as one word, whatever the length: a loop per byte would take most of the time of
+    /// an input.
+    pub(super) fn unsigned(&mut self, value: u64) {
+        let bits = 64 - (value | 1).leading_zeros();
+        if bits > 56 {
+            self.byte(0);
+            self.slice(&value.to_le_bytes());
+            return;
         }
-        self.byte(value as u8);
+        let len = LENGTH_OF_BITS[bits as usize];
+        let word = (value << 1 | 1) << (len - 1);
+        if let Some(target) = self.bytes.get_mut(self.at..self.at + 8) {
+            target.copy_from_slice(&word.to_le_bytes());
+            self.at += usize::from(len);
+        }
     }
 
     pub(super) fn signed(&mut self, value: i64) {
@@ -130,19 +155,15 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn unsigned(&mut self) -> Result<u64, CodecFault> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let byte = self.byte()?;
-            let part = u64::from(byte & 0x7f);
-            if shift == 63 && byte > 1 {
-                return Err(CodecFault::Overlong);
-            }
-            value |= part << shift;
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
+        let more = self.bytes.get(self.at).ok_or(CodecFault::Truncated)?.trailing_zeros() as usize;
+        if more >= 8 {
+            self.at += 1;
+            let bytes: [u8; 8] = self.slice(8)?.try_into().map_err(|_| CodecFault::Truncated)?;
+            return Ok(u64::from_le_bytes(bytes));
         }
-        Err(CodecFault::Overlong)
+        let mut word = [0; 8];
+        word[..=more].copy_from_slice(self.slice(more + 1)?);
+        Ok(u64::from_le_bytes(word) >> (more + 1))
     }
 
     pub(super) fn signed(&mut self) -> Result<i64, CodecFault> {

@@ -1,10 +1,11 @@
 //! The codec of one input: differences to what the same stream said before.
 //!
-//! Market messages are most of a journal and are packed tightly ([`super::market`]); everything else is
-//! plain variable-length numbers behind a byte with the kind. Both sides keep a [`CodecState`]; a reset state decodes what a reset state
-//! encoded, so each frame of the file stands alone.
+//! Market messages are most of a journal and are packed tightly (see `market`); everything else is
+//! plain variable-length numbers behind a byte with the kind. Both sides keep a [`CodecState`]; a reset
+//! state decodes what a reset state encoded, so each frame of the file stands alone.
 //!
-//! Measured: a trade about 8 bytes, a quote change about 11, 15–25 ns to encode either.
+//! Measured on six recordings: a trade takes 6.3 to 13.8 bytes, a quote change 6.8 to 10.6; encoding
+//! either took 34 to 42 ns on a machine with twice as much to do as cores.
 
 use alloc::vec;
 use alloc::vec::Vec;

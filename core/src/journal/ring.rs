@@ -23,6 +23,10 @@ const MARK_FRAME: u8 = 1;
 const MARK_SETTINGS: u8 = 2;
 const FRAME_LEN: usize = 2;
 const SETTINGS_LEN: usize = 6;
+/// Where the length byte stands in the buffer of a push.
+const LEN_AT: usize = FRAME_LEN + SETTINGS_LEN;
+
+const _: () = assert!(ENCODED_MAX <= u8::MAX as usize && PUSH_MAX == LEN_AT + 1 + ENCODED_MAX);
 
 /// What the journal thread reads, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub enum Entry<'a> {
 pub struct InputTx {
     ring: rtrb::Producer<u8>,
     state: CodecState,
+    /// Marks, length and input of one push; marks end where the length stands.
+    buffer: [u8; PUSH_MAX],
     /// Encoded bytes of the running frame; above the limit the next input starts a new one.
     frame_bytes: usize,
     /// Bytes known to be free: the consumer's position is read only when this runs out.
@@ -67,6 +73,7 @@ pub fn input_ring(bytes: usize) -> (InputTx, InputRx) {
     let tx = InputTx {
         ring: producer,
         state: CodecState::default(),
+        buffer: [0; PUSH_MAX],
         frame_bytes: FRAME_BYTES_MAX,
         credit: 0,
         pushed: 0,
@@ -76,7 +83,7 @@ pub fn input_ring(bytes: usize) -> (InputTx, InputRx) {
 }
 
 impl InputTx {
-    /// Appends an input and the time of its turn. About 30 ns.
+    /// Appends an input and the time of its turn. About 40 ns.
     ///
     /// # Errors
     /// [`Full`] when [`PUSH_MAX`] bytes do not fit; counted, nothing changed.
@@ -94,41 +101,36 @@ impl InputTx {
             | Input::Tick => None,
         };
         let new_frame = settings.is_some() || self.frame_bytes + ENCODED_MAX > FRAME_BYTES_MAX;
-        let mut marks = [0u8; FRAME_LEN + SETTINGS_LEN];
-        let mut marks_len = 0;
+        let mut start = LEN_AT;
+        if let Some(version) = settings {
+            start -= SETTINGS_LEN;
+            self.buffer[start..start + 2].copy_from_slice(&[MARK, MARK_SETTINGS]);
+            self.buffer[start + 2..LEN_AT].copy_from_slice(&version.to_le_bytes());
+        }
         if new_frame {
+            start -= FRAME_LEN;
+            self.buffer[start..start + FRAME_LEN].copy_from_slice(&[MARK, MARK_FRAME]);
             self.state.reset();
             self.frame_bytes = 0;
-            marks[..FRAME_LEN].copy_from_slice(&[MARK, MARK_FRAME]);
-            marks_len = FRAME_LEN;
         }
-        if let Some(version) = settings {
-            marks[FRAME_LEN..][..2].copy_from_slice(&[MARK, MARK_SETTINGS]);
-            marks[FRAME_LEN + 2..].copy_from_slice(&version.to_le_bytes());
-            marks_len += SETTINGS_LEN;
+        let Some(encoded) = self.buffer.last_chunk_mut::<ENCODED_MAX>() else {
+            return Err(Full(())); // Cannot be: PUSH_MAX is larger.
+        };
+        let len = encode(&mut self.state, now_ns, input, encoded);
+        #[expect(clippy::cast_possible_truncation, reason = "at most ENCODED_MAX, a byte")]
+        {
+            self.buffer[LEN_AT] = len as u8;
         }
-        let mut encoded = [0u8; ENCODED_MAX];
-        let len = encode(&mut self.state, now_ns, input, &mut encoded);
-        self.write(&marks[..marks_len], &encoded[..len]);
+        // One slice, one commit: the consumer never waits for the rest of an entry. It fits, because
+        // there was room for PUSH_MAX bytes.
+        let end = LEN_AT + 1 + len;
+        if self.ring.push_entire_slice(&self.buffer[start..end]).is_err() {
+            return Err(Full(()));
+        }
+        self.credit -= end - start;
         self.frame_bytes += len;
         self.pushed += 1;
         Ok(())
-    }
-
-    fn write(&mut self, marks: &[u8], encoded: &[u8]) {
-        let mut bytes = [0u8; PUSH_MAX];
-        let total = marks.len() + 1 + encoded.len();
-        bytes[..marks.len()].copy_from_slice(marks);
-        #[expect(clippy::cast_possible_truncation, reason = "at most ENCODED_MAX")]
-        {
-            bytes[marks.len()] = encoded.len() as u8;
-        }
-        bytes[marks.len() + 1..total].copy_from_slice(encoded);
-        // One slice, one commit: the consumer never waits for the rest of an entry. It fits, because
-        // `push` found room for PUSH_MAX bytes.
-        if self.ring.push_entire_slice(&bytes[..total]).is_ok() {
-            self.credit -= total;
-        }
     }
 
     /// How many inputs fit now, at least.

@@ -259,8 +259,9 @@ pub fn compare(run_dir: &Path, engine: &mut Engine<'_>) -> Result<Comparison, Jo
             Item::Input { now_ns, input } => {
                 comparer.input += 1;
                 engine(Step::Input { now_ns, input: &input }, &mut |record| {
-                    let (file, line) = renderer.record(&record);
-                    comparer.line(file, line);
+                    if let Some((file, line)) = renderer.record(&record) {
+                        comparer.line(file, line);
+                    }
                 });
             }
             Item::End(run_end) => end = Some(run_end),

@@ -293,3 +293,36 @@ impl<'a> Members<'a> {
         self.get(key, "pairs of texts", |value| value.as_array()?.iter().map(pair).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::samples;
+
+    #[test]
+    fn header_and_settings_survive_their_json() {
+        let path = Path::new("inputs.journal");
+        let header = samples::header();
+        let back = RunHeader::from_json(path, header.to_json().as_bytes());
+        assert_eq!(back, Ok(header));
+        let version = samples::settings_version();
+        let back = SettingsVersion::from_json(path, version.to_json().as_bytes());
+        assert_eq!(back, Ok(version));
+    }
+
+    #[test]
+    fn a_misshapen_member_is_named_with_its_value() {
+        let json = samples::header().to_json();
+        for (from, to, key) in [
+            ("\"mode\":\"paper\"", "\"mode\":\"papier\"", "mode"),
+            ("\"tick\":\"0.0001\"", "\"tick\":\"1e-4\"", "tick"),
+            ("\"epoch\":1723160911", "\"epoch\":-1", "epoch"),
+            ("\"run_tag\":\"sample\",", "", "run_tag"),
+        ] {
+            let broken = json.replacen(from, to, 1);
+            assert_ne!(broken, json, "{from} is not in {json}");
+            let fault = RunHeader::from_json(Path::new("x"), broken.as_bytes()).expect_err(key);
+            assert!(fault.expected.contains(&format!("\"{key}\"")), "{fault}");
+        }
+    }
+}

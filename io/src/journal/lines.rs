@@ -58,9 +58,22 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The `kind` of a session line; `None` for what goes to a funnel file.
-pub(super) const fn kind(record: &Record) -> Option<&'static str> {
-    Some(match record {
+/// Where a record is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A line of the session log, of this kind.
+    Session(&'static str),
+    /// A row of the candidates.
+    Candidates,
+    /// A row of the trade decisions.
+    TradeDecisions,
+    /// The snapshot alone.
+    Nowhere,
+}
+
+/// Where a record is written.
+pub(super) const fn place(record: &Record) -> Place {
+    Place::Session(match record {
         Record::Decision { .. } => "decision",
         Record::Order { .. } => "order",
         Record::Fill { .. } => "fill",
@@ -75,7 +88,10 @@ pub(super) const fn kind(record: &Record) -> Option<&'static str> {
         Record::Resume { .. } => "resume",
         Record::Error { .. } => "error",
         Record::Settings { .. } => "settings",
-        Record::Candidate { .. } | Record::TradeDecision { .. } => return None,
+        Record::FeeSettled { .. } => "fee_settled",
+        Record::Candidate { .. } => return Place::Candidates,
+        Record::TradeDecision { .. } => return Place::TradeDecisions,
+        Record::SlotState(_) => return Place::Nowhere,
     })
 }
 
@@ -97,6 +113,15 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
         }
         Record::Order { .. } => order_fields(object, context, record),
         Record::Fill { .. } => fill_fields(object, context, record),
+        Record::FeeSettled { client, trade, fill_id, instrument, estimated, fee } => {
+            context.trade(object, instrument, trade);
+            object.display("client_order_id", client);
+            object.text_or_null("fill_id", fill_id.as_str());
+            context.asset(object, instrument);
+            object.decimal("estimated", estimated);
+            object.decimal("fee", fee);
+        }
+        Record::SlotState(_) => {}
         Record::Slot { slot, trade, instrument, from, to, event } => {
             object.integer("slot_id", slot);
             context.trade(object, instrument, trade);

@@ -3,7 +3,7 @@
 //! The kernel thread pushes encoded inputs and records into two rings and never waits for a disk. The
 //! journal thread ([`thread`]) turns records into lines ([`lines`]), frames the inputs ([`frames`]),
 //! folds the totals ([`summary`]) and the last state ([`snapshot`]). Everything but the thread is a
-//! pure function of the header, the records and the end of the run, so that [`compare`] can render a
+//! pure function of the header, the records and the end of the run, so that [`compare()`] can render a
 //! replay with the same code and hold it against the files byte by byte.
 //!
 //! Wall-clock values stand in three places only, so that equal inputs give equal files: the `wall`

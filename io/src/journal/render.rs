@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::journal::header::{RunHeader, SettingsVersion};
 use crate::journal::json::{Object, TimeText};
-use crate::journal::lines::{Context, fields, kind};
+use crate::journal::lines::{Context, Place, fields, place};
 use crate::journal::run_dir::{CANDIDATES, SESSION, TRADE_DECISIONS};
 use crate::journal::snapshot::Snapshot;
 use crate::journal::summary::{RunEnd, Summary, Totals};
@@ -112,8 +112,8 @@ impl Renderer {
         object.end_line()
     }
 
-    /// The line of a record and the file it belongs to.
-    pub fn record(&mut self, message: &RecordMsg) -> (LineFileId, &[u8]) {
+    /// The line of a record and the file it belongs to; `None` for what only the snapshot keeps.
+    pub fn record(&mut self, message: &RecordMsg) -> Option<(LineFileId, &[u8])> {
         self.totals.add(&message.record);
         self.snapshot.add(message);
         let settings = match message.record {
@@ -123,15 +123,21 @@ impl Renderer {
         if let Some(content) = &settings {
             self.max_hold_seconds = max_hold_seconds(&content.settings);
         }
-        let file = match message.record {
-            Record::Candidate { .. } => LineFileId::Candidates,
-            Record::TradeDecision { .. } => LineFileId::TradeDecisions,
-            _ => LineFileId::Session,
+        let file = match place(&message.record) {
+            Place::Session(kind) => {
+                self.head(kind, message.ts_ns);
+                LineFileId::Session
+            }
+            Place::Candidates => {
+                self.funnel_head("pinion.candidate_decision.v1", message.ts_ns);
+                LineFileId::Candidates
+            }
+            Place::TradeDecisions => {
+                self.funnel_head("pinion.trade_decision.v1", message.ts_ns);
+                LineFileId::TradeDecisions
+            }
+            Place::Nowhere => return None,
         };
-        match kind(&message.record) {
-            Some(kind) => self.head(kind, message.ts_ns),
-            None => self.funnel_head(file, message.ts_ns),
-        }
         let context = Context {
             instruments: &self.header.instruments,
             settings: settings.as_ref(),
@@ -140,7 +146,7 @@ impl Renderer {
         fields(&mut self.object, &context, &message.record);
         let line = self.object.end_line();
         self.hashes[file.index()].update(line);
-        (file, line)
+        Some((file, line))
     }
 
     /// The figures of the run so far.
@@ -185,12 +191,7 @@ impl Renderer {
         self.object.text("kind", kind);
     }
 
-    fn funnel_head(&mut self, file: LineFileId, ts_ns: Nanos) {
-        let schema = if file == LineFileId::Candidates {
-            "pinion.candidate_decision.v1"
-        } else {
-            "pinion.trade_decision.v1"
-        };
+    fn funnel_head(&mut self, schema: &str, ts_ns: Nanos) {
         self.object.begin();
         self.object.text("schema_version", schema);
         let time = self.time.of(ts_ns);

@@ -5,7 +5,7 @@ use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::kernel::stage::{SlotEvent, SlotStage};
 use pinion_core::msg::record::{
     Action, BlockReason, DecisionReason, FeeSource, FunnelDecision, FunnelReason, FunnelStage,
-    OrderStatus, ReconcileState, RouterEvent, Sizing,
+    OrderStatus, ReconcileState, RouterEvent, Sizing, SlotState,
 };
 use pinion_core::msg::scan::RankVerdict;
 use pinion_core::msg::{Maybe, OrderKind, OrderRole, PositionSide, Record, Side, TimeInForce};
@@ -121,6 +121,38 @@ pub(crate) fn account() -> Record {
     }
 }
 
+pub(crate) fn slot_state() -> Record {
+    Record::SlotState(SlotState {
+        trade: TradeId::new(7),
+        entry_order: None,
+        exit_order: Some(client()),
+        size: Qty::from_whole(26_007),
+        entered: Qty::from_whole(26_007),
+        entry_notional: money("4884.1146"),
+        exit_notional: Money::ZERO,
+        realized: Money::ZERO,
+        fees: money("2.44"),
+        funding: Money::ZERO,
+        opened_ns: Maybe::some(Nanos::new(4)),
+        instrument: fet(),
+        slot: 0,
+        stage: SlotStage::ExitSent,
+        side: PositionSide::Short,
+        leg: 0,
+    })
+}
+
+fn fee_settled() -> Record {
+    Record::FeeSettled {
+        client: client(),
+        trade: TradeId::new(7),
+        fill_id: text("F1"),
+        instrument: fet(),
+        estimated: money("2.4420573"),
+        fee: money("2.44"),
+    }
+}
+
 fn order() -> Record {
     Record::Order {
         client: client(),
@@ -203,7 +235,7 @@ fn trade_decision() -> Record {
     }
 }
 
-/// One of every kind of record.
+/// One of every kind of record that makes a line.
 pub(crate) fn records() -> Vec<Record> {
     vec![
         Record::Decision {
@@ -240,5 +272,6 @@ pub(crate) fn records() -> Vec<Record> {
         Record::Resume { reason: "operator" },
         Record::Error { reason: "records_lost" },
         Record::Settings { version: 2 },
+        fee_settled(),
     ]
 }

@@ -73,6 +73,7 @@ impl RunEnd {
             "kinds": kinds.into_iter().collect::<Map<String, Value>>(),
             "rejected": rejected.collect::<Map<String, Value>>(),
             "gaps": source.gaps,
+            "ignored": source.ignored,
             "bytes": source.bytes,
             "conflated": self.conflated,
             "dropped": self.dropped,
@@ -105,6 +106,7 @@ impl RunEnd {
                 bar: kinds.count("bar")?,
                 snapshot: kinds.count("snapshot")?,
                 gaps: members.count("gaps")?,
+                ignored: members.count("ignored")?,
                 rejected,
                 bytes: members.count("bytes")?,
             },
@@ -188,7 +190,9 @@ impl Totals {
                     self.max_drawdown = self.max_drawdown.max(Money::from_raw(fall));
                 }
             }
-            Record::Slot { .. }
+            Record::FeeSettled { .. }
+            | Record::SlotState(_)
+            | Record::Slot { .. }
             | Record::Router { .. }
             | Record::EntryBlocked { .. }
             | Record::Summary { .. }
@@ -359,6 +363,7 @@ impl Summary {
             ("conflated", end.conflated),
             ("dropped", end.dropped),
             ("gaps", source.gaps),
+            ("ignored", source.ignored),
             ("journal_inputs", self.journal_inputs),
             ("session_lines", self.session_lines),
         ] {
@@ -548,6 +553,7 @@ mod tests {
         end.source.snapshot = 11;
         end.source.gaps = 12;
         end.source.bytes = 13;
+        end.source.ignored = 14;
         end.source.reject("too_precise");
         let back = RunEnd::from_json(Path::new("x"), end.to_json().as_bytes());
         assert_eq!(back, Ok(end));

@@ -283,8 +283,9 @@ impl Worker {
             if matches!(message.record, Record::Settings { .. }) {
                 receive(&self.versions, &mut self.announced, &mut self.renderer);
             }
-            let (file, line) = self.renderer.record(&message);
-            self.lines[file.index()].push(line)?;
+            if let Some((file, line)) = self.renderer.record(&message) {
+                self.lines[file.index()].push(line)?;
+            }
         }
         Ok(taken)
     }

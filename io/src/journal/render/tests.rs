@@ -49,6 +49,7 @@ const PROMISED: &[(&str, &str)] = &[
     ("resume", "reason"),
     ("error", "reason"),
     ("settings", "version hash_before hash_after changes"),
+    ("fee_settled", "trade_id client_order_id fill_id asset estimated fee"),
 ];
 
 fn rendered() -> Vec<(LineFileId, Value, String)> {
@@ -58,7 +59,8 @@ fn rendered() -> Vec<(LineFileId, Value, String)> {
     samples::records()
         .into_iter()
         .map(|record| {
-            let (file, line) = renderer.record(&RecordMsg { ts_ns, record });
+            let line = renderer.record(&RecordMsg { ts_ns, record });
+            let (file, line) = line.expect("a line of its own");
             let text = String::from_utf8(line.to_vec()).expect("utf-8");
             assert!(text.ends_with("}\n"), "{text}");
             (file, serde_json::from_str(&text).expect("one JSON object a line"), text)
@@ -126,13 +128,22 @@ fn funnel_rows_name_their_schema_and_candidate() {
 }
 
 #[test]
+fn a_slot_state_goes_to_the_snapshot_alone() {
+    let mut renderer = Renderer::new(samples::header());
+    let message = RecordMsg { ts_ns: Nanos::ZERO, record: samples::slot_state() };
+    assert_eq!(renderer.record(&message), None);
+    let json: Value = serde_json::from_slice(&renderer.snapshot_json()).expect("parses");
+    assert_eq!(json["slots"][0]["entered"], "26007");
+}
+
+#[test]
 fn new_settings_reach_the_rows_after_them() {
     let mut renderer = Renderer::new(samples::header());
     renderer.announce(samples::settings_version());
     let ts_ns = Nanos::ZERO;
     let rows = samples::records();
     renderer.record(&RecordMsg { ts_ns, record: rows[15] });
-    let (_, line) = renderer.record(&RecordMsg { ts_ns, record: rows[8] });
+    let (_, line) = renderer.record(&RecordMsg { ts_ns, record: rows[8] }).expect("a line");
     let value: Value = serde_json::from_slice(line).expect("parses");
     assert_eq!(value["max_hold_seconds"], 1200.0);
 }
@@ -141,7 +152,7 @@ fn new_settings_reach_the_rows_after_them() {
 fn a_version_nobody_announced_is_null_and_not_guessed() {
     let mut renderer = Renderer::new(samples::header());
     let record = Record::Settings { version: 9 };
-    let (_, line) = renderer.record(&RecordMsg { ts_ns: Nanos::ZERO, record });
+    let (_, line) = renderer.record(&RecordMsg { ts_ns: Nanos::ZERO, record }).expect("a line");
     let value: Value = serde_json::from_slice(line).expect("parses");
     assert_eq!((&value["hash_after"], &value["changes"]), (&Value::Null, &json!([])));
 }
@@ -165,7 +176,7 @@ fn start_and_end_frame_the_session_and_stay_out_of_the_hash() {
     }
     assert_eq!((&start["kind"], &start["seq"]), (&json!("run_start"), &json!(1)));
     assert_eq!(start["instruments"], json!(["BTCUSDT", "FETUSDT"]));
-    assert_eq!((&end["kind"], &end["seq"]), (&json!("run_end"), &json!(16)));
+    assert_eq!((&end["kind"], &end["seq"]), (&json!("run_end"), &json!(17)));
     for key in "reason events orders fills net_pnl ending_capital output_hash".split(' ') {
         assert!(end.get(key).is_some(), "{key} is missing in {end}");
     }

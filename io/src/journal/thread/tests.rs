@@ -115,8 +115,8 @@ fn a_finished_run_has_every_file_and_every_line() {
     assert_eq!(summary.journal_inputs, pushed);
     assert_eq!(summary.identities(), [""; 0]);
     assert_eq!((summary.orders, summary.fills, summary.trades_closed), (400, 400, 400));
-    // Of 15 records a round, one is a candidate and one a trade decision.
-    assert_eq!(whole_lines(&run.dir, LineFileId::Session), 13 * 400 + 2);
+    // Of 16 records a round, one is a candidate and one a trade decision.
+    assert_eq!(whole_lines(&run.dir, LineFileId::Session), 14 * 400 + 2);
     assert_eq!(whole_lines(&run.dir, LineFileId::Candidates), 400);
     assert_eq!(whole_lines(&run.dir, LineFileId::TradeDecisions), 400);
     assert_eq!(journal_inputs(&run.dir), (pushed, Some(Tail::Complete)));
@@ -214,7 +214,7 @@ fn a_dropped_run_keeps_what_came() {
     let JournalHandle { stop, desk, thread, .. } = run.journal;
     drop((stop, desk));
     assert!(thread.join().expect("no panic").is_err());
-    assert_eq!(whole_lines(&run.dir, LineFileId::Session), 13 * 3 + 1);
+    assert_eq!(whole_lines(&run.dir, LineFileId::Session), 14 * 3 + 1);
     assert_eq!(journal_inputs(&run.dir), (pushed, Some(Tail::Open)));
     assert!(run.dir.file(SNAPSHOT).exists(), "written after each booked fill");
 }
