@@ -255,13 +255,11 @@ const BUDGET: usize = 16;
 const POLL_INPUTS: usize = 5 * BUDGET + 2;
 /// Places in the record link that one poll can need.
 const POLL_RECORDS: usize = POLL_INPUTS * RECORDS_MAX;
-/// Bytes in the input link that one poll can need.
-const POLL_BYTES: usize = POLL_INPUTS * ENCODED_MAX;
 
 const _: () = {
     // New risk is blocked while the links still hold several polls.
     assert!(2 * POLL_RECORDS <= topology::spec("record").depth);
-    assert!(8 * POLL_BYTES <= topology::spec("input").depth);
+    assert!(8 * POLL_INPUTS * ENCODED_MAX <= topology::spec("input").depth);
     assert!(COMMANDS_MAX <= topology::spec("command").depth);
 };
 
@@ -274,7 +272,8 @@ pub struct KernelStage {
     on_full: JournalFull,
     tick_ns: i64,
     next_tick: Option<Nanos>,
-    /// Free places known of; refreshed only when they run short, because asking costs a cache miss.
+    /// Records and inputs that surely fit; asked again only when they run short, because asking costs a
+    /// cache miss.
     record_room: usize,
     input_room: usize,
     behind: bool,
@@ -331,10 +330,10 @@ impl KernelStage {
         if self.record_room < POLL_RECORDS {
             self.record_room = self.links.record.free();
         }
-        if self.input_room < POLL_BYTES {
+        if self.input_room < POLL_INPUTS {
             self.input_room = self.links.input.free();
         }
-        self.record_room >= POLL_RECORDS && self.input_room >= POLL_BYTES
+        self.record_room >= POLL_RECORDS && self.input_room >= POLL_INPUTS
     }
 
     /// Tells the kernel when the journal falls behind and when it has caught up.
@@ -342,12 +341,12 @@ impl KernelStage {
         if self.on_full == JournalFull::Wait {
             return Work::NONE;
         }
-        let short = self.record_room < 2 * POLL_RECORDS || self.input_room < 8 * POLL_BYTES;
+        let short = self.record_room < 2 * POLL_RECORDS || self.input_room < 8 * POLL_INPUTS;
         if short {
             self.record_room = self.links.record.free();
             self.input_room = self.links.input.free();
         }
-        let short = self.record_room < 2 * POLL_RECORDS || self.input_room < 8 * POLL_BYTES;
+        let short = self.record_room < 2 * POLL_RECORDS || self.input_room < 8 * POLL_INPUTS;
         if short == self.behind {
             return Work::NONE;
         }
@@ -360,7 +359,7 @@ impl KernelStage {
         // Room was asked for before; the journal gets the input before its effects leave.
         let journaled = self.links.input.push(now.max(self.engine.now), input);
         debug_assert!(journaled.is_ok(), "room was checked");
-        self.input_room = self.input_room.saturating_sub(ENCODED_MAX);
+        self.input_room = self.input_room.saturating_sub(1);
         self.engine.turn(now, input, &mut self.effects);
         let mut work = Work::done(1);
         for record in &self.effects.records {

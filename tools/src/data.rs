@@ -32,8 +32,7 @@ pub(crate) fn open_data(
     }
     let table = InstrumentTable::new(set.instruments.clone())
         .map_err(|fault| Failure::error(fault.to_string()))?;
-    let source =
-        set.into_source(&table).map_err(|fault| Failure::error(fault.to_string()))?;
+    let source = set.into_source(&table).map_err(|fault| Failure::error(fault.to_string()))?;
     Ok((table, source))
 }
 

@@ -5,8 +5,8 @@
 
 pub mod cmd;
 pub mod config;
-pub mod failure;
 mod data;
+pub mod failure;
 mod report;
 mod summary;
 mod time;

@@ -35,7 +35,7 @@ struct Session {
 ///
 /// # Errors
 /// When a file of the run cannot be read or the page cannot be written.
-pub fn write(run_dir: &Path) -> Result<(), Failure> {
+pub(crate) fn write(run_dir: &Path) -> Result<(), Failure> {
     let summary_path = run_dir.join("summary.json");
     let text = std::fs::read_to_string(&summary_path)
         .map_err(|error| Failure::error(format!("{}: {error}", summary_path.display())))?;
@@ -48,9 +48,8 @@ pub fn write(run_dir: &Path) -> Result<(), Failure> {
 }
 
 fn read_session(path: &Path) -> Result<Session, Failure> {
-    let fault = |error: &dyn std::fmt::Display| {
-        Failure::error(format!("{}: {error}", path.display()))
-    };
+    let fault =
+        |error: &dyn std::fmt::Display| Failure::error(format!("{}: {error}", path.display()));
     let mut lines = BufReader::new(File::open(path).map_err(|error| fault(&error))?);
     let mut session = Session::default();
     let mut line = String::new();
@@ -122,7 +121,9 @@ fn page(summary: &Value, session: &Session) -> String {
     put("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>");
     put(&title);
     put("</title>\n<style>\n");
-    put("body{font:14px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;");
+    put(
+        "body{font:14px/1.5 system-ui,sans-serif;max-width:1000px;margin:2rem auto;padding:0 1rem;",
+    );
     put("color:#1a1d21}h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}");
     put("table{border-collapse:collapse;font-variant-numeric:tabular-nums}");
     put("td,th{padding:.15rem .6rem;text-align:right;border-bottom:1px solid #e3e6ea}");
@@ -157,9 +158,24 @@ fn facts(summary: &Value, session: &Session) -> String {
     row("configuration", start("config_hash"));
     row("seed", start("seed"));
     for key in [
-        "market_events", "scans", "decisions", "orders", "fills", "trades_closed", "wins", "losses",
-        "gross_pnl", "fees", "funding", "net_pnl", "starting_capital", "ending_capital",
-        "max_drawdown", "gaps", "conflated", "dropped",
+        "market_events",
+        "scans",
+        "decisions",
+        "orders",
+        "fills",
+        "trades_closed",
+        "wins",
+        "losses",
+        "gross_pnl",
+        "fees",
+        "funding",
+        "net_pnl",
+        "starting_capital",
+        "ending_capital",
+        "max_drawdown",
+        "gaps",
+        "conflated",
+        "dropped",
     ] {
         row(&key.replace('_', " "), shown(&summary[key]));
     }
@@ -248,8 +264,16 @@ fn fill_charts(fills: &[(i64, String, String, String, f64)]) -> String {
 
 fn trades(session: &Session) -> String {
     const COLUMNS: [&str; 10] = [
-        "trade_id", "side", "qty", "entry_price", "exit_price", "gross_pnl", "fees", "funding",
-        "net_pnl", "close_reason",
+        "trade_id",
+        "side",
+        "qty",
+        "entry_price",
+        "exit_price",
+        "gross_pnl",
+        "fees",
+        "funding",
+        "net_pnl",
+        "close_reason",
     ];
     if session.closed.is_empty() {
         return "<p class=\"note\">None was closed.</p>\n".to_owned();

@@ -10,7 +10,7 @@ use pinion_io::source::REJECT_REASONS;
 
 /// A number with its thousands grouped: `1,125,382`.
 #[must_use]
-pub fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -24,7 +24,7 @@ pub fn grouped(number: u64) -> String {
 
 /// An amount with its sign, its thousands grouped and two decimals, for people only.
 #[must_use]
-pub fn cents(amount: Money) -> String {
+pub(crate) fn cents(amount: Money) -> String {
     let hundredths = (amount.raw().unsigned_abs() + 500_000) / 1_000_000;
     let sign = if amount < Money::ZERO && hundredths > 0 { "-" } else { "" };
     format!("{sign}{}.{:02}", grouped(hundredths / 100), hundredths % 100)
@@ -32,7 +32,7 @@ pub fn cents(amount: Money) -> String {
 
 /// The summary in about fifteen lines.
 #[must_use]
-pub fn render(summary: &Summary, run_dir: &Path) -> String {
+pub(crate) fn render(summary: &Summary, run_dir: &Path) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: String| {
         // Writing to a String cannot fail.

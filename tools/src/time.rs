@@ -8,7 +8,7 @@ use pinion_core::units::Nanos;
 ///
 /// # Errors
 /// What was expected.
-pub fn parse_duration_ns(text: &str) -> Result<i64, String> {
+pub(crate) fn parse_duration_ns(text: &str) -> Result<i64, String> {
     let expected = || "expected a whole number above 0 and a unit: 90s, 15m, 6h, 2d".to_owned();
     let unit = text.chars().last().ok_or_else(expected)?;
     let seconds: i64 = match unit {
@@ -27,7 +27,7 @@ pub fn parse_duration_ns(text: &str) -> Result<i64, String> {
 
 /// The present as `20261120T104500Z`, for the name of a run directory.
 #[must_use]
-pub fn utc_stamp() -> String {
+pub(crate) fn utc_stamp() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seconds = i64::try_from(now.as_secs()).unwrap_or_default();
     utc_text(Nanos::new(seconds * Nanos::SECOND)).replace(['-', ':'], "").replace(' ', "T")
@@ -35,7 +35,7 @@ pub fn utc_stamp() -> String {
 
 /// A moment as `2026-11-20 10:45:00Z`.
 #[must_use]
-pub fn utc_text(moment: Nanos) -> String {
+pub(crate) fn utc_text(moment: Nanos) -> String {
     let seconds = moment.get().div_euclid(Nanos::SECOND);
     let (days, in_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
     let (year, month, day) = civil(days);
@@ -51,7 +51,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let year_of_cycle = (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524
         - day_of_cycle / 146_096)
         / 365;
-    let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    let day_of_year =
+        day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
     let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };

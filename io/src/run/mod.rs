@@ -31,10 +31,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::affinity::Cores;
 use crate::ingest::{IngestStage, WhenFull};
-use crate::journal::{
-    Journal, JournalHandle, Latency, RunDir, RunEnd, RunHeader, Summary, Wall,
-};
 use crate::journal::summary::TICK_TO_ORDER;
+use crate::journal::{Journal, JournalHandle, Latency, RunDir, RunEnd, RunHeader, Summary, Wall};
 use crate::paper::{PaperEgress, PaperVenue};
 use crate::runner::{self, Ending, Pace, Placement, Progress, RunReport, StageSet};
 use crate::source::Source;
@@ -178,12 +176,15 @@ fn drive(
     let wall = Wall {
         started_ns: u64::try_from(started.as_nanos()).unwrap_or(u64::MAX),
         elapsed_ns: ran.as_ref().map_or(0, |report| report.wall_ns),
-        latency: ran.as_ref().map_or_else(|_| Vec::new(), |report| {
-            vec![Latency {
-                name: TICK_TO_ORDER.to_owned(),
-                histogram: report.tick_to_order_ns.clone(),
-            }]
-        }),
+        latency: ran.as_ref().map_or_else(
+            |_| Vec::new(),
+            |report| {
+                vec![Latency {
+                    name: TICK_TO_ORDER.to_owned(),
+                    histogram: report.tick_to_order_ns.clone(),
+                }]
+            },
+        ),
     };
     let summary = journal.finish(end, wall)?;
     let report = ran?;
@@ -202,12 +203,10 @@ fn drive(
 fn watch_journal(watch: &Watch, journal: &JournalHandle, control: &ArrayQueue<ControlMsg>) {
     while !watch.ended.load(Ordering::Acquire) {
         if journal.failed() {
-            let failed = ControlMsg {
-                ts_recv_ns: watch.gauges.now(),
-                control: Control::JournalFailed,
-            };
+            let failed =
+                ControlMsg { ts_recv_ns: watch.gauges.now(), control: Control::JournalFailed };
             // A full queue already holds something to stop for.
-            drop(control.push(failed));
+            let _pushed = control.push(failed);
             watch.stop.store(true, Ordering::Release);
             return;
         }

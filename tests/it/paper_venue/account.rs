@@ -93,7 +93,7 @@ fn a_position_that_the_market_opened_is_funded_on_time() {
 
 fn mark(at: &str, rate: i64, next: i64) -> MarketBody {
     MarketBody::Mark {
-        mark: price(at),
+        mark: Some(price(at)),
         index: None,
         funding_rate: Some(Rate::from_raw(rate)),
         next_funding_ns: Some(Nanos::new(next)),

@@ -32,8 +32,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             args.run_dir.display()
         )));
     }
-    let result =
-        run::replay(&args.run_dir).map_err(|fault| Failure::error(fault.to_string()))?;
+    let result = run::replay(&args.run_dir).map_err(|fault| Failure::error(fault.to_string()))?;
     let whole = result.tail == Tail::Complete;
     if args.json {
         let value = json!({

@@ -246,7 +246,6 @@ impl<'a> Row<'a> {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
