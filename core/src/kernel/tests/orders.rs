@@ -546,3 +546,215 @@ fn a_stopped_run_takes_no_entry_and_end_of_data_is_nothing_to_it() {
     assert_eq!(rig.control(Control::Stop), Verdict::OK);
     assert_eq!(rig.guard(), Err(B::Killed));
 }
+
+fn errors(rig: &Rig) -> alloc::vec::Vec<&'static str> {
+    rig.records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Error { reason } => Some(*reason),
+            _ => None,
+        })
+        .collect()
+}
+
+/// An exit whose submission was lost from sight, and a second one.
+fn two_exits(rig: &mut Rig) -> (ClientId, ClientId) {
+    let first = rig.exit(None);
+    rig.own(first, VenueEvent::Ambiguous);
+    status(rig, first, V::NotFound, "", None);
+    (first, rig.exit(None))
+}
+
+#[test]
+fn no_order_of_the_slot_may_be_open_when_the_round_trip_closes() {
+    let mut rig = Rig::ready();
+    let entry = resting(&mut rig, "1000");
+    rig.filled(entry, "E", "600", "0.18");
+    let (first, second) = two_exits(&mut rig);
+    rig.filled(first, "X", "600", "0.18");
+    assert_eq!((rig.stage(), rig.slot().size()), (S::ExitWorking, qty("0")));
+    rig.canceled(second, Some("0"));
+    assert_eq!(rig.stage(), S::ExitWorking, "the entry is still open");
+    rig.canceled(entry, Some("600"));
+    assert_eq!(rig.stage(), S::TradeTerminalWritten);
+    assert!(!rig.has_error());
+}
+
+#[test]
+fn an_exit_fill_beyond_the_position_is_impossible() {
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+    let (first, second) = two_exits(&mut rig);
+    rig.filled(second, "X2", "500", "0.2");
+    let late = Fill { client: Some(first), id: "X1", qty: "1000", price: "0.2", ..Fill::default() };
+    assert_eq!(rig.fill(late), no(Code::Violation));
+    assert_eq!(errors(&rig), ["an exit fill beyond the position"]);
+    assert_eq!(rig.slot().size(), qty("500"));
+}
+
+#[test]
+fn a_fill_of_a_written_round_trip_is_reported_and_not_booked() {
+    let mut rig = Rig::ready();
+    let entry = resting(&mut rig, "1000");
+    rig.filled(entry, "E", "600", "0.18");
+    rig.canceled(entry, Some("600"));
+    let exit = rig.exit(None);
+    rig.filled(exit, "X", "600", "0.18");
+    let late = Fill { client: Some(entry), id: "L", qty: "100", price: "0.18", ..Fill::default() };
+    assert_eq!(rig.fill(late), no(Code::Violation));
+    assert_eq!(errors(&rig), ["a fill of a round trip that is over"]);
+    assert_eq!((rig.stage(), rig.slot().size()), (S::TradeTerminalWritten, qty("0")));
+    assert_eq!(rig.kernel.totals().fills, 2);
+}
+
+#[test]
+fn a_pending_exit_shrinks_with_the_fills_of_the_order_it_waits_for() {
+    let mut rig = Rig::ready();
+    rig.submit(&Rig::with_legs(Rig::enter_intent(PositionSide::Short, "1000"), &["0.5", "0.5"]));
+    let entry = rig.slot().entry_order().expect("entry");
+    rig.filled(entry, "E", "1000", "0.2");
+    let mut leg = Rig::resting_exit("0.19");
+    if let Intent::Exit { all, .. } = &mut leg {
+        *all = false;
+    }
+    assert_eq!(rig.submit(&leg), Verdict::OK);
+    let limit = rig.slot().exit_order().expect("exit");
+    rig.filled(limit, "X1", "100", "0.19");
+    rig.submit(&Rig::exit_intent(None));
+    rig.filled(limit, "X2", "100", "0.19");
+    rig.canceled(limit, Some("200"));
+    assert_eq!(rig.placed().map(|(_, qty, _)| qty), Some(qty("300")), "the rest of the leg");
+}
+
+#[test]
+fn fills_that_were_told_and_do_not_come_are_asked_for() {
+    let mut rig = Rig::ready();
+    let entry = resting(&mut rig, "1000");
+    rig.ack(entry, "9001");
+    let fill = Fill {
+        client: Some(entry),
+        id: "B",
+        qty: "100",
+        price: "0.18",
+        cum: Some("400"),
+        ..Fill::default()
+    };
+    rig.fill(fill);
+    assert_eq!(rig.queries(), 0, "it may only be late");
+    rig.wait(SECOND).tick();
+    assert_eq!(rig.queries(), 1);
+    status(&mut rig, entry, V::PartiallyFilled, "400", Some("0.18"));
+    assert_eq!(rig.slot().size(), qty("400"));
+
+    let mut rig = Rig::ready();
+    let entry = resting(&mut rig, "1000");
+    rig.ack(entry, "9001");
+    rig.canceled(entry, Some("300"));
+    rig.wait(SECOND).tick();
+    assert_eq!(rig.queries(), 1);
+}
+
+#[test]
+fn an_immediate_order_that_works_in_silence_is_looked_up() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    rig.ack(entry, "9001");
+    rig.wait(5 * SECOND).tick();
+    assert_eq!(rig.queries(), 1);
+}
+
+/// A possible fill is as good a reason to wait as a fill.
+#[test]
+fn whatever_may_have_filled_re_arms_the_hot_window() {
+    type Doubt = fn(&mut Rig, ClientId);
+    let doubts: [Doubt; 3] = [
+        |rig, entry| {
+            rig.own(entry, VenueEvent::Ambiguous);
+        },
+        |rig, entry| {
+            let reason = RejectReason::UnknownOrder;
+            rig.own(entry, VenueEvent::CancelRejected { reason });
+        },
+        |rig, entry| {
+            rig.canceled(entry, None);
+        },
+    ];
+    for doubt in doubts {
+        let mut rig = Rig::ready();
+        let entry = resting(&mut rig, "1000");
+        doubt(&mut rig, entry);
+        assert_eq!(status(&mut rig, entry, V::Canceled, "0", None), Verdict::OK);
+        assert_eq!((rig.stage(), rig.guard()), (S::Idle, Err(B::HotWindow)));
+    }
+}
+
+#[test]
+fn a_row_of_the_open_orders_proves_that_an_order_is_alive() {
+    let mut rig = Rig::ready();
+    let entry = resting(&mut rig, "1000");
+    rig.own(entry, VenueEvent::Ambiguous);
+    let row = VenueEvent::OpenOrder {
+        venue_id: id("9001"),
+        side: crate::msg::Side::Buy,
+        qty: qty("1000"),
+        cum_qty: qty("0"),
+    };
+    assert_eq!(rig.own(entry, row), Verdict::OK);
+    assert_eq!(rig.stage(), S::EntryWorking);
+    assert_eq!(rig.kernel.order_by_venue_id(&id("9001")), Some(entry));
+}
+
+/// The venue has an order of this identity: the first submission arrived after all.
+#[test]
+fn a_duplicate_client_identity_is_no_refusal() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    rig.reject(entry, RejectReason::DuplicateClientId);
+    assert_eq!((rig.stage(), rig.queries()), (S::StaleStateReconciling, 1));
+    assert_eq!(rig.slot().entry_order(), Some(entry));
+}
+
+#[test]
+fn a_filled_exit_forgets_the_refusals_before_it() {
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+    let exit = rig.exit(None);
+    rig.reject(exit, RejectReason::PriceBand);
+    let exit = rig.exit(None);
+    rig.filled(exit, "X", "100", "0.2");
+    assert_eq!((rig.slot().exit_rejects(), rig.slot().exit_retry_at_ns()), (0, None));
+}
+
+#[test]
+fn a_fill_on_the_other_side_of_its_order_is_impossible() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    let fill = VenueEvent::Fill {
+        venue_id: TextId::EMPTY,
+        fill_id: id("F"),
+        qty: qty("1000"),
+        price: price("0.2"),
+        fee: Maybe::NONE,
+        cum_qty: Maybe::NONE,
+        side: Some(crate::msg::Side::Sell),
+        is_maker: None,
+    };
+    assert_eq!(rig.own(entry, fill), no(Code::Violation));
+    assert_eq!(rig.slot().size(), qty("0"));
+    assert!(rig.kernel.is_frozen());
+}
+
+/// The same contradiction told again and again makes no storm of look-ups.
+#[test]
+fn an_impossible_answer_is_asked_about_slowly() {
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+    let exit = rig.exit(None);
+    let mut asked = 0;
+    for _ in 0..60 {
+        rig.wait(SECOND).tick();
+        asked += rig.queries();
+        if rig.queries() > 0 {
+            status(&mut rig, exit, V::Filled, "1001", Some("0.2"));
+            asked += rig.queries();
+        }
+    }
+    assert!((2..=12).contains(&asked), "{asked} look-ups in a minute");
+}
