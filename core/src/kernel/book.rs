@@ -447,10 +447,10 @@ impl Kernel {
 
     /// Nothing of the position remains: closes, or calls back what still works and waits for its end.
     fn flat(&mut self, now: Nanos, index: usize, out: &mut Effects) {
+        self.close_if_done(index, out);
         let slot = &self.slots[index];
         let live = [slot.entry_order, slot.exit_order];
-        if live == [None, None] {
-            self.close_if_done(index, out);
+        if slot.is_free() {
             return;
         }
         self.fire(index, SlotEvent::ExitPending, out);

@@ -73,7 +73,7 @@ pub struct Order {
     pub inferred: Qty,
     /// Total that the inference covered.
     pub inferred_up_to: Qty,
-    /// Last applied fill; 0 for none. A chain through [`super::fills::Fills`].
+    /// Last applied fill; 0 for none. A chain through the memory of fills.
     pub last_fill: u64,
     /// It is to end: a cancel goes again until it does.
     pub cancel_wanted: bool,

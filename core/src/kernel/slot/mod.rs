@@ -337,6 +337,10 @@ mod tests {
             assert_eq!(ask(wanted), Qty::from_whole(gets), "{wanted}");
         }
         assert_eq!(slot.exit_quantity(Some(Qty::ONE), true, Qty::ONE), Qty::from_whole(10));
+        let mut odd = slot.clone();
+        odd.position.size = Qty::parse(b"10.5").expect("qty");
+        let all_but_dust = odd.exit_quantity(Some(Qty::from_whole(10)), false, Qty::ONE);
+        assert_eq!(all_but_dust, odd.size(), "no dust below the lot stays");
         assert_eq!(slot.exit_quantity(None, false, Qty::ONE), Qty::from_whole(10));
     }
 

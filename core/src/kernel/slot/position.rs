@@ -77,11 +77,8 @@ impl Position {
     /// # Errors
     /// [`Overflow`], also for a quantity above the size; nothing changed.
     pub fn exit(&mut self, now: Nanos, qty: Qty, notional: Money) -> Result<Money, Overflow> {
-        let basis = if qty == self.size {
-            self.cost
-        } else {
-            self.cost.share(qty, self.size).ok_or(Overflow)?
-        };
+        // The whole size takes the whole cost: cost × size ÷ size has no rounding.
+        let basis = self.cost.share(qty, self.size).ok_or(Overflow)?;
         let size = self.size.checked_sub(qty).filter(|left| *left >= Qty::ZERO).ok_or(Overflow)?;
         let result = match self.side {
             PositionSide::Long => notional.checked_sub(basis),

@@ -2,6 +2,9 @@
 
 #![expect(unused_must_use, reason = "a scenario asserts the verdicts that it is about")]
 
+mod doubt;
+mod exits;
+mod garbage;
 mod guards;
 mod interleavings;
 mod money;

@@ -274,3 +274,54 @@ fn a_fill_of_somebody_else_is_not_booked_and_re_arms_the_hot_window() {
     assert_eq!(rig.venue(ClientRef::Absent, None, nameless), no(Code::ForeignFill));
     assert_eq!(rig.guard(), Err(crate::msg::record::BlockReason::HotWindow));
 }
+
+#[test]
+fn everything_booked_leaves_the_account_and_the_slot_as_lines() {
+    let has_account = |rig: &Rig| {
+        let is_account = |record: &Record| matches!(record, Record::Account { .. });
+        rig.out.records.iter().any(|message| is_account(&message.record))
+    };
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    assert!(!has_account(&rig), "nothing was booked yet");
+    rig.fill(Fill { client: Some(entry), id: "F1", qty: "400", price: "0.2", ..Fill::default() });
+    assert!(has_account(&rig));
+    let state = rig.out.records.iter().find_map(|message| match message.record {
+        Record::SlotState(state) => Some(state),
+        _ => None,
+    });
+    let state = state.expect("the slot's contents");
+    assert_eq!((state.size, state.entry_notional), (qty("400"), money("80")));
+    assert_eq!((state.stage, state.entry_order), (S::PartialFill, Some(entry)));
+    let fee = VenueEvent::FeeSettled { fill_id: id("F1"), fee: money("-0.01") };
+    let funding = VenueEvent::Funding { amount: money("1"), rate: Maybe::NONE };
+    let transfer = VenueEvent::Transfer { amount: money("1") };
+    for event in [fee, funding, transfer] {
+        rig.account(Some(fet()), event);
+        assert!(has_account(&rig), "{event:?}");
+    }
+}
+
+#[test]
+fn two_slots_are_marked_and_closed_apart() {
+    let settings = crate::settings::Settings { kernel_slots_max: 2, ..Default::default() };
+    let mut rig = Rig::with(settings).made_ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    rig.filled(entry, "A", "1000", "0.1878");
+    rig.probe(&[(fet(), PositionSide::Long, "1000")]);
+    let mut second = Rig::enter_intent(PositionSide::Short, "1");
+    if let crate::kernel::Intent::Enter { slot, instrument, reference_price, .. } = &mut second {
+        (*slot, *instrument, *reference_price) = (1, btc(), price("60000"));
+    }
+    assert_eq!(rig.submit(&second), Verdict::OK);
+    let other = rig.kernel.slot(1).entry_order().expect("entry");
+    rig.filled(other, "B", "1", "60000");
+    rig.quote(btc(), "59989.9", "59990");
+    rig.quote(fet(), "0.1888", "0.1889");
+    assert_eq!(rig.kernel.unrealized(), Some(money("11")));
+    assert_eq!(rig.kernel.open_positions(), 2);
+    let exit = rig.exit(None);
+    rig.filled(exit, "C", "1000", "0.1888");
+    assert_eq!((rig.capital(), rig.kernel.unrealized()), (money("25001"), Some(money("10"))));
+    assert_eq!(rig.kernel.slot(1).stage(), S::PositionOpen);
+}

@@ -11,7 +11,7 @@ use crate::instrument::{Instrument, InstrumentTable};
 use crate::kernel::stage::SlotStage;
 use crate::kernel::{Code, Effects, Intent, Kernel, Slot, Verdict};
 use crate::msg::record::{BlockReason, DecisionReason, ReconcileState};
-use crate::msg::venue::RejectReason;
+use crate::msg::venue::{RejectReason, VenueOrderState};
 use crate::msg::{
     ClientRef, Command, CommandMsg, Control, ControlMsg, Input, MarketBody, MarketMsg, Maybe,
     OrderKind, PositionSide, Record, TimeInForce, VenueEvent, VenueMsg,
@@ -406,4 +406,36 @@ impl Rig {
 /// A refusal with this code.
 pub(super) fn no(code: Code) -> Verdict {
     Verdict::refused(code)
+}
+
+/// The venue's answer to a look-up.
+pub(super) fn status(
+    rig: &mut Rig,
+    client: ClientId,
+    state: VenueOrderState,
+    cum: &str,
+    avg: Option<&str>,
+) -> Verdict {
+    let cum_qty = if cum.is_empty() { Maybe::NONE } else { Maybe::some(qty(cum)) };
+    let avg_price = avg.map_or(Maybe::NONE, |avg| Maybe::some(price(avg)));
+    let venue_id = TextId::EMPTY;
+    rig.own(client, VenueEvent::OrderStatus { venue_id, state, cum_qty, avg_price })
+}
+
+/// A resting limit entry.
+pub(super) fn resting(rig: &mut Rig, size: &str) -> ClientId {
+    let intent = Rig::resting(Rig::enter_intent(PositionSide::Long, size), "0.18");
+    assert_eq!(rig.submit(&intent), Verdict::OK);
+    rig.slot().entry_order().expect("entry")
+}
+
+/// Reasons of all errors so far.
+pub(super) fn errors(rig: &Rig) -> Vec<&'static str> {
+    rig.records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Error { reason } => Some(*reason),
+            _ => None,
+        })
+        .collect()
 }
