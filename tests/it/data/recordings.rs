@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
+use std::slice;
 
 use pinion_core::id::TextId;
 use pinion_core::msg::{MarketBody, MarketKind, Side};
@@ -32,7 +33,7 @@ fn raw_recordings_equal_their_oracle() {
         let Some(folder) = shared(folder) else { return };
         let oracle = std::fs::read_to_string(folder.join("expect.json")).expect("readable");
         let oracle: Value = serde_json::from_str(&oracle).expect("JSON");
-        let read = read_all(&[folder.clone()], &OPTIONS).expect("reads");
+        let read = read_all(slice::from_ref(&folder), &OPTIONS).expect("reads");
         assert_eq!(read.rejected(), BTreeMap::new());
         assert_eq!((read.counts.gaps, read.counts.ignored), (0, 0));
         let mut frames = 0;
@@ -139,7 +140,7 @@ fn decode_both_ways(file: &Path) -> u64 {
 fn tick_rows_are_what_the_raw_frames_decode_to() {
     for folder in ["data/binance-raw-20240808/usdm", "data/nexousdt-raw-20240723"] {
         let Some(folder) = shared(folder) else { return };
-        let raw = read_all(&[folder.clone()], &OPTIONS).expect("reads");
+        let raw = read_all(slice::from_ref(&folder), &OPTIONS).expect("reads");
         let rows = read_all(&[folder.join("ticks.csv.zst")], &OPTIONS).expect("reads");
         assert!(
             raw.notices.iter().any(|notice| notice.contains("ticks.csv.zst: tick or book rows"))

@@ -1,14 +1,12 @@
 //! What is refused, and that the message says what, where and what was expected.
 
 use std::io::Write as _;
+use std::slice;
 
 use super::{Folder, OPTIONS, read_all, read_one};
 
 fn refused(text: &str) -> String {
-    match read_one(text) {
-        Ok(read) => panic!("read: {:?}", read.events),
-        Err(fault) => fault.to_string(),
-    }
+    read_one(text).err().expect("refused").to_string()
 }
 
 fn says(message: &str, parts: &[&str]) {
@@ -92,7 +90,7 @@ fn packed_files_that_break_off_are_refused_with_their_line() {
         let folder = Folder::of(&[]);
         let file = folder.path("ticks.csv.x");
         std::fs::write(&file, &packed).expect("written");
-        assert_eq!(read_all(&[file.clone()], &OPTIONS).expect("reads").counts.trade, 30_000);
+        assert_eq!(read_all(slice::from_ref(&file), &OPTIONS).expect("reads").counts.trade, 30_000);
         std::fs::write(&file, &packed[..packed.len() / 2]).expect("written");
         let fault = read_all(&[file], &OPTIONS).err().expect("refused");
         assert!(fault.line.is_some_and(|line| line > 1), "{fault}");

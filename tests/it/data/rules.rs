@@ -32,6 +32,7 @@ fn what_makes_no_sense_is_counted_by_reason_and_goes_nowhere() {
         "T,ABUSDT,1,11,10,-2,S,1",
         "T,ABUSDT,1,12,10,2,S,18446744073709551615",
         "T,A SYMBOL LONGER THAN ANY VENUE HAS,1,13,10,2,S,1",
+        "Q,ONLYBAD,1,14,12,1,11,1",
     ]))
     .expect("reads");
     assert_eq!(times(&read), [1, 2, 12]);
@@ -39,7 +40,7 @@ fn what_makes_no_sense_is_counted_by_reason_and_goes_nowhere() {
     assert_eq!(
         read.rejected(),
         BTreeMap::from([
-            ("crossed_book", 1),
+            ("crossed_book", 2),
             ("bad_price", 4),
             ("bad_qty", 3),
             ("too_precise", 1),
