@@ -28,15 +28,14 @@ const fn eight(values: u64) -> u64 {
     (fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff
 }
 
-/// Where the first quotation mark stands among 18 bytes; 18 without one.
+/// Where the first quotation mark stands in bytes 1 to 16; 17 without one, where it may still be.
 #[inline]
 const fn quotation_mark(text: &[u8; LOOKED_AT]) -> usize {
     const MARKS: u128 = u128::from_le_bytes([b'"'; 16]);
     const ONES: u128 = u128::from_le_bytes([1; 16]);
     const HIGH: u128 = u128::from_le_bytes([0x80; 16]);
-    // The first byte is a digit or nothing to read; the second to the seventeenth are looked at.
     let (_, later) = text.split_at(1);
-    let Some(later) = later.first_chunk::<16>() else { return LOOKED_AT };
+    let Some(later) = later.first_chunk::<16>() else { return LOOKED_AT - 1 };
     let zeroed = u128::from_le_bytes(*later) ^ MARKS;
     let found = zeroed.wrapping_sub(ONES) & !zeroed & HIGH;
     1 + (found.trailing_zeros() / 8) as usize
@@ -52,7 +51,7 @@ pub(crate) fn quoted_decimal(text: &[u8]) -> Option<(i64, usize)> {
     let text = text.first_chunk::<LOOKED_AT>()?;
     let end = quotation_mark(text);
     let (whole, before) = digits(text.first_chunk()?);
-    if before == 0 {
+    if before == 0 || text.get(end) != Some(&b'"') {
         return None;
     }
     let at = before as usize;
@@ -119,6 +118,7 @@ mod tests {
             " 1",
             "1 ",
             "0.000000001",
+            "12345678.123456789",
             "123456789",
         ] {
             assert_eq!(read(text), None, "{text:?}");
@@ -138,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_what_the_careful_reader_reads(text in "[0-9.x-]{0,16}") {
+        fn what_is_read_is_what_the_careful_reader_reads(text in "[0-9.x-]{0,18}|[0-9]{7,9}[.][0-9]{7,10}") {
             if let Some((raw, length)) = read(&text) {
                 prop_assert_eq!(length, text.len());
                 prop_assert_eq!(Ok(raw), parse_raw(text.as_bytes()));
