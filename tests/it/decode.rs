@@ -12,7 +12,7 @@ fn decode(venue: &str, kind: &str, files: &[&Path]) -> Result<Vec<Value>, Failur
     let mut line = vec!["pinion", "decode", "--venue", venue, "--kind", kind];
     line.extend(files.iter().map(|file| file.to_str().expect("a path of ours")));
     let Verb::Decode(args) = Cli::try_parse_from(line).expect("parses").verb else {
-        panic!("another verb")
+        unreachable!("the verb is on the line")
     };
     let mut lines = Vec::new();
     cmd::decode::each(&args, |line| {

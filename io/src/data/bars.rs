@@ -112,7 +112,16 @@ pub(super) struct TableReader {
     lines: Lines,
     symbols: Symbols,
     table: Table,
-    held: Option<(Option<InstrumentId>, Nanos, Option<Nanos>, Result<MarketBody, &'static str>)>,
+    held: Option<Held>,
+}
+
+/// A row read ahead.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    instrument: Option<InstrumentId>,
+    at: Nanos,
+    exchange: Option<Nanos>,
+    body: Result<MarketBody, &'static str>,
 }
 
 impl TableReader {
@@ -126,10 +135,12 @@ impl Reader for TableReader {
         if self.held.is_none() && self.lines.peek()? {
             let row = self.table.parse(self.lines.text());
             let row = row.map_err(|bad| fault_of(&self.lines, bad))?;
-            self.held = Some((self.symbols.find(row.symbol), row.at, row.exchange, row.body));
+            let instrument = self.symbols.find(row.symbol);
+            let TimedRow { at, exchange, body, .. } = row;
+            self.held = Some(Held { instrument, at, exchange, body });
             self.lines.advance();
         }
-        Ok(self.held.map(|(_, at, _, _)| at))
+        Ok(self.held.map(|row| row.at))
     }
 
     fn take(
@@ -139,7 +150,9 @@ impl Reader for TableReader {
         out: &mut Vec<MarketMsg>,
         counts: &mut SourceCounts,
     ) -> Result<(), SourceFault> {
-        let Some((instrument, _, exchange, body)) = self.held.take() else { return Ok(()) };
+        let Some(Held { instrument, exchange, body, .. }) = self.held.take() else {
+            return Ok(());
+        };
         match (order, instrument, body) {
             (Order::TooLate, _, _) => counts.reject("out_of_order"),
             (Order::Fine, None, _) => counts.reject("unknown_symbol"),

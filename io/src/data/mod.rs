@@ -223,10 +223,12 @@ fn instruments(files: &[Scanned], options: &DataOptions<'_>) -> Vec<Instrument> 
             let known = known.unwrap_or_default();
             Instrument {
                 symbol,
-                tick: known.tick.unwrap_or(Price::from_raw(finest(&|scan| scan.price_step))),
-                lot: known.lot.unwrap_or(Qty::from_raw(finest(&|scan| scan.qty_step))),
+                tick: known
+                    .tick
+                    .unwrap_or_else(|| Price::from_raw(finest(&|scan| scan.price_step))),
+                lot: known.lot.unwrap_or_else(|| Qty::from_raw(finest(&|scan| scan.qty_step))),
                 min_notional: known.min_notional.unwrap_or(options.min_notional),
-                tradable: known.tradable.unwrap_or(!is_inverse(symbol.as_str())),
+                tradable: known.tradable.unwrap_or_else(|| !is_inverse(symbol.as_str())),
             }
         })
         .collect()

@@ -11,7 +11,7 @@ use super::cells::Bad;
 use super::format::Format;
 use super::lines::Lines;
 use super::raw::split_stamp;
-use super::rows::{Row, RowBody, fault_of};
+use super::rows::{Row, RowBody, RowKind, fault_of};
 use crate::source::SourceFault;
 use crate::wire::binance::{Decoder, DepthKind, FaultKind, Frame};
 
@@ -180,7 +180,12 @@ impl FileScan {
                 scan.price(level.price.raw());
                 scan.qty(level.qty.raw());
             }
-            Err(_) => {}
+            // It names the symbol all the same, and is counted by its own reason when it is read.
+            Err(_) => match row.kind {
+                RowKind::Quote => scan.quotes += 1,
+                RowKind::Trade => scan.trades += 1,
+                RowKind::Level { .. } => scan.fulls += 1,
+            },
         }
         Ok(())
     }
@@ -188,8 +193,11 @@ impl FileScan {
     fn timed(&mut self, lines: &Lines, table: Table) -> Result<(), SourceFault> {
         let row = table.parse(lines.text()).map_err(|bad: Bad| fault_of(lines, bad))?;
         self.saw(row.at);
-        if let (Ok(body), Some(scan)) = (row.body, self.symbol(row.symbol)) {
-            scan.body(&body);
+        let Some(scan) = self.symbol(row.symbol) else { return Ok(()) };
+        match (row.body, table) {
+            (Ok(body), _) => scan.body(&body),
+            (Err(_), Table::Bars { .. }) => scan.bars += 1,
+            (Err(_), Table::Funding) => scan.marks += 1,
         }
         Ok(())
     }

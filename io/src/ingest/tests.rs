@@ -123,7 +123,7 @@ fn a_recording_waits_for_room_and_loses_nothing() {
     let mut seen = Vec::new();
     while !(bench.stage.finished() && bench.market.is_empty()) {
         seen.extend(bench.market.pop().map(|message| message.ts_recv_ns.get()));
-        let _ = bench.stage.poll(now);
+        assert_eq!(bench.stage.poll(now).commands, 0);
     }
     assert_eq!(seen, [1, 2, 3, 4]);
     assert_eq!(bench.stage.conflated(), 0);

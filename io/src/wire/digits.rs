@@ -1,62 +1,25 @@
-//! Numbers in wire texts, read eight or sixteen digits at a time.
+//! Numbers in wire texts, eight digits at a time.
 //!
 //! The readers here know only the plain shape that venues send and say `None` to everything else, which
-//! the careful readers then judge: a sign, an exponent, a ninth decimal, more than 16 digits.
+//! the careful readers then judge: a sign, an exponent, a ninth decimal, a ninth digit before the point.
 
-use pinion_core::units::DECIMALS;
+/// Bytes that [`quoted_decimal`] looks at: eight digits, a point, eight decimals, a quotation mark.
+const LOOKED_AT: usize = 18;
 
-const POWERS_OF_TEN: [u64; DECIMALS + 1] =
-    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
-
-/// A machine word of text bytes, first byte lowest.
-macro_rules! decimal_in_word {
-    ($name:ident, $word:ty, $bytes:literal, $digits:expr) => {
-        /// Reads digits with at most one point up to a quotation mark within the word: the raw units and
-        /// the text's length. No branch per digit.
-        #[inline]
-        fn $name(word: $word) -> Option<(i64, usize)> {
-            const fn each(byte: u8) -> $word {
-                <$word>::from_le_bytes([byte; $bytes])
-            }
-            // The high bit of each byte that equals `byte`; exact up to the first such byte, which is all
-            // that is used.
-            const fn matches(word: $word, byte: u8) -> $word {
-                let zeroed = word ^ each(byte);
-                zeroed.wrapping_sub(each(1)) & !zeroed & each(0x80)
-            }
-            const fn low(bytes: u32) -> $word {
-                (1 << (8 * bytes)) - 1
-            }
-            let quote = matches(word, b'"');
-            if quote == 0 {
-                return None;
-            }
-            let end = quote.trailing_zeros() / 8;
-            let point = matches(word & low(end), b'.');
-            let (digits, count, decimals) = if point == 0 {
-                (word, end, 0)
-            } else {
-                let at = point.trailing_zeros() / 8;
-                let without = (word & low(at)) | ((word >> 8) & !low(at));
-                (without, end - 1, end - 1 - at)
-            };
-            let bare_point = point != 0 && (decimals == 0 || decimals == count);
-            if count == 0 || bare_point || decimals as usize > DECIMALS {
-                return None;
-            }
-            let values = (digits ^ each(b'0')) & low(count);
-            if (values.wrapping_add(each(0x76)) | values) & each(0x80) != 0 {
-                return None;
-            }
-            // Right-aligned: what shifts in stands for leading zeros.
-            let whole: u64 = $digits(values << (8 * ($bytes - count)));
-            let raw = whole.checked_mul(POWERS_OF_TEN[DECIMALS - decimals as usize])?;
-            Some((i64::try_from(raw).ok()?, end as usize))
-        }
-    };
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
 }
-decimal_in_word!(decimal_in_8, u64, 8, eight);
-decimal_in_word!(decimal_in_16, u128, 16, sixteen);
+
+/// Up to eight digits at the start of eight bytes: their values, zero where there is no digit, and how many.
+#[inline]
+fn digits(text: &[u8; 8]) -> (u64, u32) {
+    let values = u64::from_le_bytes(*text) ^ each(b'0');
+    // The high bit of each byte above 9; exact up to the first such byte, which is all that is used.
+    let others = (values.wrapping_add(each(0x76)) | values) & each(0x80);
+    let count = others.trailing_zeros() / 8;
+    let kept = if count == 0 { 0 } else { values & (u64::MAX >> (64 - 8 * count)) };
+    (kept, count)
+}
 
 /// The number of eight digit values, the first the most significant.
 const fn eight(values: u64) -> u64 {
@@ -65,22 +28,40 @@ const fn eight(values: u64) -> u64 {
     (fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the halves of the word")]
-const fn sixteen(values: u128) -> u64 {
-    eight(values as u64) * 100_000_000 + eight((values >> 64) as u64)
+/// Where the first quotation mark stands in bytes 1 to 16; 17 without one, where it may still be.
+#[inline]
+const fn quotation_mark(text: &[u8; LOOKED_AT]) -> usize {
+    const MARKS: u128 = u128::from_le_bytes([b'"'; 16]);
+    const ONES: u128 = u128::from_le_bytes([1; 16]);
+    const HIGH: u128 = u128::from_le_bytes([0x80; 16]);
+    let (_, later) = text.split_at(1);
+    let Some(later) = later.first_chunk::<16>() else { return LOOKED_AT - 1 };
+    let zeroed = u128::from_le_bytes(*later) ^ MARKS;
+    let found = zeroed.wrapping_sub(ONES) & !zeroed & HIGH;
+    1 + (found.trailing_zeros() / 8) as usize
 }
 
-/// Reads a decimal that ends at a quotation mark: the raw units and the digits' length with the point.
-/// `text` begins at the first digit; 16 bytes must be there.
+/// Reads a decimal that ends at a quotation mark: the raw units and its length without the mark. `text`
+/// begins at the first digit; [`LOOKED_AT`] bytes must be there.
 ///
-/// Cost: 3 to 6 ns.
+/// The eight digits after the point are the raw units' own, so nothing is scaled. The end is found on its
+/// own, so that what follows need not wait for the digits. Cost: about 5 ns.
 #[inline]
 pub(crate) fn quoted_decimal(text: &[u8]) -> Option<(i64, usize)> {
-    let chunk = text.first_chunk::<16>()?;
-    let word = u128::from_le_bytes(*chunk);
-    // Most quantities are short, and half a word is half the work.
-    #[expect(clippy::cast_possible_truncation, reason = "the first eight bytes")]
-    decimal_in_8(word as u64).or_else(|| decimal_in_16(word))
+    let text = text.first_chunk::<LOOKED_AT>()?;
+    let end = quotation_mark(text);
+    let (whole, before) = digits(text.first_chunk()?);
+    if before == 0 || text.get(end) != Some(&b'"') {
+        return None;
+    }
+    let at = before as usize;
+    let whole = eight(whole << (64 - 8 * before)) * 100_000_000;
+    if at == end {
+        return Some((whole.cast_signed(), end));
+    }
+    let (fraction, after) = digits(text.get(at + 1..)?.first_chunk()?);
+    let plain = text.get(at) == Some(&b'.') && after > 0 && at + 1 + after as usize == end;
+    plain.then(|| ((whole + eight(fraction)).cast_signed(), end))
 }
 
 /// Reads a whole number of at most 19 digits without a leading zero: the number and its length.
@@ -118,9 +99,9 @@ mod tests {
             "0.00000000",
             "61659.70",
             "1.486",
-            "123456789.1234",
+            "12345678.1234",
             "0.00000001",
-            "9999999999999",
+            "99999999.99999999",
         ] {
             let raw = parse_raw(text.as_bytes()).ok();
             assert_eq!(read(text), raw.map(|raw| (raw, text.len())), "{text}");
@@ -137,11 +118,12 @@ mod tests {
             " 1",
             "1 ",
             "0.000000001",
-            "1234567890123456",
+            "12345678.123456789",
+            "123456789",
         ] {
             assert_eq!(read(text), None, "{text:?}");
         }
-        assert_eq!(quoted_decimal(b"1.5\""), None, "fewer than 16 bytes");
+        assert_eq!(quoted_decimal(b"1.5\""), None, "fewer bytes than are looked at");
     }
 
     #[test]
@@ -156,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_what_the_careful_reader_reads(text in "[0-9.x-]{0,16}") {
+        fn what_is_read_is_what_the_careful_reader_reads(text in "[0-9.x-]{0,18}|[0-9]{7,9}[.][0-9]{7,10}") {
             if let Some((raw, length)) = read(&text) {
                 prop_assert_eq!(length, text.len());
                 prop_assert_eq!(Ok(raw), parse_raw(text.as_bytes()));

@@ -11,7 +11,7 @@ use simd_json::{Buffers, Node, Tape};
 use super::fault::DecodeFault;
 use super::frame::{BookTicker, Depth, DepthKind, Frame, Levels, Mark, Trade};
 use super::plain;
-use super::tape::{Object, span};
+use super::tape::{Fields, Object, span};
 
 /// Bytes that must follow a frame in its buffer, so that it can be read in wide steps without a copy.
 pub const PADDING: usize = simd_json::INPUT_PADDING;
@@ -233,12 +233,10 @@ fn symbol_of_url(url: &str) -> Option<&str> {
     query.split('&').find_map(|pair| pair.strip_prefix("symbol="))
 }
 
+/// Told by its keys alone: a wrong value is then a fault, not an unknown frame.
 fn is_book_ticker(object: &Object<'_, '_>) -> bool {
-    let fields = &object.fields;
-    object.text(fields.b).is_some()
-        && object.text(fields.a).is_some()
-        && object.text(fields.symbol).is_some()
-        && fields.id_last != 0
+    let Fields { symbol, id_last, b, bid_qty, a, ask_qty, .. } = object.fields;
+    [symbol, id_last, b, bid_qty, a, ask_qty].iter().all(|field| *field != 0)
 }
 
 fn book_ticker<'a>(object: &Object<'_, 'a>) -> Result<Frame<'a>, DecodeFault> {

@@ -67,6 +67,7 @@ impl<'a> Cursor<'a> {
         self.text.get(self.at).copied()
     }
 
+    #[inline]
     fn skip(&mut self, expected: &[u8]) -> Option<()> {
         self.text.get(self.at..)?.starts_with(expected).then(|| self.at += expected.len())
     }
@@ -97,9 +98,14 @@ impl<'a> Cursor<'a> {
         matches!(self.peek()?, b',' | b'}').then_some(number)
     }
 
-    #[inline]
     fn decimal(&mut self) -> Option<i64> {
         self.skip(b"\"")?;
+        self.rest_of_decimal()
+    }
+
+    /// A decimal after its opening quotation mark.
+    #[inline]
+    fn rest_of_decimal(&mut self) -> Option<i64> {
         let (raw, length) = quoted_decimal(self.text.get(self.at..)?)?;
         self.at += length + 1;
         Some(raw)
@@ -116,21 +122,21 @@ impl<'a> Cursor<'a> {
     /// `[["price","qty"],…]`.
     fn levels(&mut self, out: &mut Vec<Level>) -> Option<()> {
         out.clear();
-        self.skip(b"[")?;
-        if self.skip(b"]").is_some() {
+        if self.skip(b"[]").is_some() {
             return Some(());
         }
+        self.skip(b"[")?;
         loop {
-            self.skip(b"[")?;
-            let price = Price::from_raw(self.decimal()?);
-            self.skip(b",")?;
-            let qty = Qty::from_raw(self.decimal()?);
-            self.skip(b"]")?;
+            self.skip(b"[\"")?;
+            let price = Price::from_raw(self.rest_of_decimal()?);
+            self.skip(b",\"")?;
+            let qty = Qty::from_raw(self.rest_of_decimal()?);
             out.push(Level { price, qty });
-            match self.peek()? {
-                b',' => self.at += 1,
-                b']' => {
-                    self.at += 1;
+            // One look decides whether the list goes on.
+            match self.text.get(self.at..self.at + 2)? {
+                b"]," => self.at += 2,
+                b"]]" => {
+                    self.at += 2;
                     return Some(());
                 }
                 _ => return None,
