@@ -135,7 +135,10 @@ fn every_event_keeps_the_promises() {
                 trades += 1;
             }
             MarketBody::Mark { mark, index, funding_rate, next_funding_ns } => {
-                assert!(on_tick(mark) && index.is_some_and(on_tick), "{symbol}: {mark}");
+                assert!(
+                    mark.is_some_and(on_tick) && index.is_some_and(on_tick),
+                    "{symbol}: {mark:?}"
+                );
                 let rate = funding_rate.expect("always there").to_f64();
                 assert!(rate.abs() < 0.001, "{symbol}: funding {rate}");
                 let next = next_funding_ns.expect("always there");

@@ -7,8 +7,9 @@ use std::slice;
 
 use pinion_core::id::TextId;
 use pinion_core::msg::{MarketBody, MarketKind, Side};
+use pinion_core::settings::InstrumentOverride;
 use pinion_core::units::{Nanos, Price, Qty};
-use pinion_io::data::{DataOptions, InstrumentOverride, open};
+use pinion_io::data::{DataOptions, open};
 use pinion_io::wire::binance::{Decoder, DepthKind, Frame, PADDING};
 use pinion_tests::shared;
 use serde_json::Value;

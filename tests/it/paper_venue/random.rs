@@ -162,7 +162,7 @@ impl Run {
                 self.script.feed(if reset { MarketBody::Reset } else { MarketBody::Gap });
             }
             Step::Mark { price, rate } => self.script.feed(MarketBody::Mark {
-                mark: ticks(price),
+                mark: Some(ticks(price)),
                 index: None,
                 funding_rate: Some(Rate::from_raw(rate)),
                 next_funding_ns: None,
