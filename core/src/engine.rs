@@ -14,7 +14,8 @@ use crate::kernel::effects::{COMMANDS_MAX, RECORDS_MAX};
 use crate::kernel::{Effects, Kernel, Totals};
 use crate::link::{Rx, Tx};
 use crate::msg::{
-    CommandMsg, Control, ControlMsg, Input, MarketMsg, Record, RecordMsg, ScanMsg, VenueMsg,
+    Command, CommandMsg, Control, ControlMsg, Input, MarketMsg, Record, RecordMsg, ScanMsg,
+    VenueMsg,
 };
 use crate::policy::Policy;
 use crate::settings::Settings;
@@ -277,7 +278,6 @@ pub struct KernelStage {
     record_room: usize,
     input_room: usize,
     behind: bool,
-    commands: u64,
     refused_polls: u64,
 }
 
@@ -295,7 +295,6 @@ impl KernelStage {
             record_room: 0,
             input_room: 0,
             behind: false,
-            commands: 0,
             refused_polls: 0,
         }
     }
@@ -304,12 +303,6 @@ impl KernelStage {
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
-    }
-
-    /// Commands sent since the start.
-    #[must_use]
-    pub const fn commands(&self) -> u64 {
-        self.commands
     }
 
     /// Records that a turn made and could not hold; never expected.
@@ -370,8 +363,9 @@ impl KernelStage {
         for command in &self.effects.commands {
             let sent = self.links.command.push(*command);
             debug_assert!(sent.is_ok(), "room was checked");
-            work.commands += 1;
-            self.commands += 1;
+            if matches!(command.command, Command::Place { .. }) {
+                work.commands += 1;
+            }
         }
         work
     }

@@ -11,7 +11,7 @@ use crate::units::Nanos;
 pub struct Work {
     /// Messages taken in plus messages put out; 0 exactly when there was nothing to do.
     pub count: u32,
-    /// Of them, commands toward the venue: what tick-to-order latency ends with.
+    /// Of them, orders toward the venue: what tick-to-order latency ends with.
     pub commands: u32,
     /// There was something to do, and a full link stopped it.
     pub backpressured: bool,

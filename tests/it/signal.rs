@@ -12,7 +12,7 @@ use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::msg::scan::RankVerdict;
 use pinion_core::msg::{MarketBody, MarketMsg, PositionSide};
 use pinion_core::settings::{Settings, Sides};
-use pinion_core::signal::{Regime, Scanner};
+use pinion_core::signal::{Regime, Scanner, WindowSet};
 use pinion_core::units::{Money, Nanos, Price, Qty};
 use pinion_tests::shared;
 
@@ -72,7 +72,7 @@ impl Closes {
 
     /// Runs every bar through a scanner.
     fn scan(&self, settings: &Settings, mut each: impl FnMut(usize, &Regime)) {
-        let mut scanner = Scanner::new(settings, self.table());
+        let mut scanner = Scanner::new(settings, self.table(), WindowSet::All);
         for (scan, (&time_ms, closes)) in self.times_ms.iter().zip(&self.raw).enumerate() {
             for (asset, close) in closes.iter().enumerate() {
                 let Some(close) = *close else { continue };

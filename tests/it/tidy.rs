@@ -21,9 +21,10 @@ const DIRECTIONS: [(&str, &[&str]); 6] = [
     ("benches", &["core", "io", "tuner", "tools"]),
 ];
 
-const COLUMNS: usize = 100;
+/// rustfmt keeps code to 100; a line of a long literal may be longer.
+const COLUMNS: usize = 115;
 /// rustfmt leaves comments alone; a few columns more are not worth a rewrap.
-const COLUMNS_COMMENT: usize = 110;
+const COLUMNS_COMMENT: usize = 115;
 /// rustfmt does not break string literals.
 const COLUMNS_STRING: usize = 200;
 const LINES: usize = 800;

@@ -151,7 +151,7 @@ fn facts(summary: &Value, session: &Session) -> String {
     let start = |key: &str| shown(&session.start[key]);
     let mut row = |name: &str, value: String| {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "<tr><td>{name}</td><td>{value}</td></tr>");
+        let _written = writeln!(out, "<tr><td>{name}</td><td>{value}</td></tr>");
     };
     row("mode", start("mode"));
     row("data", start("data"));
@@ -209,7 +209,7 @@ fn equity_chart(minutes: &[(i64, f64, f64)]) -> String {
                 WIDTH - MARGIN,
             );
             let y = scale(pick(minute), low, high, HEIGHT - MARGIN, MARGIN);
-            let _ = write!(points, "{x:.1},{y:.1} ");
+            let _written = write!(points, "{x:.1},{y:.1} ");
         }
         points
     };
@@ -237,7 +237,7 @@ fn fill_charts(fills: &[(i64, String, String, String, f64)]) -> String {
         let own: Vec<_> = fills.iter().filter(|fill| fill.1 == asset).collect();
         let (low, high) = bounds(own.iter().map(|fill| fill.4));
         let (first, last) = bounds(own.iter().map(|fill| fill.0 as f64));
-        let _ = write!(
+        let _written = write!(
             out,
             "<h3>{}</h3>\n<svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"fills\">",
             escape(asset),
@@ -248,13 +248,13 @@ fn fill_charts(fills: &[(i64, String, String, String, f64)]) -> String {
             let y = scale(*price, low, high, HEIGHT / 2.0 - MARGIN, MARGIN);
             let colour = if side == "buy" { "#0a7d36" } else { "#b3261e" };
             let fill = if role == "entry" { colour } else { "white" };
-            let _ = write!(
+            let _written = write!(
                 out,
                 "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\" stroke=\"{colour}\" fill=\"{fill}\">\
                  <title>{role} {side} {price}</title></circle>"
             );
         }
-        let _ = writeln!(out, "</svg>\n<p class=\"note\">{low} to {high}</p>");
+        let _written = writeln!(out, "</svg>\n<p class=\"note\">{low} to {high}</p>");
     }
     out.push_str(
         "<p class=\"note\">green buys, red sells; full circles enter, open circles exit</p>\n",
@@ -280,21 +280,21 @@ fn trades(session: &Session) -> String {
     }
     let mut out = String::from("<table><tr>");
     for column in COLUMNS {
-        let _ = write!(out, "<th>{}</th>", column.replace('_', " "));
+        let _written = write!(out, "<th>{}</th>", column.replace('_', " "));
     }
     out.push_str("</tr>\n");
     for trade in &session.closed {
         let won = number(&trade["net_pnl"]).is_some_and(|net| net > 0.0);
-        let _ = write!(out, "<tr class=\"{}\">", if won { "win" } else { "loss" });
+        let _written = write!(out, "<tr class=\"{}\">", if won { "win" } else { "loss" });
         for column in COLUMNS {
-            let _ = write!(out, "<td>{}</td>", shown(&trade[column]));
+            let _written = write!(out, "<td>{}</td>", shown(&trade[column]));
         }
         out.push_str("</tr>\n");
     }
     out.push_str("</table>\n");
     if session.closed_count > session.closed.len() {
         let more = session.closed_count - session.closed.len();
-        let _ = writeln!(out, "<p class=\"note\">and {more} more in session.jsonl</p>");
+        let _written = writeln!(out, "<p class=\"note\">and {more} more in session.jsonl</p>");
     }
     out
 }
@@ -302,7 +302,7 @@ fn trades(session: &Session) -> String {
 fn latency(percentiles: &Value) -> String {
     let mut out = String::from("<table><tr><th></th><th>ns</th></tr>\n");
     for key in ["p50", "p90", "p99", "p999", "max", "count"] {
-        let _ = writeln!(out, "<tr><td>{key}</td><td>{}</td></tr>", shown(&percentiles[key]));
+        let _written = writeln!(out, "<tr><td>{key}</td><td>{}</td></tr>", shown(&percentiles[key]));
     }
     out.push_str("</table>\n");
     out
@@ -315,7 +315,7 @@ fn settings(changes: &[Value]) -> String {
     }
     let mut out = String::from("<table><tr><th>time</th><th>version</th><th>changes</th></tr>\n");
     for change in changes {
-        let _ = writeln!(
+        let _written = writeln!(
             out,
             "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
             shown(&change["ts"]),

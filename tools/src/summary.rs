@@ -36,7 +36,7 @@ pub(crate) fn render(summary: &Summary, run_dir: &Path) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: String| {
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "  {name:<12} {value}");
+        let _written = writeln!(out, "  {name:<12} {value}");
     };
     let source = &summary.end.source;
     let market_events = source.total();

@@ -128,17 +128,27 @@ pub struct Signal {
     table: Arc<InstrumentTable>,
     anchor: usize,
     history: History,
-    windows: [Window; WINDOWS.len()],
+    /// `None` where a window is not asked for.
+    windows: [Option<Window>; WINDOWS.len()],
     eigen: Eigen,
     gate: VolatilityGate,
     ranking: Ranking,
     regime: Regime,
 }
 
+/// Which of [`WINDOWS`] a scan evaluates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowSet {
+    /// All, for people and studies.
+    All,
+    /// The shortest and the longest: what `vel_div` is made of, at half the cost.
+    Outer,
+}
+
 impl Signal {
     /// For the instruments of a table.
     #[must_use]
-    pub fn new(settings: &Settings, table: Arc<InstrumentTable>) -> Self {
+    pub fn new(settings: &Settings, table: Arc<InstrumentTable>, set: WindowSet) -> Self {
         let assets = table.len();
         let assets_min = count(settings.signal_assets_min, 1, usize::MAX);
         let span = count(settings.picker_window, 1, 750);
@@ -146,7 +156,10 @@ impl Signal {
         Self {
             anchor: table.find(settings.signal_anchor.as_str()).map_or(0, |id| id.index()),
             history: History::new(assets, longest, span),
-            windows: WINDOWS.map(|length| Window::new(length, assets, assets_min)),
+            windows: WINDOWS.map(|length| {
+                let outer = length == WINDOWS[0] || length == WINDOWS[WINDOWS.len() - 1];
+                (outer || set == WindowSet::All).then(|| Window::new(length, assets, assets_min))
+            }),
             eigen: Eigen::new(assets),
             gate: VolatilityGate::new(settings),
             ranking: Ranking::new(settings, &table),
@@ -167,7 +180,7 @@ impl Signal {
     /// When there is not exactly one entry per instrument.
     pub fn scan(&mut self, ts_ns: Nanos, label_ns: Nanos, prices: &[Option<f64>]) -> &Regime {
         assert_eq!(prices.len(), self.table.len(), "one price an instrument");
-        self.windows.iter_mut().for_each(|window| window.before(&self.history));
+        self.windows.iter_mut().flatten().for_each(|window| window.before(&self.history));
         self.history.push(prices);
         let regime = &mut self.regime;
         regime.number = regime.number.saturating_add(1);
@@ -176,7 +189,9 @@ impl Signal {
         // At most INSTRUMENTS_MAX, so the count always fits.
         regime.priced = u16::try_from(priced).unwrap_or(u16::MAX);
         for (window, reading) in self.windows.iter_mut().zip(&mut regime.windows) {
-            *reading = window.after(&self.history, &mut self.eigen);
+            if let Some(window) = window {
+                *reading = window.after(&self.history, &mut self.eigen);
+            }
         }
         let [shortest, .., longest] = &regime.windows;
         regime.vel_div = shortest.velocity.zip(longest.velocity).map(|(a, b)| a - b);

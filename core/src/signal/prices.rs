@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::instrument::InstrumentTable;
 use crate::msg::{MarketBody, MarketMsg};
 use crate::settings::Settings;
-use crate::signal::{Regime, Signal};
+use crate::signal::{Regime, Signal, WindowSet};
 use crate::units::{Nanos, Price, SCALE};
 
 /// Bars for which a close stays usable after its own.
@@ -78,14 +78,14 @@ pub struct Scanner {
 impl Scanner {
     /// For the instruments of a table. Allocates once.
     #[must_use]
-    pub fn new(settings: &Settings, table: Arc<InstrumentTable>) -> Self {
+    pub fn new(settings: &Settings, table: Arc<InstrumentTable>, set: WindowSet) -> Self {
         Self {
             scan_ns: settings.signal_scan_ns.max(1),
             stale_ns: settings.signal_stale_ns,
             pace: Pace::Unknown,
             cells: vec![Cell::default(); table.len()],
             prices: vec![None; table.len()],
-            signal: Signal::new(settings, table),
+            signal: Signal::new(settings, table, set),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::instrument::InstrumentTable;
 use crate::link::{Rx, Tx};
 use crate::msg::{MarketMsg, ScanMsg};
 use crate::settings::Settings;
-use crate::signal::{Regime, Scanner};
+use crate::signal::{Regime, Scanner, WindowSet};
 use crate::stage::{Stage, Work};
 use crate::units::Nanos;
 
@@ -38,7 +38,7 @@ impl SignalStage {
         tap: Rx<MarketMsg>,
         scans: Tx<ScanMsg>,
     ) -> Self {
-        let scanner = Scanner::new(settings, table);
+        let scanner = Scanner::new(settings, table, WindowSet::Outer);
         // Nothing was scanned, so nothing waits.
         let sent = scanner.regime().messages();
         Self { scanner, tap, scans, sent, held: 0, counted_held: false }

@@ -40,7 +40,7 @@ fn at(scan: usize) -> Nanos {
 
 /// Scans `scans` scans of prices and gives the readings of the shortest window.
 fn run(assets: usize, scans: usize, price: impl Fn(usize, usize) -> Option<f64>) -> Vec<Regime> {
-    let mut signal = Signal::new(&Settings::default(), table(assets));
+    let mut signal = Signal::new(&Settings::default(), table(assets), WindowSet::All);
     (0..scans)
         .map(|t| {
             let prices: Vec<Option<f64>> = (0..assets).map(|asset| price(t, asset)).collect();
@@ -121,7 +121,7 @@ fn an_asset_that_leaves_comes_back_after_a_full_window() {
 fn hot_keys_change_the_next_ranking() {
     let table = table(3);
     let mut settings = Settings::default();
-    let mut signal = Signal::new(&settings, Arc::clone(&table));
+    let mut signal = Signal::new(&settings, Arc::clone(&table), WindowSet::All);
     for t in 0..60 {
         signal.scan(at(t), at(t), &[0, 1, 2].map(|asset| Some(price(t, asset))));
     }
@@ -192,7 +192,7 @@ fn priced(scanner: &mut Scanner) -> (i64, u16) {
 #[test]
 fn the_grid_starts_at_the_first_sane_price_and_prices_go_stale() {
     let settings = Settings::default();
-    let mut scanner = Scanner::new(&settings, table(2));
+    let mut scanner = Scanner::new(&settings, table(2), WindowSet::All);
     assert_eq!(scanner.due(), None);
     scanner.absorb(&quote(0, 5, 101, 100));
     scanner.absorb(&quote(0, 6, 0, 100));
@@ -211,7 +211,7 @@ fn the_grid_starts_at_the_first_sane_price_and_prices_go_stale() {
 #[test]
 fn a_mid_beats_a_trade_until_it_is_stale() {
     let settings = Settings { signal_scan_ns: MINUTE, ..Settings::default() };
-    let mut scanner = Scanner::new(&settings, table(1));
+    let mut scanner = Scanner::new(&settings, table(1), WindowSet::All);
     let prices = |scanner: &mut Scanner| {
         scanner.scan();
         scanner.prices()[0]
@@ -228,7 +228,7 @@ fn a_mid_beats_a_trade_until_it_is_stale() {
 
 #[test]
 fn bars_make_one_scan_per_bar_time_and_last_five_more() {
-    let mut scanner = Scanner::new(&Settings::default(), table(3));
+    let mut scanner = Scanner::new(&Settings::default(), table(3), WindowSet::All);
     scanner.absorb(&bar(0, 0, 100));
     scanner.absorb(&bar(1, 0, 200));
     assert_eq!(scanner.due(), Some(Nanos::new(MINUTE)));

@@ -112,6 +112,8 @@ pub(super) struct TableReader {
     lines: Lines,
     symbols: Symbols,
     table: Table,
+    /// Rows outside of this span are passed over.
+    within: Option<(Nanos, Nanos)>,
     held: Option<Held>,
 }
 
@@ -125,19 +127,26 @@ struct Held {
 }
 
 impl TableReader {
-    pub(super) const fn new(lines: Lines, symbols: Symbols, table: Table) -> Self {
-        Self { lines, symbols, table, held: None }
+    pub(super) const fn new(
+        lines: Lines,
+        symbols: Symbols,
+        table: Table,
+        within: Option<(Nanos, Nanos)>,
+    ) -> Self {
+        Self { lines, symbols, table, within, held: None }
     }
 }
 
 impl Reader for TableReader {
     fn peek(&mut self) -> Result<Option<Nanos>, SourceFault> {
-        if self.held.is_none() && self.lines.peek()? {
+        while self.held.is_none() && self.lines.peek()? {
             let row = self.table.parse(self.lines.text());
             let row = row.map_err(|bad| fault_of(&self.lines, bad))?;
-            let instrument = self.symbols.find(row.symbol);
-            let TimedRow { at, exchange, body, .. } = row;
-            self.held = Some(Held { instrument, at, exchange, body });
+            let TimedRow { at, exchange, body, symbol } = row;
+            if self.within.is_none_or(|(first, last)| first <= at && at <= last) {
+                let instrument = self.symbols.find(symbol);
+                self.held = Some(Held { instrument, at, exchange, body });
+            }
             self.lines.advance();
         }
         Ok(self.held.map(|row| row.at))

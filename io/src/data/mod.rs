@@ -110,9 +110,21 @@ pub fn open(paths: &[PathBuf], options: &DataOptions<'_>) -> Result<DataSet, Sou
     {
         notices.push(format!("{}: configured, but not in the data", unknown.symbol));
     }
+    let span = span(&files);
+    for file in files.iter().filter(|file| file.file.format == Format::Funding) {
+        let outside = |at: Option<Nanos>| {
+            span.zip(at).is_some_and(|((first, last), at)| at < first || at > last)
+        };
+        if outside(file.scan.first) || outside(file.scan.last) {
+            notices.push(format!(
+                "{}: funding outside the time of the prices is not read",
+                file.file.path.display()
+            ));
+        }
+    }
     Ok(DataSet {
         kinds: kinds(&files),
-        span: span(&files),
+        span,
         sources: files.iter().map(Scanned::describe).collect(),
         instruments,
         notices,
@@ -156,9 +168,11 @@ impl DataSet {
                     found(id).map(|depth| depth.derive_quotes)
                 })),
                 Format::Bars { columns } => {
-                    Box::new(TableReader::new(lines, symbols, Table::Bars { columns }))
+                    Box::new(TableReader::new(lines, symbols, Table::Bars { columns }, None))
                 }
-                Format::Funding => Box::new(TableReader::new(lines, symbols, Table::Funding)),
+                Format::Funding => {
+                    Box::new(TableReader::new(lines, symbols, Table::Funding, self.span))
+                }
             });
         }
         Ok(DataSource::new(readers, self.backstep_ns_max))
@@ -250,8 +264,10 @@ fn kinds(files: &[Scanned]) -> Vec<MarketKind> {
     MarketKind::ALL.iter().copied().filter(|kind| has(*kind)).collect()
 }
 
+/// From the first to the last event that has a price: funding goes on for months without one.
 fn span(files: &[Scanned]) -> Option<(Nanos, Nanos)> {
-    let first = files.iter().filter_map(|file| file.scan.first).min()?;
-    let last = files.iter().filter_map(|file| file.scan.last).max()?;
+    let priced = || files.iter().filter(|file| file.file.format != Format::Funding);
+    let first = priced().filter_map(|file| file.scan.first).min()?;
+    let last = priced().filter_map(|file| file.scan.last).max()?;
     Some((first, last))
 }

@@ -173,20 +173,7 @@ fn drive(
         dropped: journal.dropped() + kernel.records_lost(),
         transfers: engine.kernel().ledger().transfers(),
     };
-    let wall = Wall {
-        started_ns: u64::try_from(started.as_nanos()).unwrap_or(u64::MAX),
-        elapsed_ns: ran.as_ref().map_or(0, |report| report.wall_ns),
-        latency: ran.as_ref().map_or_else(
-            |_| Vec::new(),
-            |report| {
-                vec![Latency {
-                    name: TICK_TO_ORDER.to_owned(),
-                    histogram: report.tick_to_order_ns.clone(),
-                }]
-            },
-        ),
-    };
-    let summary = journal.finish(end, wall)?;
+    let summary = journal.finish(end, wall(started, ran.as_ref().ok()))?;
     let report = ran?;
     if let Some(fault) = ingest.fault() {
         return Err(RunFault::Source(fault.clone()));
@@ -196,6 +183,21 @@ fn drive(
         Ok(PaperOutcome { summary, report })
     } else {
         Err(RunFault::Identity(broken))
+    }
+}
+
+/// What the clock on the wall says of a run; a run that failed has no figures.
+fn wall(started: Duration, report: Option<&RunReport>) -> Wall {
+    Wall {
+        started_ns: u64::try_from(started.as_nanos()).unwrap_or(u64::MAX),
+        elapsed_ns: report.map_or(0, |report| report.wall_ns),
+        latency: report
+            .map(|report| Latency {
+                name: TICK_TO_ORDER.to_owned(),
+                histogram: report.tick_to_order_ns.clone(),
+            })
+            .into_iter()
+            .collect(),
     }
 }
 

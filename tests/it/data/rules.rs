@@ -193,7 +193,8 @@ fn a_folder_gives_its_finest_data_and_says_what_it_leaves() {
     let raw = r#"1700000001000 {"u":7,"s":"ABUSDT","b":"1.5","B":"2","a":"1.6","A":"4"}"#;
     let ticks = "T,ABUSDT,,1,1,1,B,1\n";
     let bars = "ts_ms,symbol,open,high,low,close,volume\n1,ABUSDT,2,3,1,2,0\n";
-    let funding = "ts_ms,symbol,funding_rate,mark_open\n5,ABUSDT,0.0001,\n";
+    // At the end of the bar, so outside the time of the trade and of the frame.
+    let funding = "ts_ms,symbol,funding_rate,mark_open\n60001,ABUSDT,0.0001,\n";
     let files = [
         ("raw", raw),
         ("ticks", ticks),
@@ -211,8 +212,8 @@ fn a_folder_gives_its_finest_data_and_says_what_it_leaves() {
         let c = read.counts;
         (c.quote, c.trade, c.bar, c.mark, read.notices.len())
     };
-    assert_eq!(counts(&[]), (1, 0, 0, 1, 3));
-    assert_eq!(counts(&["raw"]), (0, 1, 0, 1, 2));
+    assert_eq!(counts(&[]), (1, 0, 0, 0, 4));
+    assert_eq!(counts(&["raw"]), (0, 1, 0, 0, 3));
     assert_eq!(counts(&["raw", "ticks", "more/x"]), (0, 0, 1, 1, 0));
     let folder = Folder::of(&files);
     let bars = read_all(&[folder.path("bars")], &OPTIONS).expect("a named file is read as it is");

@@ -9,7 +9,7 @@ use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::scan::RankVerdict;
 use pinion_core::msg::{PositionSide, Rank};
 use pinion_core::settings::{Settings, Sides};
-use pinion_core::signal::{Regime, Scanner, WINDOWS, WindowReading};
+use pinion_core::signal::{Regime, Scanner, WINDOWS, WindowReading, WindowSet};
 use pinion_core::units::{Nanos, parse_raw};
 use pinion_io::source::{Source, SourceFault};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
@@ -84,7 +84,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let paths: Vec<PathBuf> = args.bars.iter().chain(&args.data).cloned().collect();
     let settings = settings(args);
     let (table, mut source) = open_data(&paths, &settings)?;
-    let mut scanner = Scanner::new(&settings, Arc::new(table));
+    let mut scanner = Scanner::new(&settings, Arc::new(table), WindowSet::All);
     let mut out = BufWriter::new(io::stdout().lock());
     match print_all(&mut source, &mut scanner, args.side, &mut out) {
         Ok(()) => Ok(()),
@@ -289,7 +289,7 @@ mod tests {
             tradable: true,
         };
         let table = Arc::new(InstrumentTable::new(vec![row]).unwrap());
-        let mut scanner = Scanner::new(settings, table);
+        let mut scanner = Scanner::new(settings, table, WindowSet::All);
         let mut out = Vec::new();
         print_all(&mut Trades(trades), &mut scanner, Side::Short, &mut out).unwrap();
         String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
