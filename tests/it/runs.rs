@@ -1,7 +1,7 @@
 //! Runs of the real command, each in a folder of its own, and what they left.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Output;
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The line files of a run.
-pub const LINE_FILES: [&str; 3] = ["session.jsonl", "candidates.jsonl", "trade_decisions.jsonl"];
+pub(crate) const LINE_FILES: [&str; 3] =
+    ["session.jsonl", "candidates.jsonl", "trade_decisions.jsonl"];
 
 /// Runs the command to its end.
-pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
+pub(crate) fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
     let mut command = pinion();
     command.args(args);
     assert_cmd::Command::from_std(command).timeout(PATIENCE).output().expect("it starts")
@@ -24,21 +25,22 @@ pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
 
 /// A `pinion paper` that has ended.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// What it printed, and its exit code.
-    pub output: Output,
+    pub(crate) output: Output,
     /// Its run directory; absent when it never came to it.
-    pub dir: PathBuf,
-    folder: TempDir,
+    pub(crate) dir: PathBuf,
+    /// Removed with it.
+    _folder: TempDir,
 }
 
 /// Runs `pinion paper --out <folder>/run` with `args`.
-pub fn paper(args: &[&str]) -> Run {
+pub(crate) fn paper(args: &[&str]) -> Run {
     paper_in(tempfile::tempdir().expect("a folder"), args)
 }
 
 /// The same inside `folder`, which may already hold the data of the run.
-pub fn paper_in(folder: TempDir, args: &[&str]) -> Run {
+pub(crate) fn paper_in(folder: TempDir, args: &[&str]) -> Run {
     let dir = folder.path().join("run");
     let out = ["paper", "--out", dir.to_str().expect("UTF-8")];
     let output = command(out.iter().chain(args));
@@ -47,35 +49,30 @@ pub fn paper_in(folder: TempDir, args: &[&str]) -> Run {
 
 impl Run {
     /// A run that was started some other way, in `<folder>/run`.
-    pub fn ended(folder: TempDir, output: Output) -> Self {
-        Self { output, dir: folder.path().join("run"), folder }
+    pub(crate) fn ended(folder: TempDir, output: Output) -> Self {
+        Self { output, dir: folder.path().join("run"), _folder: folder }
     }
 
     /// The run, which must have ended well.
     #[track_caller]
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(self.output.status.code(), Some(0), "{}", self.stderr());
         self
     }
 
-    /// The folder around the run directory.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Text for people.
-    pub fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         String::from_utf8(self.output.stderr.clone()).expect("UTF-8")
     }
 
     /// A file as text.
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         std::fs::read_to_string(self.dir.join(name))
             .unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
     /// A file of JSON lines, each of them whole.
-    pub fn rows(&self, name: &str) -> Vec<Value> {
+    pub(crate) fn rows(&self, name: &str) -> Vec<Value> {
         let text = self.text(name);
         assert!(text.is_empty() || text.ends_with('\n'), "{name} ends in half a line");
         let row = |(at, line): (usize, &str)| {
@@ -85,12 +82,12 @@ impl Run {
     }
 
     /// `summary.json`.
-    pub fn summary(&self) -> Value {
+    pub(crate) fn summary(&self) -> Value {
         serde_json::from_str(&self.text("summary.json")).expect("JSON")
     }
 
     /// `pinion replay` of it: exit code and stderr.
-    pub fn replay(&self) -> (i32, String) {
+    pub(crate) fn replay(&self) -> (i32, String) {
         let output = command([OsStr::new("replay"), self.dir.as_os_str()]);
         let code = output.status.code().expect("an exit code");
         (code, String::from_utf8(output.stderr).expect("UTF-8"))
@@ -98,7 +95,7 @@ impl Run {
 
     /// The replay of it, which must be equal.
     #[track_caller]
-    pub fn replays(&self) {
+    pub(crate) fn replays(&self) {
         let (code, text) = self.replay();
         assert_eq!(code, 0, "{text}");
         assert!(text.starts_with("equal: "), "{text}");
@@ -107,24 +104,24 @@ impl Run {
 
 /// A member that is a text.
 #[track_caller]
-pub fn text<'a>(row: &'a Value, key: &str) -> &'a str {
+pub(crate) fn text<'a>(row: &'a Value, key: &str) -> &'a str {
     row[key].as_str().unwrap_or_else(|| panic!("{key} is no text in {row}"))
 }
 
 /// A member that is a whole number.
 #[track_caller]
-pub fn count(row: &Value, key: &str) -> u64 {
+pub(crate) fn count(row: &Value, key: &str) -> u64 {
     row[key].as_u64().unwrap_or_else(|| panic!("{key} is no count in {row}"))
 }
 
 /// A member that is an exact decimal text, in hundred-millionths.
 #[track_caller]
-pub fn units(row: &Value, key: &str) -> i128 {
+pub(crate) fn units(row: &Value, key: &str) -> i128 {
     decimal(text(row, key)).unwrap_or_else(|| panic!("{key} is no decimal in {row}"))
 }
 
 /// An exact decimal of at most eight places in hundred-millionths; `None` for any other spelling.
-pub fn decimal(text: &str) -> Option<i128> {
+pub(crate) fn decimal(text: &str) -> Option<i128> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());

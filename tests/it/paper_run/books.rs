@@ -341,5 +341,9 @@ fn slots_sides_and_legs_keep_their_books() {
     let closed = || rows.iter().filter(|row| text(row, "kind") == "trade_closed");
     assert!(closed().any(|row| text(row, "side") == "long"));
     assert!(closed().any(|row| text(row, "side") == "short"));
+    let open = rows.iter().filter_map(|row| row["open_positions"].as_u64()).max();
+    assert!(open > Some(1), "several positions at once");
+    let funnel = run.rows("trade_decisions.jsonl");
+    assert!(funnel.iter().any(|row| text(row, "decision_stage") == "trade_partial"));
     run.replays();
 }
