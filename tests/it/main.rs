@@ -6,6 +6,7 @@ mod book;
 mod contracts;
 mod data;
 mod decode;
+mod documents;
 mod journal;
 mod layouts;
 mod paper_run;

@@ -121,7 +121,8 @@ fn drive(
     let when_full = if recorded_pace { WhenFull::Wait } else { WhenFull::Conflate };
     let on_full = if recorded_pace { JournalFull::Wait } else { JournalFull::BlockNewRisk };
     let market = MarketTx::new(market_tx, table.len());
-    let mut ingest = IngestStage::new(source, market, tap_tx, Some(feed_tx), when_full);
+    let tap = MarketTx::new(tap_tx, table.len());
+    let mut ingest = IngestStage::new(source, market, tap, Some(feed_tx), when_full);
     let mut signal = SignalStage::new(settings, Arc::clone(&table), tap_rx, scan_tx);
     let engine = Engine::new(Arc::clone(settings), Arc::clone(&table), header.epoch);
     let links = KernelLinks {
