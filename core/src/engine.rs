@@ -94,7 +94,6 @@ impl Engine {
                 Control::Resume => policy.set_flatten(false),
                 Control::Kill
                 | Control::Stop
-                | Control::EndOfData
                 | Control::JournalBehind
                 | Control::JournalCaughtUp
                 | Control::JournalFailed => {}
