@@ -37,6 +37,9 @@ use crate::paper::{PaperEgress, PaperVenue};
 use crate::runner::{self, Ending, Pace, Placement, Progress, RunReport, StageSet};
 use crate::source::Source;
 
+/// Real seconds by which a paced run may lag behind before the person is told.
+const LATE_S_MAX: f64 = 0.1;
+
 /// How often the watcher looks at the journal.
 const WATCH_EVERY: Duration = Duration::from_millis(5);
 
@@ -68,6 +71,8 @@ pub struct PaperOutcome {
     pub summary: Summary,
     /// What the threads did.
     pub report: RunReport,
+    /// Time of the last market event.
+    pub last_event: Nanos,
 }
 
 /// Runs `plan` to its end, or until `watch.stop` is set. `notice` gets a line for people now and then.
@@ -90,7 +95,25 @@ pub fn paper(
     let dir = RunDir::create(&plan.out)?;
     let header = header(plan, &table, &source.texts, start, &placement);
     watch.span(start, source.end);
-    drive(plan, watch, &dir, header, table, source, start, &placement)
+    let outcome = drive(plan, watch, &dir, header, table, source, start, &placement)?;
+    if let Some(text) = pace_lost(plan.pace, &outcome) {
+        notice(&text);
+    }
+    Ok(outcome)
+}
+
+/// A paced run whose machine was too slow has decided on old prices: the person must know.
+fn pace_lost(pace: Pace, outcome: &PaperOutcome) -> Option<String> {
+    let Pace::Times(speed) = pace else { return None };
+    let late_ns = outcome.report.last.since(outcome.last_event) - runner::GRACE_NS;
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let late_s = late_ns as f64 / 1e9;
+    (late_s / speed > LATE_S_MAX).then(|| {
+        format!(
+            "speed {speed} is too fast for this machine: at the end the market was {late_s:.1} s of \
+             stream time late, so decisions saw old prices; choose a lower speed, or max"
+        )
+    })
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one run, each made by its own step")]
@@ -181,7 +204,7 @@ fn drive(
     }
     let broken = summary.identities();
     if broken.is_empty() {
-        Ok(PaperOutcome { summary, report })
+        Ok(PaperOutcome { summary, report, last_event: ingest.last_ts().unwrap_or(start) })
     } else {
         Err(RunFault::Identity(broken))
     }
