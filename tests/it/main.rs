@@ -11,6 +11,7 @@ mod journal;
 mod layouts;
 mod paper_run;
 mod paper_venue;
+mod runs;
 mod settings;
 mod signal;
 mod synth;

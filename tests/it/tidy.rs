@@ -461,8 +461,8 @@ fn rules_for_rust_catch_their_samples() {
     sample(
         sizes,
         "a.rs",
-        &[&letters(101), &comment(111), &text(201), &"\n".repeat(801)],
-        &[&letters(100), &comment(110), &text(200), &"ä".repeat(100), "// | a |", ""],
+        &[&letters(116), &comment(116), &text(201), &"\n".repeat(801)],
+        &[&letters(115), &comment(115), &text(200), &"ä".repeat(115), "// | a |", ""],
     );
     let row = format!("/// | {} |", letters(300));
     sample(sizes, "a.rs", &[], &[&row, &"\n".repeat(800)]);

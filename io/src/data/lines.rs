@@ -110,17 +110,18 @@ impl Lines {
         let mut searched = 0;
         loop {
             let waiting = &self.buffer[self.next + searched..self.end];
-            if let Some(at) = memchr::memchr(b'\n', waiting) {
-                self.cut(self.next + searched + at, 1);
-                return Ok(true);
-            }
+            let line_end = memchr::memchr(b'\n', waiting).map(|at| searched + at);
             searched = self.end - self.next;
-            if searched > LINE_BYTES_MAX {
+            if line_end.unwrap_or(searched) > LINE_BYTES_MAX {
                 self.line += 1;
                 return Err(self.fault(
-                    format!("a line longer than {searched} bytes"),
-                    format!("lines of at most {LINE_BYTES_MAX} bytes (8 MiB)"),
+                    format!("a line longer than {LINE_BYTES_MAX} bytes (8 MiB)"),
+                    "shorter lines: is this file of another kind, or damaged?",
                 ));
+            }
+            if let Some(length) = line_end {
+                self.cut(self.next + length, 1);
+                return Ok(true);
             }
             if self.input_ended {
                 let rest = searched > 0;

@@ -36,7 +36,11 @@ impl RunDir {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             fs::create_dir_all(parent).map_err(|error| {
                 let hint = "a folder that can be written: give another one with --out";
-                JournalFault::new(parent, error.to_string(), hint)
+                let file = parent.ancestors().find(|above| above.is_file());
+                match file {
+                    Some(file) => JournalFault::new(file, "it is a file", hint),
+                    None => JournalFault::new(parent, error.to_string(), hint),
+                }
             })?;
         }
         match fs::create_dir(path) {

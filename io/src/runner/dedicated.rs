@@ -35,6 +35,9 @@ struct Hub<'a> {
     time: StreamTime,
     /// 0 while the input lasts; moved by the leader while it drains; [`END`] by whoever leaves.
     epoch: Padded<AtomicU64>,
+    /// Time stops here; set once by the leader when the input has ended. At a speed at which every turn
+    /// finds a scan or a tick due, the stages would otherwise never come to rest.
+    until: Padded<AtomicI64>,
     rows: [Padded<Row>; DRIVEN],
     stop: &'a AtomicBool,
     progress: &'a Progress,
@@ -74,7 +77,13 @@ impl StreamTime {
 
 impl<'a> Hub<'a> {
     fn new(time: StreamTime, stop: &'a AtomicBool, progress: &'a Progress) -> Self {
-        Self { time, epoch: Padded::default(), rows: Default::default(), stop, progress }
+        let until = Padded(AtomicI64::new(i64::MAX));
+        Self { time, epoch: Padded::default(), until, rows: Default::default(), stop, progress }
+    }
+
+    /// Stream time at a reading of the stopwatch.
+    fn now(&self, reading_ns: u64) -> Nanos {
+        self.time.at(reading_ns).min(Nanos::new(self.until.0.load(Ordering::Relaxed)))
     }
 
     fn end(&self) {
@@ -145,7 +154,7 @@ impl Worker<'_, '_> {
             self.chores.postpone(turn_ns);
             turn_ns = self.crew.begin();
         }
-        self.now = self.now.max(self.hub.time.at(turn_ns));
+        self.now = self.now.max(self.hub.now(turn_ns));
         let round = self.crew.round(self.now, ALL, None);
         if round.work > 0 {
             self.idler.reset();
@@ -187,6 +196,7 @@ impl Worker<'_, '_> {
             return Ok(ending);
         }
         let until = self.now.plus(GRACE_NS);
+        self.hub.until.0.store(until.get(), Ordering::Relaxed);
         while self.wait_until_quiet()? {
             let Some(moment) = self.hub.ahead(self.now).filter(|moment| *moment <= until) else {
                 return Ok(Ending::Drained);

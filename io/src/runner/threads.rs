@@ -148,7 +148,7 @@ fn shared_paced(
     let clock = TurnClock::scaled(start, first_ns, speed);
     let mut chores = Chores::new(placement.housekeeping_ns, placement.seed, first_ns);
     let mut now = start;
-    let mut drain_until = None;
+    let mut drain_until: Option<Nanos> = None;
     let ending = loop {
         let mut turn_ns = crew.begin();
         if chores.are_due(turn_ns) {
@@ -162,17 +162,19 @@ fn shared_paced(
             chores.postpone(turn_ns);
             turn_ns = crew.begin();
         }
-        now = now.max(clock.at(turn_ns));
+        // Time stops at the end of the grace: at a speed at which every turn finds a scan or a tick due,
+        // the stages would never come to rest.
+        now = now.max(clock.at(turn_ns).min(drain_until.unwrap_or(Nanos::MAX)));
         let round = crew.round(now, ALL, None);
+        if drain_until.is_none() && crew.first_is_finished() {
+            drain_until = Some(now.plus(GRACE_NS));
+        }
         if round.work > 0 {
             idler.reset();
             continue;
         }
         if round.blocked.is_none() {
-            let Deadlines { ahead, first, .. } = crew.deadlines(now);
-            if drain_until.is_none() && first.is_none() && crew.first_is_finished() {
-                drain_until = Some(now.plus(GRACE_NS));
-            }
+            let Deadlines { ahead, .. } = crew.deadlines(now);
             if let Some(until) = drain_until
                 && ahead.is_none_or(|moment| moment > until)
             {

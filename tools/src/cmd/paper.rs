@@ -30,8 +30,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Seed of everything random; short for --set engine.seed=N.
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[arg(long, value_name = "N", value_parser = parse_seed, allow_negative_numbers = true)]
+    seed: Option<i64>,
     /// `max`, or a multiple of real time.
     #[arg(long, value_name = "max|N", default_value = "max")]
     speed: Pace,
@@ -61,6 +61,12 @@ fn parse_profile(text: &str) -> Result<String, String> {
         Err("expected 1 to 64 letters, digits, dots, dashes or underscores, not starting with a dot"
             .to_owned())
     }
+}
+
+/// The setting's own range, told in the way of the other options.
+fn parse_seed(text: &str) -> Result<i64, String> {
+    let seed = text.parse().ok().filter(|seed: &i64| *seed >= 0);
+    seed.ok_or_else(|| format!("expected a whole number from 0 to {}", i64::MAX))
 }
 
 /// Runs the verb.

@@ -34,6 +34,14 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let result = run::replay(&args.run_dir).map_err(|fault| Failure::error(fault.to_string()))?;
     let whole = result.tail == Tail::Complete;
+    let cut_off = match result.tail {
+        Tail::Complete => String::new(),
+        Tail::Open => "; the journal has no end: the run was cut off".to_owned(),
+        Tail::Torn { offset, bytes } => format!(
+            "; the journal breaks off at byte {offset}, the {bytes} bytes after it are of no use: the run \
+             was cut off"
+        ),
+    };
     if args.json {
         let value = json!({
             "equal": result.difference.is_none(),
@@ -52,13 +60,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             .map_err(|error| Failure::error(format!("stdout: {error}")))?;
     }
     if let Some(difference) = result.difference {
-        return Err(Failure::error(difference.to_string()));
+        return Err(Failure::error(format!("{difference}{cut_off}")));
     }
-    let rest = if whole { "" } else { "; the journal has no end: the run was cut off" };
     // Text for the person; when stderr is gone there is nobody to tell.
     drop(writeln!(
         std::io::stderr(),
-        "equal: {} inputs, {} lines{rest}",
+        "equal: {} inputs, {} lines{cut_off}",
         grouped(result.inputs),
         grouped(result.lines)
     ));

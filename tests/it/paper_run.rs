@@ -1,1 +1,0 @@
-//! Tests of: paper_run.
