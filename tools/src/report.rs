@@ -302,7 +302,8 @@ fn trades(session: &Session) -> String {
 fn latency(percentiles: &Value) -> String {
     let mut out = String::from("<table><tr><th></th><th>ns</th></tr>\n");
     for key in ["p50", "p90", "p99", "p999", "max", "count"] {
-        let _written = writeln!(out, "<tr><td>{key}</td><td>{}</td></tr>", shown(&percentiles[key]));
+        let _written =
+            writeln!(out, "<tr><td>{key}</td><td>{}</td></tr>", shown(&percentiles[key]));
     }
     out.push_str("</table>\n");
     out
