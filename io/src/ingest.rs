@@ -37,6 +37,8 @@ pub struct IngestStage<S> {
     sent: usize,
     seq: u32,
     last_ts: Option<Nanos>,
+    /// Time of the last poll; `None` before the first.
+    polled: Option<Nanos>,
     /// Time of the source's next event; `None` at its end.
     next: Option<Nanos>,
     fault: Option<SourceFault>,
@@ -66,6 +68,7 @@ impl<S: Source> IngestStage<S> {
             sent: 0,
             seq: 0,
             last_ts: None,
+            polled: None,
             next,
             fault,
         }
@@ -191,6 +194,7 @@ impl<S: Source> Stage for IngestStage<S> {
     }
 
     fn poll(&mut self, now: Nanos) -> Work {
+        self.polled = Some(now);
         let flushed = Work::done(count(self.market.flush() + self.tap.flush()));
         let idle = self.sent == self.batch.len();
         let taken = Work::done(u32::from(idle && self.take(now)));
@@ -203,6 +207,11 @@ impl<S: Source> Stage for IngestStage<S> {
             return self.last_ts;
         }
         self.next
+    }
+
+    fn drained(&self) -> bool {
+        let ahead = self.polled.is_some_and(|now| self.next.is_none_or(|next| next > now));
+        ahead && self.sent == self.batch.len() && !self.is_merging()
     }
 
     fn finished(&self) -> bool {

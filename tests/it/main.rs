@@ -17,3 +17,7 @@ mod signal;
 mod synth;
 mod tidy;
 mod units;
+
+/// Counts what the tests of `allocations` look at.
+#[global_allocator]
+static ALLOCATOR: pinion_tests::alloc::CountingAllocator = pinion_tests::alloc::CountingAllocator;
