@@ -94,7 +94,6 @@ impl Engine {
                 Control::Resume => policy.set_flatten(false),
                 Control::Kill
                 | Control::Stop
-                | Control::EndOfData
                 | Control::JournalBehind
                 | Control::JournalCaughtUp
                 | Control::JournalFailed => {}
@@ -278,6 +277,8 @@ pub struct KernelStage {
     record_room: usize,
     input_room: usize,
     behind: bool,
+    /// The last poll took nothing for want of room.
+    refused: bool,
     refused_polls: u64,
 }
 
@@ -295,6 +296,7 @@ impl KernelStage {
             record_room: 0,
             input_room: 0,
             behind: false,
+            refused: false,
             refused_polls: 0,
         }
     }
@@ -370,7 +372,14 @@ impl KernelStage {
         work
     }
 
-    fn drain(&mut self, now: Nanos, next: fn(&mut KernelLinks) -> Option<Input>) -> Work {
+    /// Turns what one link holds. Made for each link anew, so that a message is not copied through
+    /// returned options.
+    #[inline]
+    fn drain(
+        &mut self,
+        now: Nanos,
+        mut next: impl FnMut(&mut KernelLinks) -> Option<Input>,
+    ) -> Work {
         let mut work = Work::NONE;
         for _ in 0..BUDGET {
             // Commands are few and the link is deep: a turn that might not fit waits for the next poll.
@@ -404,7 +413,8 @@ impl Stage for KernelStage {
     }
 
     fn poll(&mut self, now: Nanos) -> Work {
-        if !self.has_room() {
+        self.refused = !self.has_room();
+        if self.refused {
             let backpressured = self.inputs_wait() || self.tick_is_due(now);
             self.refused_polls += u64::from(backpressured);
             return Work { backpressured, ..Work::NONE };
@@ -433,7 +443,7 @@ impl Stage for KernelStage {
     }
 
     fn drained(&self) -> bool {
-        !self.inputs_wait()
+        !self.refused && !self.inputs_wait()
     }
 }
 

@@ -43,6 +43,7 @@ impl<T> Tx<T> {
     ///
     /// # Errors
     /// [`Full`] with the message; counted.
+    #[inline]
     pub fn push(&mut self, message: T) -> Result<(), Full<T>> {
         match self.ring.push(message) {
             Ok(()) => {
@@ -77,6 +78,7 @@ impl<T> Tx<T> {
 
 impl<T> Rx<T> {
     /// Takes the oldest message.
+    #[inline]
     pub fn pop(&mut self) -> Option<T> {
         let message = self.ring.pop().ok()?;
         self.popped += 1;

@@ -10,12 +10,13 @@ use crate::source::{Source, SourceCounts, SourceFault};
 /// Messages that one poll puts on a link at most. A book snapshot is longer and takes several polls.
 pub const BUDGET: usize = 256;
 
-/// What to do when the kernel's link is full.
+/// What to do when the kernel's or the signal's link is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
     /// Wait: a recording loses and merges nothing.
     Wait,
-    /// Merge to the latest value and count it, as a live market must. The other links still wait.
+    /// Merge to the latest value and count it, as a live market must; on the signal's link likewise. The
+    /// paper venue's link still waits.
     Conflate,
 }
 
@@ -28,7 +29,7 @@ pub enum WhenFull {
 pub struct IngestStage<S> {
     source: S,
     market: MarketTx,
-    tap: Tx<MarketMsg>,
+    tap: MarketTx,
     feed: Option<Tx<MarketMsg>>,
     when_full: WhenFull,
     /// The event on its way; `sent` messages of it have left.
@@ -36,6 +37,8 @@ pub struct IngestStage<S> {
     sent: usize,
     seq: u32,
     last_ts: Option<Nanos>,
+    /// Time of the last poll; `None` before the first.
+    polled: Option<Nanos>,
     /// Time of the source's next event; `None` at its end.
     next: Option<Nanos>,
     fault: Option<SourceFault>,
@@ -47,7 +50,7 @@ impl<S: Source> IngestStage<S> {
     pub fn new(
         mut source: S,
         market: MarketTx,
-        tap: Tx<MarketMsg>,
+        tap: MarketTx,
         feed: Option<Tx<MarketMsg>>,
         when_full: WhenFull,
     ) -> Self {
@@ -65,6 +68,7 @@ impl<S: Source> IngestStage<S> {
             sent: 0,
             seq: 0,
             last_ts: None,
+            polled: None,
             next,
             fault,
         }
@@ -143,13 +147,18 @@ impl<S: Source> IngestStage<S> {
         (count(moved), false)
     }
 
+    /// Messages wait in merging cells.
+    const fn is_merging(&self) -> bool {
+        self.market.is_waiting() || self.tap.is_waiting()
+    }
+
     fn has_room(&self, kind: MarketKind) -> bool {
         let feed = self.feed.as_ref().is_none_or(|feed| feed.free() > 0);
         if is_book_detail(kind) {
             return feed;
         }
-        let market = self.when_full == WhenFull::Conflate || self.market.free() > 0;
-        feed && market && self.tap.free() > 0
+        let merges = self.when_full == WhenFull::Conflate;
+        feed && (merges || (self.market.free() > 0 && self.tap.free() > 0))
     }
 
     fn push(&mut self, message: MarketMsg) {
@@ -158,8 +167,7 @@ impl<S: Source> IngestStage<S> {
         debug_assert!(fed, "room in the feed was checked");
         if !is_book_detail(message.kind()) {
             self.market.push(message);
-            let tapped = self.tap.push(message).is_ok();
-            debug_assert!(tapped, "room in the tap was checked");
+            self.tap.push(message);
         }
     }
 }
@@ -186,7 +194,8 @@ impl<S: Source> Stage for IngestStage<S> {
     }
 
     fn poll(&mut self, now: Nanos) -> Work {
-        let flushed = Work::done(count(self.market.flush()));
+        self.polled = Some(now);
+        let flushed = Work::done(count(self.market.flush() + self.tap.flush()));
         let idle = self.sent == self.batch.len();
         let taken = Work::done(u32::from(idle && self.take(now)));
         let (sent, backpressured) = self.send();
@@ -194,14 +203,19 @@ impl<S: Source> Stage for IngestStage<S> {
     }
 
     fn next_deadline(&self) -> Option<Nanos> {
-        if self.sent < self.batch.len() || self.market.is_waiting() {
+        if self.sent < self.batch.len() || self.is_merging() {
             return self.last_ts;
         }
         self.next
     }
 
+    fn drained(&self) -> bool {
+        let ahead = self.polled.is_some_and(|now| self.next.is_none_or(|next| next > now));
+        ahead && self.sent == self.batch.len() && !self.is_merging()
+    }
+
     fn finished(&self) -> bool {
-        self.next.is_none() && self.sent == self.batch.len() && !self.market.is_waiting()
+        self.next.is_none() && self.sent == self.batch.len() && !self.is_merging()
     }
 }
 

@@ -3,12 +3,23 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by it as tests do")]
 
+use std::sync::Arc;
+
+use crossbeam_queue::ArrayQueue;
+use pinion_core::engine::{Engine, Gauges, JournalFull, KernelLinks, KernelStage};
 use pinion_core::id::{ClientId, InstrumentId, TextId};
-use pinion_core::link::link;
-use pinion_core::msg::{Command, CommandMsg, MarketBody, MarketMsg};
+use pinion_core::journal::input_ring;
+use pinion_core::link::{MarketTx, link};
+use pinion_core::msg::{Command, CommandMsg, MarketBody, MarketMsg, Side};
+use pinion_core::settings::Settings;
+use pinion_core::signal::SignalStage;
 use pinion_core::stage::{Stage, Work};
-use pinion_core::topology::STAGES;
-use pinion_core::units::{Nanos, Price};
+use pinion_core::topology::{STAGES, spec};
+use pinion_core::units::{Nanos, Price, Qty};
+use pinion_io::ingest::{self, IngestStage, WhenFull};
+use pinion_io::paper::{PaperEgress, PaperVenue};
+use pinion_io::source::{Source, SourceCounts, SourceFault};
+use pinion_tests::desk;
 use pinion_tests::toy::{BUDGET, START, ToyEgress, ToyIngest, ToyKernel, ToyShape, ToySignal};
 
 /// A stage on the bench, with the other ends of its links.
@@ -21,8 +32,22 @@ struct Rig {
 }
 
 /// Every stage stands here: makes it with so many inputs waiting.
-const STAGES_UNDER_CONTRACT: &[fn(inputs: usize) -> Rig] =
-    &[toy_ingest, toy_signal, toy_kernel, toy_egress];
+const STAGES_UNDER_CONTRACT: &[fn(inputs: usize) -> Rig] = &[
+    toy_ingest,
+    toy_signal,
+    toy_kernel,
+    toy_egress,
+    ingest_of_quotes,
+    ingest_of_books,
+    signal,
+    kernel,
+    kernel_short_of_room,
+    egress,
+];
+
+/// Those that must also know when they are drained: the inline runner then spares a poll at every moment.
+const STAGES_THAT_KNOW: &[fn(inputs: usize) -> Rig] =
+    &[ingest_of_quotes, ingest_of_books, signal, kernel, kernel_short_of_room, egress];
 
 /// Inputs that wait when a stage is checked at work: many budgets.
 const INPUTS: usize = 4096;
@@ -35,6 +60,20 @@ const NOW: Nanos = Nanos::new(START.get() + Nanos::SECOND);
 fn every_stage_keeps_the_contracts() {
     for make in STAGES_UNDER_CONTRACT {
         check(make).unwrap();
+    }
+}
+
+#[test]
+fn every_stage_of_the_engine_knows_when_it_is_drained() {
+    for make in STAGES_THAT_KNOW {
+        for inputs in [0, INPUTS] {
+            let mut rig = make(inputs);
+            let name = rig.stage.name();
+            while rig.stage.poll(NOW) != Work::NONE {
+                (rig.empty)();
+            }
+            assert!(rig.stage.drained(), "{name} after {inputs} inputs");
+        }
     }
 }
 
@@ -156,6 +195,148 @@ fn toy_egress(inputs: usize) -> Rig {
         // Quotes, commands and answers.
         work_max: 3 * BUDGET,
     }
+}
+
+/// Events that are due at the start, of so many messages each.
+struct Given {
+    events: usize,
+    messages: usize,
+}
+
+impl Source for Given {
+    fn next_ts(&mut self) -> Result<Option<Nanos>, SourceFault> {
+        Ok((self.events > 0).then_some(START))
+    }
+
+    fn next(&mut self, batch: &mut Vec<MarketMsg>) -> Result<(), SourceFault> {
+        self.events -= 1;
+        for place in 1..=self.messages {
+            let last = place == self.messages;
+            let body =
+                MarketBody::Level { side: Side::Buy, price: Price::ONE, qty: Qty::ONE, last };
+            let level = MarketMsg::from_body(InstrumentId::new(0), START, None, body);
+            batch.push(if self.messages == 1 { quote() } else { level });
+        }
+        Ok(())
+    }
+
+    fn counts(&self) -> SourceCounts {
+        SourceCounts::default()
+    }
+
+    fn progress(&self) -> f64 {
+        0.0
+    }
+}
+
+fn ingest_of(source: Given) -> Rig {
+    let (market, mut market_rx) = link(2);
+    let (tap, mut tap_rx) = link(2);
+    let (feed, mut feed_rx) = link(spec("feed").depth);
+    let merging = |tx| MarketTx::new(tx, desk::INSTRUMENTS);
+    let (market, tap) = (merging(market), merging(tap));
+    let stage = IngestStage::new(source, market, tap, Some(feed), WhenFull::Wait);
+    Rig {
+        stage: Box::new(stage),
+        empty: Box::new(move || {
+            for rx in [&mut market_rx, &mut tap_rx, &mut feed_rx] {
+                while rx.pop().is_some() {}
+            }
+        }),
+        // A budget of messages and the event that is taken in.
+        work_max: u32::try_from(ingest::BUDGET).unwrap() + 1,
+    }
+}
+
+fn ingest_of_quotes(inputs: usize) -> Rig {
+    ingest_of(Given { events: inputs, messages: 1 })
+}
+
+fn ingest_of_books(inputs: usize) -> Rig {
+    ingest_of(Given { events: inputs / 1_000, messages: 1_000 })
+}
+
+fn signal(inputs: usize) -> Rig {
+    let (mut tap, tap_rx) = link(INPUTS);
+    let (scan_tx, mut scan) = link(64);
+    (0..inputs).for_each(|_| tap.push(quote()).unwrap());
+    Rig {
+        stage: Box::new(SignalStage::new(&Settings::default(), desk::table(), tap_rx, scan_tx)),
+        empty: Box::new(move || while scan.pop().is_some() {}),
+        // A budget of messages, and a scan with a row per asset and direction.
+        work_max: 256 + 2 * 10 + 1,
+    }
+}
+
+fn kernel(inputs: usize) -> Rig {
+    kernel_with(inputs, spec("record").depth)
+}
+
+/// The journal takes what one poll may write, and nothing more.
+fn kernel_short_of_room(inputs: usize) -> Rig {
+    kernel_with(inputs, 82 * 256)
+}
+
+fn kernel_with(inputs: usize, records: usize) -> Rig {
+    let (mut market, market_rx) = link(INPUTS);
+    let (scan_tx, scan) = link(1);
+    let (ack_tx, ack) = link(1);
+    let (account_tx, account) = link(1);
+    let (command, mut command_rx) = link(spec("command").depth);
+    let (record, mut record_rx) = link(records);
+    let (input, mut input_rx) = input_ring(spec("input").depth);
+    (0..inputs).for_each(|_| market.push(quote()).unwrap());
+    let links = KernelLinks {
+        market: market_rx,
+        scan,
+        ack,
+        account,
+        command,
+        record,
+        input,
+        control: Arc::new(ArrayQueue::new(1)),
+        gauges: Arc::new(Gauges::default()),
+    };
+    let engine = Engine::new(Arc::new(Settings::default()), desk::table(), 1);
+    Rig {
+        stage: Box::new(KernelStage::new(engine, links, JournalFull::Wait)),
+        empty: Box::new(move || {
+            // The producing ends live as long as the rig.
+            let _others = (&scan_tx, &ack_tx, &account_tx);
+            while input_rx.read(|_| {}) > 0 {}
+            while command_rx.pop().is_some() || record_rx.pop().is_some() {}
+        }),
+        // Sixteen of each of five links, and two that it makes itself.
+        work_max: 5 * 16 + 2,
+    }
+}
+
+fn egress(inputs: usize) -> Rig {
+    let (mut feed, feed_rx) = link(INPUTS);
+    let (mut command, command_rx) = link(spec("command").depth);
+    let (ack, mut ack_rx) = link(64);
+    let (account, mut account_rx) = link(64);
+    // What is sent arrives at once, and so does the answer.
+    let settings =
+        Settings { paper_order_latency_ns: 0, paper_reply_latency_ns: 0, ..Settings::default() };
+    let venue = PaperVenue::new(&settings, desk::table());
+    let mut stage = PaperEgress::new(venue, feed_rx, command_rx, ack, account);
+    let mut empty = move || while ack_rx.pop().is_some() || account_rx.pop().is_some() {};
+    // The account introduces itself at the first moment.
+    while stage.poll(START) != Work::NONE {
+        empty();
+    }
+    (0..inputs).for_each(|_| feed.push(quote()).unwrap());
+    for _ in 0..inputs.min(spec("command").depth) {
+        let client = ClientId::new(1, 1);
+        let instrument = InstrumentId::new(0);
+        let query = Command::Query { client, venue_id: TextId::EMPTY, instrument };
+        let message = CommandMsg { ts_decide_ns: START, ts_recv_ns: START, command: query };
+        command.push(message).unwrap();
+    }
+    // Quotes, commands, answers; and what arrived while the feed was not drained, up to all commands.
+    let work_max = 256 + 64 + 64 + u32::try_from(spec("command").depth).unwrap();
+    Rig { stage: Box::new(stage), empty: Box::new(empty), work_max }
 }
 
 /// A stage with a bug, around one that has none.

@@ -6,6 +6,7 @@ mod book;
 mod contracts;
 mod data;
 mod decode;
+mod documents;
 mod journal;
 mod layouts;
 mod paper_run;
@@ -16,3 +17,7 @@ mod signal;
 mod synth;
 mod tidy;
 mod units;
+
+/// Counts what the tests of `allocations` look at.
+#[global_allocator]
+static ALLOCATOR: pinion_tests::alloc::CountingAllocator = pinion_tests::alloc::CountingAllocator;

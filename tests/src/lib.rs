@@ -1,5 +1,8 @@
 //! Harness of the whole-engine tests.
 
+pub mod alloc;
+pub mod desk;
+pub mod pipeline;
 pub mod toy;
 
 use std::path::{Path, PathBuf};

@@ -30,7 +30,13 @@ pub(crate) fn cents(amount: Money) -> String {
     format!("{sign}{}.{:02}", grouped(hundredths / 100), hundredths % 100)
 }
 
-/// The summary in about fifteen lines.
+/// The same with a plus in front of a gain.
+fn signed(amount: Money) -> String {
+    let text = cents(amount);
+    if amount.is_positive() { format!("+{text}") } else { text }
+}
+
+/// The summary in about ten lines.
 #[must_use]
 pub(crate) fn render(summary: &Summary, run_dir: &Path) -> String {
     let mut out = String::new();
@@ -61,11 +67,11 @@ pub(crate) fn render(summary: &Summary, run_dir: &Path) -> String {
     line(
         "result",
         format!(
-            "{} net = {} gross − {} fees − {} funding",
-            cents(summary.net_pnl),
-            cents(summary.gross_pnl),
-            cents(summary.fees),
-            cents(summary.funding)
+            "{} net: gross {}, fees {}, funding {}",
+            signed(summary.net_pnl),
+            signed(summary.gross_pnl),
+            signed(-summary.fees),
+            signed(-summary.funding)
         ),
     );
     line(

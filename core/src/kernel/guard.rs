@@ -177,7 +177,6 @@ impl Kernel {
             Control::JournalBehind => &mut self.halts.journal_behind,
             Control::JournalCaughtUp => return self.journal_caught_up(out),
             Control::Resume => return self.resume(out),
-            Control::EndOfData => return Verdict::OK,
         };
         if core::mem::replace(switch, true) {
             return Verdict::refused(Code::DuplicateEvent);

@@ -13,8 +13,6 @@ crate::text_enum! {
         Flatten => "flatten",
         /// The run ends: no further input follows.
         Stop => "stop",
-        /// The input has ended: the source has no more data.
-        EndOfData => "end_of_data",
         /// The journal falls behind: room in its links runs short.
         JournalBehind => "journal_behind",
         /// The journal has caught up.

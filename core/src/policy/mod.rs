@@ -8,6 +8,8 @@ pub mod confirm;
 pub mod exits;
 mod funnel;
 pub mod sizer;
+#[cfg(test)]
+mod tests;
 pub mod track;
 
 use alloc::sync::Arc;

@@ -27,6 +27,8 @@ pub struct SignalStage {
     sent: usize,
     held: u64,
     counted_held: bool,
+    /// Time of the last poll.
+    polled: Nanos,
 }
 
 impl SignalStage {
@@ -41,7 +43,7 @@ impl SignalStage {
         let scanner = Scanner::new(settings, table, WindowSet::Outer);
         // Nothing was scanned, so nothing waits.
         let sent = scanner.regime().messages();
-        Self { scanner, tap, scans, sent, held: 0, counted_held: false }
+        Self { scanner, tap, scans, sent, held: 0, counted_held: false, polled: Nanos::ZERO }
     }
 
     /// Takes over the keys that may change during a run: the picker's filters and the sides.
@@ -108,6 +110,7 @@ impl Stage for SignalStage {
     }
 
     fn poll(&mut self, now: Nanos) -> Work {
+        self.polled = now;
         let mut work = Work::NONE;
         self.send(&mut work);
         let ready = self.take_in(now, &mut work);
@@ -123,5 +126,10 @@ impl Stage for SignalStage {
     fn next_deadline(&self) -> Option<Nanos> {
         // A scan that waits for room needs the reader of the link, not time.
         if self.is_waiting() { None } else { self.scanner.due().map(|due| due.plus(1)) }
+    }
+
+    fn drained(&self) -> bool {
+        let ahead = self.scanner.due().is_none_or(|due| due >= self.polled);
+        ahead && !self.is_waiting() && self.tap.is_empty()
     }
 }

@@ -3,6 +3,8 @@
 use arrayvec::ArrayVec;
 use pinion_core::units::{DecimalFault, Nanos, parse_raw};
 
+use crate::wire::digits::{all_digits, commas};
+
 /// Most cells in a row of any format.
 const CELLS_MAX: usize = 16;
 
@@ -37,15 +39,15 @@ impl<'a> Cells<'a> {
     /// Splits at commas; `count` cells must come out.
     pub(super) fn split(row: &'a [u8], count: usize) -> Result<Self, Bad> {
         let mut cells = ArrayVec::new();
-        let mut start = 0;
-        for at in memchr::memchr_iter(b',', row) {
-            if cells.try_push(&row[start..at]).is_err() {
-                break;
-            }
+        let (mut start, mut found) = (0, 1);
+        commas(row, |at| {
+            // Cells beyond the room are counted all the same: there are too many then.
+            let _kept = cells.try_push(&row[start..at]);
             start = at + 1;
-        }
-        if cells.try_push(&row[start..]).is_err() || cells.len() != count {
-            let found = memchr::memchr_iter(b',', row).count() + 1;
+            found += 1;
+        });
+        let _kept = cells.try_push(&row[start..]);
+        if found != count {
             return Err(Bad::fault(
                 format!("a row of {found} fields"),
                 format!("{count} fields; a row may have been cut off"),
@@ -83,6 +85,10 @@ impl<'a> Cells<'a> {
         if cell.is_empty() {
             return Ok(None);
         }
+        if let Some(number) = all_digits(cell) {
+            return Ok(Some(number));
+        }
+        // Longer than any number of ours, or none at all: byte by byte.
         let number = cell.iter().try_fold(0u64, |number, byte| {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 {

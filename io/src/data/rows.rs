@@ -189,7 +189,8 @@ impl RowReader {
         Self { lines, symbols, held: None, depth, bids: Vec::new(), asks: Vec::new() }
     }
 
-    fn hold(&mut self) -> Result<Option<Held>, SourceFault> {
+    /// Reads a row ahead unless there is one already.
+    fn hold(&mut self) -> Result<Option<&Held>, SourceFault> {
         if self.held.is_none() && self.lines.peek()? {
             let row = Row::parse(self.lines.text()).map_err(|bad| fault_of(&self.lines, bad))?;
             self.held = Some(Held {
@@ -201,7 +202,7 @@ impl RowReader {
             });
             self.lines.advance();
         }
-        Ok(self.held)
+        Ok(self.held.as_ref())
     }
 
     /// Takes all rows of the book update that `first` begins.
@@ -216,7 +217,7 @@ impl RowReader {
         self.bids.clear();
         self.asks.clear();
         let mut nonsense = None;
-        while let Some(row) = self.hold()? {
+        while let Some(row) = self.hold()?.copied() {
             let same =
                 row.instrument == first.instrument && row.at == first.at && row.kind == first.kind;
             if !same {
@@ -271,7 +272,7 @@ impl Reader for RowReader {
         out: &mut Vec<MarketMsg>,
         counts: &mut SourceCounts,
     ) -> Result<(), SourceFault> {
-        let Some(row) = self.hold()? else { return Ok(()) };
+        let Some(row) = self.hold()?.copied() else { return Ok(()) };
         if matches!(row.kind, RowKind::Level { .. }) {
             return self.take_update(row, at, order, out, counts);
         }

@@ -62,8 +62,10 @@ fn bench(events: Vec<Event>, depth: usize, when_full: WhenFull) -> Bench {
     let (market_tx, market) = link(depth);
     let (tap_tx, tap) = link(64);
     let (feed_tx, feed) = link(64);
-    let market_tx = MarketTx::new(market_tx, 1);
-    let stage = IngestStage::new(Given(events.into()), market_tx, tap_tx, Some(feed_tx), when_full);
+    let merging = |tx| MarketTx::new(tx, 1);
+    let (market_tx, tap_tx) = (merging(market_tx), merging(tap_tx));
+    let source = Given(events.into());
+    let stage = IngestStage::new(source, market_tx, tap_tx, Some(feed_tx), when_full);
     Bench { stage, market, tap, feed }
 }
 
@@ -130,7 +132,7 @@ fn a_recording_waits_for_room_and_loses_nothing() {
 }
 
 #[test]
-fn a_paced_replay_conflates_toward_the_kernel_only() {
+fn a_paced_replay_conflates_and_loses_no_quantity() {
     let events = (1..=4).map(|at| Ok((at, vec![trade(at)]))).collect();
     let mut bench = bench(events, 1, WhenFull::Conflate);
     for _ in 0..4 {

@@ -28,6 +28,8 @@ pub struct PaperEgress {
     ack: Tx<VenueMsg>,
     account: Tx<VenueMsg>,
     held: Option<(ReplyLink, VenueMsg)>,
+    /// Time of the last poll; `None` before the first.
+    polled: Option<Nanos>,
 }
 
 impl PaperEgress {
@@ -40,7 +42,7 @@ impl PaperEgress {
         ack: Tx<VenueMsg>,
         account: Tx<VenueMsg>,
     ) -> Self {
-        Self { venue, feed, command, ack, account, held: None }
+        Self { venue, feed, command, ack, account, held: None, polled: None }
     }
 
     /// The venue, for reports.
@@ -98,6 +100,7 @@ impl Stage for PaperEgress {
     }
 
     fn poll(&mut self, now: Nanos) -> Work {
+        self.polled = Some(now);
         let fed = self.take_feed(now);
         let commands = self.take_commands(now);
         let happened = if self.feed.is_empty() { self.venue.handle_time(now) } else { 0 };
@@ -111,5 +114,11 @@ impl Stage for PaperEgress {
 
     fn next_deadline(&self) -> Option<Nanos> {
         self.venue.next_deadline()
+    }
+
+    fn drained(&self) -> bool {
+        let deadline = self.venue.next_deadline();
+        let ahead = self.polled.is_some_and(|now| deadline.is_none_or(|due| due > now));
+        ahead && self.held.is_none() && self.feed.is_empty() && self.command.is_empty()
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! [`paper`] is the main job; [`replay`] feeds its journal to a fresh engine.
 
+mod assembly;
 mod fault;
 mod replay;
 mod source;
 mod watch;
 
+pub use assembly::{Assembly, Stages};
 pub use fault::RunFault;
 pub use replay::replay;
 pub use watch::Watch;
@@ -18,24 +20,20 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam_queue::ArrayQueue;
-use pinion_core::engine::{Engine, JournalFull, KernelLinks, KernelStage};
 use pinion_core::instrument::InstrumentTable;
-use pinion_core::journal::input_ring;
-use pinion_core::link::{MarketTx, link};
 use pinion_core::msg::{Control, ControlMsg};
 use pinion_core::settings::{InstrumentOverride, KEYS, Settings};
-use pinion_core::signal::SignalStage;
-use pinion_core::topology;
 use pinion_core::units::Nanos;
 use sha2::{Digest as _, Sha256};
 
 use crate::affinity::Cores;
-use crate::ingest::{IngestStage, WhenFull};
 use crate::journal::summary::TICK_TO_ORDER;
 use crate::journal::{Journal, JournalHandle, Latency, RunDir, RunEnd, RunHeader, Summary, Wall};
-use crate::paper::{PaperEgress, PaperVenue};
-use crate::runner::{self, Ending, Pace, Placement, Progress, RunReport, StageSet};
+use crate::runner::{self, Ending, Pace, Placement, Progress, RunReport};
 use crate::source::Source;
+
+/// Real seconds by which a paced run may lag behind before the person is told.
+const LATE_S_MAX: f64 = 0.1;
 
 /// How often the watcher looks at the journal.
 const WATCH_EVERY: Duration = Duration::from_millis(5);
@@ -68,6 +66,8 @@ pub struct PaperOutcome {
     pub summary: Summary,
     /// What the threads did.
     pub report: RunReport,
+    /// Time of the last market event.
+    pub last_event: Nanos,
 }
 
 /// Runs `plan` to its end, or until `watch.stop` is set. `notice` gets a line for people now and then.
@@ -90,7 +90,25 @@ pub fn paper(
     let dir = RunDir::create(&plan.out)?;
     let header = header(plan, &table, &source.texts, start, &placement);
     watch.span(start, source.end);
-    drive(plan, watch, &dir, header, table, source, start, &placement)
+    let outcome = drive(plan, watch, &dir, header, table, source, start, &placement)?;
+    if let Some(text) = pace_lost(plan.pace, &outcome) {
+        notice(&text);
+    }
+    Ok(outcome)
+}
+
+/// A paced run whose machine was too slow has decided on old prices: the person must know.
+fn pace_lost(pace: Pace, outcome: &PaperOutcome) -> Option<String> {
+    let Pace::Times(speed) = pace else { return None };
+    let late_ns = outcome.report.last.since(outcome.last_event) - runner::GRACE_NS;
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let late_s = late_ns as f64 / 1e9;
+    (late_s / speed > LATE_S_MAX).then(|| {
+        format!(
+            "speed {speed} is too fast for this machine: at the end the market was {late_s:.1} s of \
+             stream time late, so decisions saw old prices; choose a lower speed, or max"
+        )
+    })
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one run, each made by its own step")]
@@ -104,49 +122,12 @@ fn drive(
     start: Nanos,
     placement: &Placement,
 ) -> Result<PaperOutcome, RunFault> {
-    let settings = &plan.settings;
-    let depth = |name: &str| topology::spec(name).depth;
-    let (market_tx, market_rx) = link(depth("market"));
-    let (tap_tx, tap_rx) = link(depth("tap"));
-    let (feed_tx, feed_rx) = link(depth("feed"));
-    let (scan_tx, scan_rx) = link(depth("scan"));
-    let (ack_tx, ack_rx) = link(depth("ack"));
-    let (account_tx, account_rx) = link(depth("account"));
-    let (command_tx, command_rx) = link(depth("command"));
-    let (record_tx, record_rx) = link(depth("record"));
-    let (input_tx, input_rx) = input_ring(depth("input"));
-    let control = Arc::new(ArrayQueue::new(depth("control")));
-
-    let recorded_pace = plan.pace == Pace::Max;
-    let when_full = if recorded_pace { WhenFull::Wait } else { WhenFull::Conflate };
-    let on_full = if recorded_pace { JournalFull::Wait } else { JournalFull::BlockNewRisk };
-    let market = MarketTx::new(market_tx, table.len());
-    let mut ingest = IngestStage::new(source, market, tap_tx, Some(feed_tx), when_full);
-    let mut signal = SignalStage::new(settings, Arc::clone(&table), tap_rx, scan_tx);
-    let engine = Engine::new(Arc::clone(settings), Arc::clone(&table), header.epoch);
-    let links = KernelLinks {
-        market: market_rx,
-        scan: scan_rx,
-        ack: ack_rx,
-        account: account_rx,
-        command: command_tx,
-        record: record_tx,
-        input: input_tx,
-        control: Arc::clone(&control),
-        gauges: Arc::clone(&watch.gauges),
-    };
-    let mut kernel = KernelStage::new(engine, links, on_full);
-    let venue = PaperVenue::new(settings, table);
-    let mut egress = PaperEgress::new(venue, feed_rx, command_rx, ack_tx, account_tx);
-
+    let gauges = Arc::clone(&watch.gauges);
+    let assembly = Assembly::new(&plan.settings, table, source, header.epoch, plan.pace, gauges);
+    let Assembly { mut stages, records, inputs, control } = assembly;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let journal = Journal::start(dir, header, record_rx, input_rx)?;
-    let set = StageSet {
-        ingest: &mut ingest,
-        signal: &mut signal,
-        kernel: &mut kernel,
-        egress: &mut egress,
-    };
+    let journal = Journal::start(dir, header, records, inputs)?;
+    let set = stages.set();
     let progress = Progress::default();
     let ran = thread::scope(|scope| {
         let watcher = scope.spawn(|| watch_journal(watch, &journal, &control));
@@ -155,6 +136,7 @@ fn drive(
         watcher.thread().unpark();
         ran
     });
+    let Stages { ingest, kernel, .. } = &stages;
     let engine = kernel.engine();
     let reason = match (&ran, ingest.fault()) {
         (Err(_), _) => "runner_fault",
@@ -180,7 +162,7 @@ fn drive(
     }
     let broken = summary.identities();
     if broken.is_empty() {
-        Ok(PaperOutcome { summary, report })
+        Ok(PaperOutcome { summary, report, last_event: ingest.last_ts().unwrap_or(start) })
     } else {
         Err(RunFault::Identity(broken))
     }

@@ -81,6 +81,49 @@ pub(crate) fn whole_number(text: &[u8]) -> Option<(u64, usize)> {
     (length > 0 && !leading_zero).then_some((number, length))
 }
 
+/// The number that a text of 1 to 19 digits and nothing else is, leading zeros allowed.
+pub(crate) fn all_digits(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 19 {
+        return None;
+    }
+    let (eights, rest) = text.as_chunks::<8>();
+    let mut number = 0u64;
+    // 19 digits stay below 10^19, which fits.
+    for eight_digits in eights {
+        let (values, 8) = digits(eight_digits) else { return None };
+        number = number.wrapping_mul(100_000_000).wrapping_add(eight(values));
+    }
+    for byte in rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    Some(number)
+}
+
+/// Calls `found` with the place of every comma, in order.
+#[inline]
+pub(crate) fn commas(text: &[u8], mut found: impl FnMut(usize)) {
+    const LOW: u64 = each(0x7f);
+    let (words, rest) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let others = u64::from_le_bytes(*word) ^ each(b',');
+        // The high bit of each byte that is 0 now; exact, no carry leaves a byte.
+        let mut marks = !(((others & LOW) + LOW) | others | LOW);
+        while marks != 0 {
+            found(8 * number + (marks.trailing_zeros() / 8) as usize);
+            marks &= marks - 1;
+        }
+    }
+    let start = text.len() - rest.len();
+    rest.iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte == b',')
+        .for_each(|(at, _)| found(start + at));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +180,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn texts_of_digits_are_numbers(text in "[0-9]{0,21}|[0-9:/x,]{0,12}") {
+            let plain = text.len() <= 19 && text.bytes().all(|byte| byte.is_ascii_digit());
+            let number = plain.then(|| text.parse().ok()).flatten();
+            prop_assert_eq!(all_digits(text.as_bytes()), number);
+        }
+
+        #[test]
+        fn every_comma_is_found(text in proptest::collection::vec(
+            prop_oneof![Just(b','), Just(b'-'), Just(0xac), Just(0u8), any::<u8>()], 0..40)) {
+            let mut found = Vec::new();
+            commas(&text, |at| found.push(at));
+            let places = (0..text.len()).filter(|at| text[*at] == b',').collect::<Vec<_>>();
+            prop_assert_eq!(found, places);
+        }
+
         #[test]
         fn what_is_read_is_what_the_careful_reader_reads(text in "[0-9.x-]{0,18}|[0-9]{7,9}[.][0-9]{7,10}") {
             if let Some((raw, length)) = read(&text) {

@@ -26,7 +26,7 @@ pub struct Args {
     data: Vec<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Run directory to create; by default runs/<utc>-<profile>.
+    /// Run directory to create; by default `runs/<utc>-<profile>/`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Seed of everything random; short for --set engine.seed=N.

@@ -229,9 +229,8 @@ fn two_identities_of_one_order_are_impossible() {
 }
 
 #[test]
-fn a_stopped_run_takes_no_entry_and_end_of_data_is_nothing_to_it() {
+fn a_stopped_run_takes_no_entry() {
     let mut rig = Rig::ready();
-    assert_eq!(rig.control(Control::EndOfData), Verdict::OK);
     assert_eq!(rig.guard(), Ok(()));
     assert_eq!(rig.control(Control::Stop), Verdict::OK);
     assert_eq!(rig.guard(), Err(B::Killed));

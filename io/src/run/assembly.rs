@@ -1,0 +1,108 @@
+//! The stages of a run on the links of the topology.
+
+use std::sync::Arc;
+
+use crossbeam_queue::ArrayQueue;
+use pinion_core::engine::{Engine, Gauges, JournalFull, KernelLinks, KernelStage};
+use pinion_core::instrument::InstrumentTable;
+use pinion_core::journal::{InputRx, input_ring};
+use pinion_core::link::{MarketTx, Rx, link};
+use pinion_core::msg::{ControlMsg, RecordMsg};
+use pinion_core::settings::Settings;
+use pinion_core::signal::SignalStage;
+use pinion_core::topology;
+
+use crate::ingest::{IngestStage, WhenFull};
+use crate::paper::{PaperEgress, PaperVenue};
+use crate::runner::{Pace, StageSet};
+use crate::source::Source;
+
+/// The four driven stages. Owner: whoever drives the run; read again when it is over.
+#[derive(Debug)]
+pub struct Stages<S> {
+    /// Market bytes in.
+    pub ingest: IngestStage<S>,
+    /// The regime scan.
+    pub signal: SignalStage,
+    /// Slots, orders, books, policy.
+    pub kernel: KernelStage,
+    /// The paper venue.
+    pub egress: PaperEgress,
+}
+
+impl<S: Source> Stages<S> {
+    /// For a runner.
+    pub fn set(&mut self) -> StageSet<'_> {
+        StageSet {
+            ingest: &mut self.ingest,
+            signal: &mut self.signal,
+            kernel: &mut self.kernel,
+            egress: &mut self.egress,
+        }
+    }
+}
+
+/// A paper run before anything runs.
+#[derive(Debug)]
+pub struct Assembly<S> {
+    /// The stages, wired.
+    pub stages: Stages<S>,
+    /// What the kernel records.
+    pub records: Rx<RecordMsg>,
+    /// What the kernel was fed.
+    pub inputs: InputRx,
+    /// To the kernel, from any thread.
+    pub control: Arc<ArrayQueue<ControlMsg>>,
+}
+
+impl<S: Source> Assembly<S> {
+    /// Makes links and stages. At full speed a recording waits where a link is full; at a set pace it
+    /// conflates, and a slow journal blocks new risk, as against a live market.
+    #[must_use]
+    pub fn new(
+        settings: &Arc<Settings>,
+        table: Arc<InstrumentTable>,
+        source: S,
+        epoch: u32,
+        pace: Pace,
+        gauges: Arc<Gauges>,
+    ) -> Self {
+        let depth = |name: &str| topology::spec(name).depth;
+        let (market_tx, market) = link(depth("market"));
+        let (tap_tx, tap) = link(depth("tap"));
+        let (feed_tx, feed) = link(depth("feed"));
+        let (scan_tx, scan) = link(depth("scan"));
+        let (ack_tx, ack) = link(depth("ack"));
+        let (account_tx, account) = link(depth("account"));
+        let (command, command_rx) = link(depth("command"));
+        let (record, records) = link(depth("record"));
+        let (input, inputs) = input_ring(depth("input"));
+        let control = Arc::new(ArrayQueue::new(depth("control")));
+        let (when_full, on_full) = match pace {
+            Pace::Max => (WhenFull::Wait, JournalFull::Wait),
+            Pace::Times(_) => (WhenFull::Conflate, JournalFull::BlockNewRisk),
+        };
+        let merging = |tx| MarketTx::new(tx, table.len());
+        let (market_tx, tap_tx) = (merging(market_tx), merging(tap_tx));
+        let engine = Engine::new(Arc::clone(settings), Arc::clone(&table), epoch);
+        let links = KernelLinks {
+            market,
+            scan,
+            ack,
+            account,
+            command,
+            record,
+            input,
+            control: Arc::clone(&control),
+            gauges,
+        };
+        let venue = PaperVenue::new(settings, Arc::clone(&table));
+        let stages = Stages {
+            ingest: IngestStage::new(source, market_tx, tap_tx, Some(feed_tx), when_full),
+            signal: SignalStage::new(settings, table, tap, scan_tx),
+            kernel: KernelStage::new(engine, links, on_full),
+            egress: PaperEgress::new(venue, feed, command_rx, ack_tx, account_tx),
+        };
+        Self { stages, records, inputs, control }
+    }
+}
