@@ -93,7 +93,11 @@ fn numbers_that_are_none() {
     }
     let mut lines = rows();
     lines[40] = lines[40].replacen(",60005.3,", ",NaN,", 1);
-    refused(&run_on("btc.csv", joined(&lines)), 1, &["line 41: field price is `NaN`", "expected a plain decimal"]);
+    refused(
+        &run_on("btc.csv", joined(&lines)),
+        1,
+        &["line 41: field price is `NaN`", "expected a plain decimal"],
+    );
 }
 
 #[test]
