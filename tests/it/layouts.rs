@@ -190,6 +190,49 @@ fn drained_runs_at_a_set_speed_wait_for_the_answers_on_the_way() {
     }
 }
 
+/// A stage with something due each 100 ms of stream time, as ticks and scans are.
+struct Restless<'a> {
+    inner: &'a mut dyn Stage,
+    due: Nanos,
+}
+
+impl Stage for Restless<'_> {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn poll(&mut self, now: Nanos) -> Work {
+        let work = self.inner.poll(now);
+        if now < self.due {
+            return work;
+        }
+        self.due = now.plus(100_000_000);
+        work.and(Work::done(1))
+    }
+
+    fn next_deadline(&self) -> Option<Nanos> {
+        Some(self.inner.next_deadline().map_or(self.due, |inner| inner.min(self.due)))
+    }
+}
+
+/// At this speed every turn finds something due: time must stop at the end of the grace.
+#[test]
+fn a_run_comes_to_rest_at_any_speed() {
+    let shape = ToyShape { events: 50, latency_ns: 1_000_000_000, ..ToyShape::default() };
+    for layout in [Layout::Shared, Layout::Dedicated] {
+        let mut toy = Toy::new(&shape);
+        let set = toy.set();
+        let mut restless = Restless { inner: set.signal, due: START };
+        let set = StageSet { signal: &mut restless, ..set };
+        let (stop, progress, pace) = (go(), Progress::default(), Pace::Times(1e7));
+        let report = run_threads(set, &placement(layout), pace, START, &stop, &progress).unwrap();
+        assert_eq!(report.ending, Ending::Drained, "{layout:?}");
+        // No further than the grace after the turn that saw the input end.
+        assert!(report.last >= START.plus(GRACE_NS), "{layout:?}");
+        assert_eq!(toy.totals().0.acks.0, 1, "{layout:?}");
+    }
+}
+
 #[test]
 fn the_stop_flag_ends_every_layout() {
     // Without end: 100 years of stream time.

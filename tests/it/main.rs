@@ -9,8 +9,10 @@ mod decode;
 mod documents;
 mod journal;
 mod layouts;
+#[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod paper_run;
 mod paper_venue;
+#[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod runs;
 mod settings;
 mod signal;

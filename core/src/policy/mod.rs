@@ -20,6 +20,7 @@ use arrayvec::ArrayVec;
 use crate::id::{InstrumentId, TradeId};
 use crate::instrument::InstrumentTable;
 use crate::kernel::intent::{Code, Intent, LEGS_MAX};
+use crate::kernel::stage::SlotStage;
 use crate::kernel::{Effects, Kernel, Slot};
 use crate::msg::record::{
     Action, BlockReason, DecisionReason, FunnelDecision, FunnelReason, FunnelStage,
@@ -29,7 +30,7 @@ use crate::msg::{
     MarketMsg, Maybe, OrderKind, OrderRole, PositionSide, Rank, Record, Scan, Side, TimeInForce,
 };
 use crate::settings::{Posture, Settings, Sides};
-use crate::units::{Nanos, Price, Rate};
+use crate::units::{Money, Nanos, Price, Rate};
 use confirm::{Confirmation, TickHistory};
 use exits::Exit;
 use sizer::Factors;
@@ -194,6 +195,9 @@ impl Policy {
                 Record::Fill { trade, instrument, role: OrderRole::Entry, .. } => {
                     self.note_open(trade, instrument, kernel, out);
                 }
+                Record::Slot { trade, to: SlotStage::PositionPartiallyClosed, .. } => {
+                    self.note_partial(trade, kernel, out);
+                }
                 Record::TradeClosed { .. } => {
                     let record = out.records[index].record;
                     self.note_close(&record, out);
@@ -234,6 +238,30 @@ impl Policy {
         });
     }
 
+    /// A leg has left; what was earned is that of all legs so far.
+    fn note_partial(&mut self, trade: TradeId, kernel: &Kernel, out: &mut Effects) {
+        let Some((slot, trip)) = self.trip_mut(trade) else { return };
+        let slot = kernel.slot(slot);
+        let (Some(instrument), Some(side)) = (slot.instrument(), slot.side()) else { return };
+        // A slot that went on within the turn is closed by now: its close says it all.
+        let net = slot.position().net().filter(|_| slot.trade() == Some(trade) && slot.is_open());
+        let Some(net) = net else { return };
+        let size = slot.entry_price().and_then(|price| price.notional(slot.position().exited()));
+        out.record(Record::TradeDecision {
+            scan: trip.scan,
+            trade: Some(trade),
+            instrument,
+            side,
+            stage: FunnelStage::TradePartial,
+            decision: FunnelDecision::Close,
+            reason: slot.close_reason().map_or(FunnelReason::None, FunnelReason::Policy),
+            score: trip.score,
+            position_size: size.into(),
+            pnl_percent: percent_of(net, size),
+            pnl: Maybe::some(net),
+        });
+    }
+
     fn note_close(&mut self, closed: &Record, out: &mut Effects) {
         let Record::TradeClosed {
             trade,
@@ -253,9 +281,6 @@ impl Policy {
         self.trips[slot] = None;
         self.track.closed(bucket, net_pnl);
         let size = entry_price.notional(qty);
-        let percent = size
-            .filter(|size| size.is_positive())
-            .map(|size| net_pnl.to_f64() / size.to_f64() * 100.0);
         out.record(Record::TradeDecision {
             scan,
             trade: Some(trade),
@@ -266,7 +291,7 @@ impl Policy {
             reason: FunnelReason::Policy(close_reason),
             score,
             position_size: size.into(),
-            pnl_percent: percent,
+            pnl_percent: percent_of(net_pnl, size),
             pnl: Maybe::some(net_pnl),
         });
     }
@@ -485,6 +510,11 @@ fn signalled_side(vel_div: f64, settings: &Settings) -> Option<PositionSide> {
     } else {
         None
     }
+}
+
+/// A result in percent of the notional it was earned on.
+fn percent_of(net: Money, size: Option<Money>) -> Option<f64> {
+    size.filter(|size| size.is_positive()).map(|size| net.to_f64() / size.to_f64() * 100.0)
 }
 
 fn open_gain_bps(kernel: &Kernel, slot: usize) -> Option<f64> {

@@ -35,8 +35,8 @@ struct Hub<'a> {
     time: StreamTime,
     /// 0 while the input lasts; moved by the leader while it drains; [`END`] by whoever leaves.
     epoch: Padded<AtomicU64>,
-    /// Time stops here; set once by the leader when the input has ended. At a speed at which every turn
-    /// finds a scan or a tick due, the stages would otherwise never come to rest.
+    /// Time stops here; the leader moves it while it drains. At a speed at which every turn finds a scan
+    /// or a tick due, the stages would otherwise never come to rest.
     until: Padded<AtomicI64>,
     rows: [Padded<Row>; DRIVEN],
     stop: &'a AtomicBool,
@@ -53,10 +53,12 @@ struct Padded<T>(T);
 struct Row {
     /// Messages it moved.
     work: AtomicU64,
-    /// The last epoch that it confirmed; stored after `work` and `deadline`, releasing them.
+    /// The last epoch that it confirmed; stored after the others, releasing them.
     quiet: AtomicU64,
     /// Its next deadline then; `i64::MAX` for none.
     deadline: AtomicI64,
+    /// Its time then: at a high speed well after the leader's.
+    now: AtomicI64,
 }
 
 enum StreamTime {
@@ -110,6 +112,16 @@ impl<'a> Hub<'a> {
 
     fn work(&self) -> u64 {
         self.followers().map(|row| row.work.load(Ordering::Relaxed)).sum()
+    }
+
+    /// No thread's time passes this.
+    fn stop_time_at(&self, moment: Nanos) {
+        self.until.0.store(moment.get(), Ordering::Release);
+    }
+
+    /// The latest time that a follower told when it was quiet.
+    fn latest(&self) -> Nanos {
+        Nanos::new(self.followers().map(|row| row.now.load(Ordering::Relaxed)).max().unwrap_or(0))
     }
 
     /// The earliest deadline after `now` that a follower told when it was quiet.
@@ -184,6 +196,7 @@ impl Worker<'_, '_> {
                 let row = &self.hub.rows[usize::from(self.end.code())].0;
                 let deadline = self.crew.deadlines(self.now).ahead.unwrap_or(Nanos::MAX);
                 row.deadline.store(deadline.get(), Ordering::Relaxed);
+                row.now.store(self.now.get(), Ordering::Relaxed);
                 row.quiet.store(epoch, Ordering::Release);
             }
             self.idler.idle();
@@ -195,12 +208,14 @@ impl Worker<'_, '_> {
         if let Some(ending) = self.take_input() {
             return Ok(ending);
         }
-        let until = self.now.plus(GRACE_NS);
-        self.hub.until.0.store(until.get(), Ordering::Relaxed);
+        self.hub.stop_time_at(self.now);
+        let mut until = None;
         while self.wait_until_quiet()? {
+            let until = *until.get_or_insert(self.now.max(self.hub.latest()).plus(GRACE_NS));
             let Some(moment) = self.hub.ahead(self.now).filter(|moment| *moment <= until) else {
                 return Ok(Ending::Drained);
             };
+            self.hub.stop_time_at(moment);
             if let StreamTime::Published(clock) = &self.hub.time {
                 clock.0.store(moment.get(), Ordering::Release);
             }

@@ -141,7 +141,7 @@ impl Books {
         }
         trade.cash -= signed * price;
         trade.fees += fee;
-        trade.first_fill_ns.get_or_insert(count(row, "ts_ns"));
+        trade.first_fill_ns.get_or_insert_with(|| count(row, "ts_ns"));
         trade.last_fill_ns = count(row, "ts_ns");
         self.fees += fee;
     }
@@ -344,6 +344,15 @@ fn slots_sides_and_legs_keep_their_books() {
     let open = rows.iter().filter_map(|row| row["open_positions"].as_u64()).max();
     assert!(open > Some(1), "several positions at once");
     let funnel = run.rows("trade_decisions.jsonl");
-    assert!(funnel.iter().any(|row| text(row, "decision_stage") == "trade_partial"));
+    let partial = funnel.iter().filter(|row| text(row, "decision_stage") == "trade_partial");
+    let to_partial = rows.iter().filter(|row| row["to"] == "POSITION_PARTIALLY_CLOSED").count();
+    assert!(to_partial > 0, "some left in parts");
+    assert_eq!(partial.clone().count(), to_partial);
+    for row in partial {
+        assert_eq!((text(row, "decision"), text(row, "reason")), ("close", "take_profit"), "{row}");
+        let (earned, size) = (units(row, "pnl_usd"), units(row, "position_size_usd"));
+        assert!(size > 0 && earned < size, "{row}");
+        assert!(row["pnl_percent"].is_number(), "{row}");
+    }
     run.replays();
 }
