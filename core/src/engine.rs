@@ -163,6 +163,7 @@ impl Engine {
             realized_total: self.closed_net,
             balance: self.kernel.ledger().capital(),
             equity: self.kernel.equity().into(),
+            max_drawdown: totals.max_drawdown,
         });
         self.summarised = totals;
         self.closed_net_before = self.closed_net;

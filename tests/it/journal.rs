@@ -184,6 +184,7 @@ impl Toy {
             unrealized_pnl: Maybe::some(Money::ZERO),
             fees_paid: Money::ZERO,
             funding_paid: Money::ZERO,
+            max_drawdown: Money::ZERO,
             delta: Maybe::NONE,
             open_positions: 1,
             reconcile: ReconcileState::Ok,

@@ -19,7 +19,7 @@ pub use failure::{Exit, Failure};
 
 /// Low-latency trading engine for crypto perpetuals. Paper by default.
 #[derive(Debug, Parser)]
-#[command(name = "pinion", version, about, max_term_width = 100)]
+#[command(name = "pinion", version, max_term_width = 100)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

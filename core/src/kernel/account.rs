@@ -177,6 +177,7 @@ impl Kernel {
             unrealized_pnl: Maybe::from(self.unrealized()),
             fees_paid: self.ledger.fees(),
             funding_paid: self.ledger.funding(),
+            max_drawdown: self.ledger.max_drawdown(),
             delta: self.facts.delta().into(),
             open_positions: self.open_positions(),
             reconcile: self.facts.reconcile(),

@@ -468,6 +468,8 @@ pub enum Record {
         fees_paid: Money,
         /// Funding so far; positive was paid.
         funding_paid: Money,
+        /// Deepest fall of the equity below its earlier peak so far.
+        max_drawdown: Money,
         /// Our capital less the venue's wallet; missing before the first balance.
         delta: Maybe<Money>,
         /// Open positions.
@@ -510,6 +512,8 @@ pub enum Record {
         balance: Money,
         /// Equity.
         equity: Maybe<Money>,
+        /// Deepest fall of the equity below its earlier peak so far.
+        max_drawdown: Money,
     },
     /// A market stream lost messages.
     Gap {

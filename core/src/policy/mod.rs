@@ -27,7 +27,7 @@ use crate::msg::record::{
 };
 use crate::msg::scan::RankVerdict;
 use crate::msg::{
-    MarketMsg, Maybe, OrderKind, OrderRole, PositionSide, Rank, Record, Scan, Side, TimeInForce,
+    MarketMsg, Maybe, OrderKind, PositionSide, Rank, Record, Scan, Side, TimeInForce,
 };
 use crate::settings::{Posture, Settings, Sides};
 use crate::units::{Money, Nanos, Price, Rate};
@@ -192,9 +192,13 @@ impl Policy {
         let upto = out.records.len();
         for index in first_record..upto {
             match out.records[index].record {
-                Record::Fill { trade, instrument, role: OrderRole::Entry, .. } => {
-                    self.note_open(trade, instrument, kernel, out);
-                }
+                // The entry is complete, or an exit has cut it short.
+                Record::Slot {
+                    trade,
+                    instrument,
+                    to: SlotStage::PositionOpen | SlotStage::ExitRequested,
+                    ..
+                } => self.note_open(trade, instrument, kernel, out),
                 Record::Slot { trade, to: SlotStage::PositionPartiallyClosed, .. } => {
                     self.note_partial(trade, kernel, out);
                 }

@@ -206,6 +206,12 @@ impl Signal {
         regime
     }
 
+    /// Counts scans that were not made, because no asset had a price for longer than every window.
+    pub fn skip(&mut self, scans: u64) {
+        let scans = u32::try_from(scans).unwrap_or(u32::MAX);
+        self.regime.number = self.regime.number.saturating_add(scans);
+    }
+
     /// The latest scan.
     #[must_use]
     pub const fn regime(&self) -> &Regime {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::instrument::InstrumentTable;
 use crate::msg::{MarketBody, MarketMsg};
 use crate::settings::Settings;
-use crate::signal::{Regime, Signal, WindowSet};
+use crate::signal::{Regime, Signal, WINDOWS, WindowSet};
 use crate::units::{Nanos, Price, SCALE};
 
 /// Bars for which a close stays usable after its own.
@@ -59,6 +59,9 @@ enum Pace {
     },
 }
 
+/// Scans in the longest window.
+const LONGEST: usize = WINDOWS[WINDOWS.len() - 1];
+
 /// Keeps prices and makes scans when they are due. Owner: the signal stage or a command.
 ///
 /// The first price decides: a bar means one scan per bar, made of closes alone; a quote or a trade means
@@ -72,6 +75,8 @@ pub struct Scanner {
     pace: Pace,
     cells: Vec<Cell>,
     prices: Vec<Option<f64>>,
+    /// Scans in a row without any price.
+    empty: usize,
     signal: Signal,
 }
 
@@ -85,6 +90,7 @@ impl Scanner {
             pace: Pace::Unknown,
             cells: vec![Cell::default(); table.len()],
             prices: vec![None; table.len()],
+            empty: 0,
             signal: Signal::new(settings, table, set),
         }
     }
@@ -99,6 +105,8 @@ impl Scanner {
     pub fn due(&self) -> Option<Nanos> {
         match self.pace {
             Pace::Unknown => None,
+            // Every window is empty by now: further empty scans would say nothing new.
+            Pace::Grid { .. } if self.empty > LONGEST => None,
             Pace::Grid { due } => Some(due),
             Pace::Bars { due, .. } => due.map(|(end, _)| end),
         }
@@ -147,9 +155,20 @@ impl Scanner {
         }
     }
 
+    /// The first price starts the grid; the first one after a silence longer than every window wakes it at
+    /// its next point, the scans in between counted but not made.
     fn start_grid(&mut self, time: Nanos) {
-        if matches!(self.pace, Pace::Unknown) {
-            self.pace = Pace::Grid { due: time };
+        match &mut self.pace {
+            Pace::Unknown => self.pace = Pace::Grid { due: time },
+            Pace::Grid { due } if self.empty > LONGEST => {
+                let behind = time.since(*due).max(0);
+                let missed = behind.div_euclid(self.scan_ns)
+                    + i64::from(behind.rem_euclid(self.scan_ns) > 0);
+                *due = due.plus(missed.saturating_mul(self.scan_ns));
+                self.signal.skip(missed.unsigned_abs());
+                self.empty = 0;
+            }
+            Pace::Grid { .. } | Pace::Bars { .. } => {}
         }
     }
 
@@ -184,6 +203,8 @@ impl Scanner {
         for (price, cell) in self.prices.iter_mut().zip(&self.cells) {
             *price = cell.at(time);
         }
+        let is_empty = self.prices.iter().all(Option::is_none);
+        self.empty = if is_empty { self.empty + 1 } else { 0 };
         self.signal.scan(time, label, &self.prices)
     }
 

@@ -357,3 +357,24 @@ fn a_full_scan_link_delays_but_loses_nothing() {
         assert!(held > 0);
     }
 }
+
+#[test]
+fn a_silence_longer_than_every_window_is_counted_and_not_scanned() {
+    let settings = Settings::default();
+    let mut scanner = Scanner::new(&settings, table(2), WindowSet::All);
+    scanner.absorb(&trade(0, 0, 100));
+    let mut made = 0u32;
+    while scanner.due().is_some() {
+        scanner.scan();
+        made += 1;
+        assert!(made < 2_000, "the grid never rests");
+    }
+    // Twelve scans until the price is stale, the one at 60 s included, and 751 empty ones.
+    assert_eq!(made, 13 + 751);
+    // A day later, one nanosecond after a point of the grid.
+    let day = 86_400 * Nanos::SECOND;
+    scanner.absorb(&trade(0, day + 1, 100));
+    assert_eq!(scanner.due(), Some(Nanos::new(day + settings.signal_scan_ns)));
+    let regime = scanner.scan();
+    assert_eq!((regime.number, regime.priced), (17_282, 1));
+}

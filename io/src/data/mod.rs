@@ -186,14 +186,16 @@ impl DataSet {
 
 impl Scanned {
     fn describe(&self) -> String {
-        let path = self.file.path.display();
+        // The name alone: where a file lies is no part of what a run is made of.
+        let path = self.file.path.file_name().unwrap_or_default().to_string_lossy();
         let symbols = self.scan.symbols.len();
         let seconds = match (self.scan.first, self.scan.last) {
             (Some(first), Some(last)) => last.since(first) / Nanos::SECOND,
             (None, _) | (_, None) => 0,
         };
         let name = self.file.format.name();
-        format!("{path}: {name}, {symbols} symbols, {seconds} s")
+        let bytes = self.scan.bytes;
+        format!("{path}: {name}, {symbols} symbols, {seconds} s, {bytes} bytes unpacked")
     }
 }
 

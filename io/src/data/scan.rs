@@ -100,6 +100,8 @@ pub(super) struct FileScan {
     pub(super) symbols: Vec<SymbolScan>,
     pub(super) first: Option<Nanos>,
     pub(super) last: Option<Nanos>,
+    /// Size after unpacking.
+    pub(super) bytes: u64,
     /// Spellings met, sorted, and the position in `symbols`.
     spellings: Vec<(Box<[u8]>, usize)>,
     recent: usize,
@@ -125,6 +127,7 @@ impl FileScan {
             }
             lines.advance();
         }
+        scan.bytes = lines.bytes();
         Ok(scan)
     }
 

@@ -272,6 +272,7 @@ pub(super) fn account_fields(object: &mut Object, record: &Record) {
         unrealized_pnl,
         fees_paid,
         funding_paid,
+        max_drawdown,
         delta,
         open_positions,
         reconcile,
@@ -287,6 +288,7 @@ pub(super) fn account_fields(object: &mut Object, record: &Record) {
     object.maybe("unrealized_pnl", unrealized_pnl);
     object.decimal("fees_paid", fees_paid);
     object.decimal("funding_paid", funding_paid);
+    object.decimal("max_drawdown", max_drawdown);
     object.integer("open_positions", open_positions);
     object.text("reconcile", reconcile.as_str());
     object.maybe("delta", delta);
@@ -307,6 +309,7 @@ fn summary_fields(object: &mut Object, record: &Record) {
         realized_total,
         balance,
         equity,
+        max_drawdown,
     } = *record
     else {
         return;
@@ -324,6 +327,7 @@ fn summary_fields(object: &mut Object, record: &Record) {
     object.decimal("realized_total", realized_total);
     object.decimal("balance", balance);
     object.maybe("equity", equity);
+    object.decimal("max_drawdown", max_drawdown);
     object.integer("open", open);
     object.integer("total_wins", total_wins);
     object.integer("total_losses", total_losses);

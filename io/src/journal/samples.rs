@@ -14,7 +14,7 @@ use pinion_core::units::{Money, Nanos, Price, Qty};
 
 use crate::journal::header::{RunHeader, SettingChange, SettingsVersion};
 
-fn money(text: &str) -> Money {
+pub(crate) fn money(text: &str) -> Money {
     text.parse().expect("a decimal")
 }
 
@@ -114,6 +114,7 @@ pub(crate) fn account() -> Record {
         unrealized_pnl: Maybe::some(money("0.1")),
         fees_paid: money("2.44"),
         funding_paid: money("-0.04"),
+        max_drawdown: money("1.5"),
         delta: Maybe::NONE,
         open_positions: 1,
         reconcile: ReconcileState::Ok,
@@ -202,6 +203,7 @@ fn minute() -> Record {
         realized_total: money("-1"),
         balance: money("24999"),
         equity: Maybe::NONE,
+        max_drawdown: money("2"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hdrhistogram::Histogram;
-use pinion_core::msg::Record;
+use pinion_core::msg::{Maybe, Record};
 use pinion_core::msg::record::OrderStatus;
 use pinion_core::units::{Money, Nanos};
 use serde_json::{Map, Value, json};
@@ -141,14 +141,15 @@ pub struct Totals {
     fees: Money,
     funding: Money,
     capital: Money,
-    peak: Money,
     max_drawdown: Money,
+    open_positions: u16,
+    unrealized_pnl: Maybe<Money>,
 }
 
 impl Totals {
     /// Before the first record.
     #[must_use]
-    pub const fn new(starting_capital: Money) -> Self {
+    pub fn new(starting_capital: Money) -> Self {
         Self {
             decisions: 0,
             orders: 0,
@@ -160,8 +161,9 @@ impl Totals {
             fees: Money::ZERO,
             funding: Money::ZERO,
             capital: starting_capital,
-            peak: starting_capital,
             max_drawdown: Money::ZERO,
+            open_positions: 0,
+            unrealized_pnl: Maybe::some(Money::ZERO),
         }
     }
 
@@ -178,24 +180,35 @@ impl Totals {
                 self.wins += u64::from(*net_pnl > Money::ZERO);
                 self.losses += u64::from(*net_pnl < Money::ZERO);
             }
-            Record::Account { capital, equity, realized_pnl, fees_paid, funding_paid, .. } => {
+            Record::Account {
+                capital,
+                unrealized_pnl,
+                realized_pnl,
+                fees_paid,
+                funding_paid,
+                max_drawdown,
+                open_positions,
+                ..
+            } => {
                 self.capital = *capital;
                 self.gross_pnl = *realized_pnl;
                 self.fees = *fees_paid;
                 self.funding = *funding_paid;
-                // An unknown equity (an open position without a price) is no sample.
-                if let Some(equity) = equity.get() {
-                    self.peak = self.peak.max(equity);
-                    let fall = self.peak.raw().saturating_sub(equity.raw());
-                    self.max_drawdown = self.max_drawdown.max(Money::from_raw(fall));
-                }
+                self.max_drawdown = *max_drawdown;
+                self.open_positions = *open_positions;
+                self.unrealized_pnl = *unrealized_pnl;
+            }
+            Record::Summary { balance, equity, max_drawdown, open, .. } => {
+                self.max_drawdown = *max_drawdown;
+                self.open_positions = *open;
+                let unrealized = equity.get().and_then(|equity| equity.checked_sub(*balance));
+                self.unrealized_pnl = unrealized.into();
             }
             Record::FeeSettled { .. }
             | Record::SlotState(_)
             | Record::Slot { .. }
             | Record::Router { .. }
             | Record::EntryBlocked { .. }
-            | Record::Summary { .. }
             | Record::Gap { .. }
             | Record::Halt { .. }
             | Record::Resume { .. }
@@ -236,8 +249,12 @@ pub struct Summary {
     pub starting_capital: Money,
     /// Capital at the end.
     pub ending_capital: Money,
-    /// Largest fall of the equity from its peak, in quote currency; positive.
+    /// Deepest fall of the equity below its earlier peak, open positions at executable prices; positive.
     pub max_drawdown: Money,
+    /// Positions that are still open.
+    pub open_positions: u16,
+    /// Their unrealized result at the last full minute or fill; missing without a price.
+    pub unrealized_pnl: Maybe<Money>,
     /// Inputs in the journal.
     pub journal_inputs: u64,
     /// Lines of the session log before the `run_end` line.
@@ -282,6 +299,8 @@ impl Summary {
             starting_capital: header.starting_capital,
             ending_capital: totals.capital,
             max_drawdown: totals.max_drawdown,
+            open_positions: totals.open_positions,
+            unrealized_pnl: totals.unrealized_pnl,
             journal_inputs,
             session_lines,
             output_hash,
@@ -359,6 +378,8 @@ impl Summary {
         ] {
             object.decimal(key, amount);
         }
+        object.integer("open_positions", self.open_positions);
+        object.maybe("unrealized_pnl", self.unrealized_pnl);
         for (key, count) in [
             ("conflated", end.conflated),
             ("dropped", end.dropped),
@@ -519,16 +540,16 @@ mod tests {
     }
 
     #[test]
-    fn drawdown_is_the_largest_fall_from_a_peak() {
+    fn drawdown_and_what_is_open_are_those_of_the_last_account_or_minute() {
         let mut totals = Totals::new(Money::from_whole(100));
-        for equity in [Some(90), Some(130), None, Some(105), Some(120)] {
-            let mut record = samples::account();
-            if let Record::Account { equity: field, .. } = &mut record {
-                *field = equity.map(Money::from_whole).into();
-            }
-            totals.add(&record);
+        totals.add(&samples::account());
+        let at_account = (totals.max_drawdown, totals.open_positions);
+        assert_eq!(at_account, (samples::money("1.5"), 1));
+        for record in samples::records().iter().filter(|r| matches!(r, Record::Summary { .. })) {
+            totals.add(record);
         }
-        assert_eq!(totals.max_drawdown, Money::from_whole(25));
+        assert_eq!((totals.max_drawdown, totals.open_positions), (samples::money("2"), 0));
+        assert_eq!(totals.unrealized_pnl, Maybe::NONE, "the minute has no equity");
     }
 
     #[test]

@@ -227,10 +227,12 @@ fn header(
     }
 }
 
-/// The same for runs with the same profile, settings, seed and data: byte-identical files need it.
+/// The same for runs with the same profile, settings, seed, pace and data, wherever the data lies:
+/// byte-identical files need it.
 fn run_name(plan: &PaperPlan, data: &[String]) -> String {
     let mut hash = Sha256::new();
-    for part in [plan.config_hash.as_str(), &format!("{:?}", plan.duration_ns)]
+    let pace = format!("{:?} {:?}", plan.pace, plan.duration_ns);
+    for part in [plan.config_hash.as_str(), &pace]
         .into_iter()
         .chain(data.iter().map(String::as_str))
     {

@@ -1,5 +1,7 @@
 //! `pinion completion SHELL`.
 
+use std::io::Write as _;
+
 use clap::CommandFactory as _;
 
 use crate::{Cli, Failure};
@@ -14,8 +16,14 @@ pub struct Args {
 /// Prints the completion script to stdout.
 ///
 /// # Errors
-/// None today.
+/// When stdout cannot be written.
 pub fn run(args: &Args) -> Result<(), Failure> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "pinion", &mut std::io::stdout());
-    Ok(())
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "pinion", &mut script);
+    match std::io::stdout().write_all(&script) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::error(format!("stdout: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use pinion_core::settings::Mode;
 use pinion_core::units::Nanos;
-use pinion_io::run::{self, PaperPlan, Watch};
+use pinion_io::run::{self, PaperPlan, RunFault, Watch};
 use pinion_io::runner::Pace;
 
 use crate::config::SettingsArgs;
@@ -108,7 +108,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     // The bar's thread only draws; it cannot fail in a way that matters.
     drop(bar.join());
     drop(stop);
-    let outcome = outcome.map_err(|fault| Failure::error(fault.to_string()))?;
+    let outcome = outcome.map_err(|fault| match fault {
+        RunFault::Placement(_) => Failure::config(fault.to_string()),
+        other => Failure::error(other.to_string()),
+    })?;
     report::write(&out)?;
     say(&summary::render(&outcome.summary, &out));
     if args.json {
@@ -126,16 +129,13 @@ fn say(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));
 }
 
-/// Ctrl-C and SIGTERM end the run cleanly; the second one ends the process at once.
+/// Ctrl-C and SIGTERM end the run cleanly, however often they come: a shell sends them to the whole group,
+/// and a half-written end would cost the summary.
 fn on_signal(watch: &Arc<Watch>) -> Result<Vec<signal_hook::SigId>, Failure> {
     let fault = |error: std::io::Error| Failure::error(format!("signal handler: {error}"));
     let mut ids = Vec::new();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         let stop: Arc<AtomicBool> = Arc::clone(&watch.stop);
-        let again = Arc::clone(&watch.stop);
-        ids.push(
-            signal_hook::flag::register_conditional_shutdown(signal, 130, again).map_err(fault)?,
-        );
         ids.push(signal_hook::flag::register(signal, stop).map_err(fault)?);
     }
     Ok(ids)
