@@ -44,12 +44,22 @@ pub(super) struct Symbols {
     table: InstrumentTable,
     /// Sorted by spelling; only known instruments, so it cannot outgrow the table by much.
     known: Vec<(Box<[u8]>, InstrumentId)>,
-    recent: usize,
+    /// Where in `known` a spelling with this hash was last found; a hint, always checked.
+    hints: [u16; HINTS],
+}
+
+/// A power of two.
+const HINTS: usize = 256;
+
+/// Tells the spellings of one venue apart for the most part: they differ early.
+fn hash(spelling: &[u8]) -> usize {
+    let letters = spelling.iter().take(4);
+    letters.fold(spelling.len(), |hash, letter| hash.wrapping_mul(5) ^ usize::from(*letter)) % HINTS
 }
 
 impl Symbols {
     pub(super) const fn new(table: InstrumentTable) -> Self {
-        Self { table, known: Vec::new(), recent: 0 }
+        Self { table, known: Vec::new(), hints: [0; HINTS] }
     }
 
     /// How many instruments the run has.
@@ -58,22 +68,22 @@ impl Symbols {
     }
 
     pub(super) fn find(&mut self, spelling: &[u8]) -> Option<InstrumentId> {
-        if let Some((known, id)) = self.known.get(self.recent)
+        let hint = &mut self.hints[hash(spelling)];
+        if let Some((known, id)) = self.known.get(usize::from(*hint))
             && **known == *spelling
         {
             return Some(*id);
         }
-        match self.known.binary_search_by(|(known, _)| (**known).cmp(spelling)) {
-            Ok(at) => {
-                self.recent = at;
-                Some(self.known[at].1)
-            }
+        let at = match self.known.binary_search_by(|(known, _)| (**known).cmp(spelling)) {
+            Ok(at) => at,
             Err(at) => {
                 let id = self.table.find(core::str::from_utf8(spelling).ok()?)?;
                 self.known.insert(at, (spelling.into(), id));
-                self.recent = at;
-                Some(id)
+                at
             }
-        }
+        };
+        // One that does not fit is no hint; it then misses and is searched for.
+        *hint = u16::try_from(at).unwrap_or(u16::MAX);
+        Some(self.known[at].1)
     }
 }
