@@ -281,7 +281,10 @@ mod tests {
         assert_eq!(lines.peek(), Ok(true));
         lines.advance();
         let fault = lines.peek().expect_err("too long").to_string();
-        assert!(fault.contains("line 2: a line longer than 8388608 bytes; expected lines of"), "{fault}");
+        assert!(
+            fault.contains("line 2: a line longer than 8388608 bytes; expected lines of"),
+            "{fault}"
+        );
     }
 
     #[test]

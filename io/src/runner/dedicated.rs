@@ -212,7 +212,7 @@ impl Worker<'_, '_> {
         let mut until = None;
         while self.wait_until_quiet()? {
             let latest = self.now.max(self.hub.latest());
-            let until = *until.get_or_insert(latest.plus(GRACE_NS));
+            let until = *until.get_or_insert_with(|| latest.plus(GRACE_NS));
             let Some(moment) = self.hub.ahead(self.now).filter(|moment| *moment <= until) else {
                 return Ok(Ending::Drained);
             };
