@@ -1,16 +1,20 @@
-//! Instructions per kernel turn, counted by callgrind: repeatable on a shared machine, where time is not.
+//! Instructions per turn, counted by callgrind: repeatable on a shared machine, where time is not.
 //!
 //! `cargo bench -p pinion-benches --bench instructions` runs every case twice under
 //! `valgrind --tool=callgrind`, with N and 2N turns, and divides the difference by N, so that start-up
 //! cancels out. Without `--bench` (as in `cargo test`) each case runs a few turns without valgrind and
 //! prints its result hash.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
+
 use std::env;
 use std::process::{Command, ExitCode};
 
 use pinion_benches::turns::{CASES, Case};
 
-const TURNS: u64 = 20_000;
+/// Turns of the shorter count.
+const TURNS: u64 = 4_000;
+/// Turns without valgrind.
 const SMOKE_TURNS: u64 = 200;
 
 fn main() -> ExitCode {
@@ -29,7 +33,12 @@ fn main() -> ExitCode {
     }
     if !args.iter().any(|arg| arg == "--bench") {
         for case in CASES {
-            println!("{:<28} {SMOKE_TURNS} turns, hash {:016x}", case.name, (case.run)(SMOKE_TURNS));
+            let hash = (case.run)(SMOKE_TURNS);
+            println!("{:<28} {SMOKE_TURNS} turns, hash {hash:016x}", case.name);
+            if hash != (case.run)(SMOKE_TURNS) {
+                eprintln!("{}: two runs differ", case.name);
+                return ExitCode::FAILURE;
+            }
         }
         return ExitCode::SUCCESS;
     }
@@ -62,6 +71,9 @@ fn counted(case: &Case, turns: u64) -> Result<(u64, String), String> {
         .output()
         .map_err(|error| format!("valgrind does not start ({error}); install it and try again"))?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        return Err(format!("it failed under callgrind:\n{text}"));
+    }
     let collected = text
         .lines()
         .find_map(|line| line.split_once("Collected :"))

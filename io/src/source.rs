@@ -108,3 +108,22 @@ pub trait Source: Send {
     /// Share of the whole that was read, 0 to 1, for a progress bar.
     fn progress(&self) -> f64;
 }
+
+/// A source whose kind is chosen at run time.
+impl Source for Box<dyn Source> {
+    fn next_ts(&mut self) -> Result<Option<Nanos>, SourceFault> {
+        (**self).next_ts()
+    }
+
+    fn next(&mut self, batch: &mut Vec<MarketMsg>) -> Result<(), SourceFault> {
+        (**self).next(batch)
+    }
+
+    fn counts(&self) -> SourceCounts {
+        (**self).counts()
+    }
+
+    fn progress(&self) -> f64 {
+        (**self).progress()
+    }
+}

@@ -18,7 +18,7 @@ const DIRECTIONS: [(&str, &[&str]); 6] = [
     ("tuner", &["core"]),
     ("tools", &["core", "io", "tuner"]),
     ("tests", &["core", "io", "tuner", "tools"]),
-    ("benches", &["core", "io", "tuner", "tools"]),
+    ("benches", &["core", "io", "tuner", "tools", "tests"]),
 ];
 
 /// rustfmt keeps code to 100; a line of a long literal may be longer.

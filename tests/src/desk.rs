@@ -176,7 +176,7 @@ impl Desk {
             fill_id: TextId::from_number(self.fills),
             qty,
             price: Price::from_raw(price),
-            fee: Maybe::some(-Money::ONE),
+            fee: Maybe::some(Money::ZERO),
             cum_qty: Maybe::some(qty),
             side: None,
             is_maker: Some(false),
@@ -212,14 +212,15 @@ impl Desk {
         assert_eq!(self.engine.kernel().open_positions(), 1);
     }
 
-    /// Takes the profit of what [`Desk::enter`] opened, and settles.
+    /// Has the engine take the profit of what [`Desk::enter`] opened, and settles. The fill slips back to
+    /// the entry price and costs nothing, so that the capital stays the same however many trips there are.
     ///
     /// # Panics
     /// When the engine does not leave: the desk is wrong.
     pub fn leave(&mut self) {
         let message = quote(0, self.now, HUNDRED - GAIN);
         self.turn(&Input::Market(message));
-        assert!(self.execute(HUNDRED - GAIN), "the quote takes the profit");
+        assert!(self.execute(HUNDRED), "the quote takes the profit");
         assert_eq!(self.engine.kernel().open_positions(), 0);
         self.settle();
     }
@@ -227,12 +228,19 @@ impl Desk {
     /// A number that depends on what the engine did: the same for the same inputs on every machine.
     #[must_use]
     pub fn hash(&self) -> u64 {
-        let totals = self.engine.kernel().totals();
+        let kernel = self.engine.kernel();
+        let totals = kernel.totals();
+        let prices = (0..INSTRUMENTS).filter_map(|index| kernel.top(InstrumentId::new(index)));
+        let seen = prices
+            .flat_map(|top| [top.bid.get(), top.last.get()])
+            .flatten()
+            .fold(0u64, |seen, price| seen.rotate_left(7) ^ price.raw().cast_unsigned());
         [
             self.engine.inputs(),
+            seen,
             totals.fills,
             totals.net_pnl.raw().cast_unsigned(),
-            self.engine.kernel().equity().map_or(1, |equity| equity.raw().cast_unsigned()),
+            kernel.equity().map_or(1, |equity| equity.raw().cast_unsigned()),
             self.out.records.len() as u64,
         ]
         .iter()

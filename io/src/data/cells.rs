@@ -1,6 +1,5 @@
 //! One CSV row, its cells, and what is wrong with them.
 
-use arrayvec::ArrayVec;
 use pinion_core::units::{DecimalFault, Nanos, parse_raw};
 
 use crate::wire::digits::{all_digits, commas};
@@ -29,36 +28,45 @@ impl Bad {
     }
 }
 
-/// The cells of a row.
+/// The cells of a row: the row and where its cells end. Small, because it is made anew for every row.
 #[derive(Debug)]
 pub(super) struct Cells<'a> {
-    cells: ArrayVec<&'a [u8], CELLS_MAX>,
+    row: &'a [u8],
+    /// A line has at most 8 MiB, so a place fits.
+    ends: [u32; CELLS_MAX],
+    count: usize,
 }
 
 impl<'a> Cells<'a> {
     /// Splits at commas; `count` cells must come out.
     pub(super) fn split(row: &'a [u8], count: usize) -> Result<Self, Bad> {
-        let mut cells = ArrayVec::new();
-        let (mut start, mut found) = (0, 1);
-        commas(row, |at| {
+        let mut ends = [0; CELLS_MAX];
+        let mut found = 0;
+        let mut end = |at: usize| {
             // Cells beyond the room are counted all the same: there are too many then.
-            let _kept = cells.try_push(&row[start..at]);
-            start = at + 1;
+            if let Some(end) = ends.get_mut(found) {
+                *end = u32::try_from(at).unwrap_or(u32::MAX);
+            }
             found += 1;
-        });
-        let _kept = cells.try_push(&row[start..]);
-        if found != count {
+        };
+        commas(row, &mut end);
+        end(row.len());
+        if found != count || found > CELLS_MAX {
             return Err(Bad::fault(
                 format!("a row of {found} fields"),
                 format!("{count} fields; a row may have been cut off"),
             ));
         }
-        Ok(Self { cells })
+        Ok(Self { row, ends, count })
     }
 
     /// A cell by position, empty when there is none.
     pub(super) fn get(&self, at: usize) -> &'a [u8] {
-        self.cells.get(at).copied().unwrap_or_default()
+        if at >= self.count {
+            return &[];
+        }
+        let start = if at == 0 { 0 } else { self.ends[at - 1] as usize + 1 };
+        self.row.get(start..self.ends[at] as usize).unwrap_or_default()
     }
 
     /// A decimal, `None` for an empty cell.

@@ -3,7 +3,8 @@
 //!
 //! When a write fails, every file is cut back to its last whole line or frame, [`JournalHandle::failed`]
 //! turns true, and the thread goes on draining and counting what it drops: the kernel stops taking new
-//! risk, but is never blocked. The thread is not pinned; when idle it sleeps at most half a millisecond.
+//! risk, but is never blocked. The thread is not pinned; when idle it sleeps a
+//! millisecond at a time.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,8 +31,9 @@ use crate::journal::summary::{RunEnd, Summary, Wall};
 
 /// Most time between a record and its line in the file.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
-/// Longest sleep of an idle thread.
-const SLEEP_MAX: Duration = Duration::from_micros(500);
+/// Sleep of an idle thread. Nobody waits for a line, and the rings hold many times what comes meanwhile;
+/// waking for every few inputs would cost a core that the stages may need.
+const SLEEP: Duration = Duration::from_millis(1);
 /// Records handled before the inputs have their turn again.
 const RECORDS_PER_TURN: usize = 4096;
 
@@ -194,12 +196,8 @@ struct Worker {
 impl Worker {
     fn run(mut self, stop: &Receiver<(RunEnd, Wall)>) -> Result<Summary, JournalFault> {
         let mut flushed = Instant::now();
-        let mut idle = 0;
         loop {
             let work = self.turn();
-            if work > 0 {
-                idle = 0;
-            }
             if flushed.elapsed() >= FLUSH_EVERY {
                 self.keep(Self::flush_checked);
                 flushed = Instant::now();
@@ -221,8 +219,7 @@ impl Worker {
                     return Err(JournalFault::new(self.dir.path(), found, expected));
                 }
                 Err(TryRecvError::Empty) => {
-                    idle += 1;
-                    pause(idle);
+                    thread::sleep(SLEEP);
                 }
             }
         }
@@ -377,15 +374,6 @@ fn write_latency(dir: &RunDir, wall: &Wall) -> Result<(), JournalFault> {
         dir.replace(&name, hgrm::percentiles(&latency.histogram).as_bytes())?;
     }
     Ok(())
-}
-
-/// Spins a little, then yields, then sleeps longer and longer.
-fn pause(idle: u32) {
-    match idle {
-        0..8 => std::hint::spin_loop(),
-        8..16 => thread::yield_now(),
-        _ => thread::sleep(SLEEP_MAX.min(Duration::from_micros(u64::from(idle) * 4))),
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ const LADDER_STEPS: i64 = 16;
 /// A taker gets nothing beyond touch ÷ this (20 %): venues bound market orders the same way.
 const BAND_DIVISOR: i64 = 5;
 /// Before every time of a venue.
+/// A mark price older than the newest price by more than this is no mark any more.
+const MARK_AGE_NS_MAX: i64 = 60 * Nanos::SECOND;
 pub(super) const NEVER: Nanos = Nanos::new(i64::MIN);
 
 /// How much worse `price` is than `than` for one who takes on `taker`; negative when it is better.
@@ -95,6 +97,13 @@ impl LevelSide {
     }
 }
 
+/// True for a row that records an exchange of funding: the next one is the moment of the row itself. An
+/// announcement names a later moment, or repeats an old one a little after it.
+pub(super) fn is_recorded_exchange(msg: &MarketMsg) -> bool {
+    let MarketBody::Mark { next_funding_ns: Some(next), .. } = msg.body() else { return false };
+    msg.ts_exch_ns.get() == Some(next)
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Touch {
     price: Price,
@@ -105,6 +114,11 @@ struct Touch {
 }
 
 impl Touch {
+    /// What our own orders left of it, in whole lots; `None` when nobody says how much there was.
+    fn left(&self, lot: Qty) -> Option<Qty> {
+        self.shown.map(|shown| (shown - self.taken.min(shown)).floor_to(lot))
+    }
+
     fn update(slot: &mut Option<Self>, price: Price, shown: Option<Qty>) {
         if slot.is_none_or(|old| old.price != price || old.shown != shown) {
             *slot = Some(Self { price, shown, taken: Qty::ZERO });
@@ -133,15 +147,21 @@ pub(super) struct Market {
     bids: LevelSide,
     asks: LevelSide,
     book_usable: bool,
+    quote_ns: Nanos,
     last_trade: Option<Price>,
+    trade_ns: Nanos,
     last_close: Option<Price>,
+    close_ns: Nanos,
     bar_end: Option<Nanos>,
     /// Time between the two latest bars.
     pub(super) bar_spacing_ns: Option<i64>,
     mark: Option<Price>,
+    mark_ns: Nanos,
     pub(super) funding_rate: Option<Rate>,
     /// The next exchange of funding, as last announced.
     pub(super) next_funding: Option<Nanos>,
+    /// The data holds the exchanges themselves, each at its time: nothing else is exchanged.
+    pub(super) funding_recorded: bool,
     /// Latest exchange time seen on quotes, trades and levels.
     pub(super) exch_high: Nanos,
     /// Live orders on it.
@@ -158,13 +178,18 @@ impl Market {
             bids: LevelSide::new(Side::Sell),
             asks: LevelSide::new(Side::Buy),
             book_usable: false,
+            quote_ns: NEVER,
             last_trade: None,
+            trade_ns: NEVER,
             last_close: None,
+            close_ns: NEVER,
             bar_end: None,
             bar_spacing_ns: None,
             mark: None,
+            mark_ns: NEVER,
             funding_rate: None,
             next_funding: None,
+            funding_recorded: false,
             exch_high: NEVER,
             live: 0,
         }
@@ -176,10 +201,12 @@ impl Market {
             MarketBody::Quote { bid, ask, bid_qty, ask_qty } => {
                 Touch::update(&mut self.bid, bid, bid_qty);
                 Touch::update(&mut self.ask, ask, ask_qty);
+                self.quote_ns = msg.ts_recv_ns;
                 self.see(msg);
             }
             MarketBody::Trade { price, .. } => {
                 self.last_trade = Some(price);
+                self.trade_ns = msg.ts_recv_ns;
                 self.see(msg);
             }
             MarketBody::Level { side, price, qty, .. } => {
@@ -190,12 +217,16 @@ impl Market {
                 self.see(msg);
             }
             MarketBody::Mark { mark, funding_rate, next_funding_ns, .. } => {
-                self.mark = mark.or(self.mark);
+                if mark.is_some() {
+                    (self.mark, self.mark_ns) = (mark, msg.ts_recv_ns);
+                }
                 self.funding_rate = funding_rate.or(self.funding_rate);
                 self.next_funding = next_funding_ns.or(self.next_funding);
+                self.funding_recorded |= is_recorded_exchange(msg);
             }
             MarketBody::Bar { close, .. } => {
                 self.last_close = Some(close);
+                self.close_ns = msg.ts_recv_ns;
                 let end = msg.ts_exch_ns.get().unwrap_or(msg.ts_recv_ns);
                 self.bar_spacing_ns =
                     self.bar_end.map(|before| end.since(before)).filter(|ns| *ns > 0);
@@ -271,13 +302,24 @@ impl Market {
         self.bid.is_none() && self.last_trade.is_none() && !self.book_usable
     }
 
-    /// The price at which positions are valued and funded: mark, last trade, mid, last close.
+    /// The price at which positions are valued and funded: the mark price, unless something newer by
+    /// more than [`MARK_AGE_NS_MAX`] is known; then the newest of last trade, mid and last close.
     pub(super) fn fair(&self) -> Option<Price> {
         let mid = || {
             let (bid, ask) = (self.touch(Side::Sell)?, self.touch(Side::Buy)?);
             Some(Price::from_raw(bid.raw().midpoint(ask.raw())))
         };
-        self.mark.or(self.last_trade).or_else(mid).or(self.last_close)
+        let newest = self.quote_ns.max(self.trade_ns).max(self.close_ns);
+        if let Some(mark) = self.mark.filter(|_| newest.since(self.mark_ns) <= MARK_AGE_NS_MAX) {
+            return Some(mark);
+        }
+        let known = [
+            (self.close_ns, self.last_close),
+            (self.quote_ns, mid()),
+            (self.trade_ns, self.last_trade),
+        ];
+        let priced = known.into_iter().filter_map(|(at, price)| Some((at, price?)));
+        priced.max_by_key(|(at, _)| *at).map(|(_, price)| price).or(self.mark)
     }
 
     /// What is shown at a price on the side of an order that rests there; `None` when not known.
@@ -310,6 +352,8 @@ impl Market {
             return None;
         }
         let lot = self.lot;
+        // Quote and book are two views of the same offers: at the touch the smaller one counts.
+        let quoted = self.quoted(taker).and_then(|touch| Some((touch.price, touch.left(lot)?)));
         let walkable = self.book_usable
             && self.book(taker).levels.iter().any(|l| worse_by(taker, l.price, touch) >= 0);
         if !walkable {
@@ -320,7 +364,10 @@ impl Market {
             Side::Sell => &mut self.bids,
         };
         // A level better than the touch is one that the quote says is gone.
-        let left = |l: &Level| (l.shown - l.taken).floor_to(lot);
+        let left = |l: &Level| {
+            let level = (l.shown - l.taken).floor_to(lot);
+            quoted.filter(|(price, _)| *price == l.price).map_or(level, |(_, left)| level.min(left))
+        };
         let level = book
             .levels
             .iter_mut()
@@ -330,7 +377,15 @@ impl Market {
             .find(|l| left(l).is_positive())?;
         let qty = want.min(left(level));
         level.taken += qty;
-        Some((level.price, qty))
+        let price = level.price;
+        let touch = match taker {
+            Side::Buy => &mut self.ask,
+            Side::Sell => &mut self.bid,
+        };
+        if let Some(touch) = touch.as_mut().filter(|touch| touch.price == price) {
+            touch.taken += qty;
+        }
+        Some((price, qty))
     }
 
     /// Takes what crosses an order that rests at `limit`: offers strictly better than it, at most `want`.

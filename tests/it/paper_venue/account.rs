@@ -63,7 +63,8 @@ fn funding_without_mark_data_comes_at_multiples_of_the_interval() {
     script.send(buy("2"));
     script.send(short("1"));
     script.told();
-    script.wait(SECOND - 1);
+    // Two seconds after the boundary: a recorded exchange would come first.
+    script.wait(3 * SECOND - 1);
     assert_eq!(script.told(), NO_LINES);
     // Mid 100.1 × 0.0001: the long pays on 2, the short receives on 1.
     script.wait(1);
@@ -86,9 +87,36 @@ fn a_position_that_the_market_opened_is_funded_on_time() {
     script.send(buy("1").gtc("100.1"));
     script.trade("100", "1", None);
     script.told();
-    script.at = HOURS_8;
+    script.at = HOURS_8 + 2 * SECOND;
     script.wait(0);
     assert_eq!(script.told(), ["funding -0.01"]);
+}
+
+#[test]
+fn recorded_exchanges_are_the_only_ones_and_use_their_own_rate() {
+    let mut script = Script::new();
+    script.at = HOURS_8 - SECOND;
+    script.quote("100", "50", "100.2", "50");
+    script.send(buy("2"));
+    script.told();
+    // The row of the exchange, six milliseconds after the hour; its mark is missing.
+    let exchange = |script: &mut Script, rate: i64| {
+        script.at += SECOND + 6_000_000;
+        let body = MarketBody::Mark {
+            mark: None,
+            index: None,
+            funding_rate: Some(Rate::from_raw(rate)),
+            next_funding_ns: Some(Nanos::new(script.at)),
+        };
+        script.feed_dated(Some(script.at), body);
+    };
+    exchange(&mut script, 30_000);
+    // Mid 100.1 × 2 × 0.0003.
+    assert_eq!(script.told(), ["funding -0.06006"]);
+    script.wait(HOURS_8);
+    assert_eq!(script.told(), NO_LINES, "no row, no exchange");
+    exchange(&mut script, 0);
+    assert_eq!(script.told(), ["funding 0"]);
 }
 
 fn mark(at: &str, rate: i64, next: i64) -> MarketBody {

@@ -175,6 +175,8 @@ fn a_gap_leaves_the_quote_until_the_book_is_reset() {
     script.feed(MarketBody::Gap);
     script.level(Side::Sell, "100.1", "9", true);
     assert_eq!(script.sent(buy("0.8")), ["ack", "taker 0.5@100", "taker 0.3@100.1"]);
+    // The quote shows anew what our order took from it.
+    script.quote("99.9", "1", "100", "0.6");
     script.book(&[("99.9", "1")], &[("100", "0.5"), ("100.7", "1")]);
     assert_eq!(script.sent(buy("0.8")), ["ack", "taker 0.5@100", "taker 0.3@100.7"]);
 }
@@ -210,4 +212,14 @@ fn a_limit_at_a_touch_of_unknown_quantity_takes_nothing() {
     script.quote("99.9", "", "100", "");
     assert_eq!(script.sent(buy("2").limit(TimeInForce::Ioc, "100")), ["ack", "expired 0"]);
     assert_eq!(script.sent(buy("2").limit(TimeInForce::Ioc, "100.1")), ["ack", "taker 2@100.1"]);
+}
+
+#[test]
+fn at_the_touch_the_smaller_of_quote_and_book_counts() {
+    let mut script = Script::new();
+    script.book(&[("99.9", "9")], &[("100", "5"), ("100.1", "9")]);
+    script.quote("99.9", "9", "100", "1");
+    assert_eq!(script.sent(buy("2")), ["ack", "taker 1@100", "taker 1@100.1"]);
+    // What was taken is taken from both views.
+    assert_eq!(script.sent(buy("1")), ["ack", "taker 1@100.1"]);
 }
