@@ -115,8 +115,8 @@ impl Lines {
             if line_end.unwrap_or(searched) > LINE_BYTES_MAX {
                 self.line += 1;
                 return Err(self.fault(
-                    format!("a line longer than {LINE_BYTES_MAX} bytes (8 MiB)"),
-                    "shorter lines: is this file of another kind, or damaged?",
+                    format!("a line longer than {LINE_BYTES_MAX} bytes"),
+                    format!("lines of at most {LINE_BYTES_MAX} bytes (8 MiB)"),
                 ));
             }
             if let Some(length) = line_end {
@@ -281,7 +281,10 @@ mod tests {
         assert_eq!(lines.peek(), Ok(true));
         lines.advance();
         let fault = lines.peek().expect_err("too long").to_string();
-        assert!(fault.contains("line 2: a line longer than 8388608 bytes"), "{fault}");
+        assert!(
+            fault.contains("line 2: a line longer than 8388608 bytes; expected lines of"),
+            "{fault}"
+        );
     }
 
     #[test]

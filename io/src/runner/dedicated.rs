@@ -211,7 +211,8 @@ impl Worker<'_, '_> {
         self.hub.stop_time_at(self.now);
         let mut until = None;
         while self.wait_until_quiet()? {
-            let until = *until.get_or_insert(self.now.max(self.hub.latest()).plus(GRACE_NS));
+            let latest = self.now.max(self.hub.latest());
+            let until = *until.get_or_insert_with(|| latest.plus(GRACE_NS));
             let Some(moment) = self.hub.ahead(self.now).filter(|moment| *moment <= until) else {
                 return Ok(Ending::Drained);
             };
