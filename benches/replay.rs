@@ -94,7 +94,7 @@ impl Market {
         let started = Instant::now();
         pipeline.run(&mut |_| {})?;
         let passed = started.elapsed();
-        Ok((pipeline.ingest.counts().total(), passed))
+        Ok((pipeline.stages.ingest.counts().total(), passed))
     }
 
     fn print(&self, runs: u32) -> Result<(), Error> {

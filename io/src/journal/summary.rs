@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use hdrhistogram::Histogram;
-use pinion_core::msg::{Maybe, Record};
 use pinion_core::msg::record::OrderStatus;
+use pinion_core::msg::{Maybe, Record};
 use pinion_core::units::{Money, Nanos};
 use serde_json::{Map, Value, json};
 

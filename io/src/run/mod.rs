@@ -232,9 +232,8 @@ fn header(
 fn run_name(plan: &PaperPlan, data: &[String]) -> String {
     let mut hash = Sha256::new();
     let pace = format!("{:?} {:?}", plan.pace, plan.duration_ns);
-    for part in [plan.config_hash.as_str(), &pace]
-        .into_iter()
-        .chain(data.iter().map(String::as_str))
+    for part in
+        [plan.config_hash.as_str(), &pace].into_iter().chain(data.iter().map(String::as_str))
     {
         hash.update(part.as_bytes());
         hash.update([0]);

@@ -69,7 +69,7 @@ fn a_core_that_is_not_there_is_refused() {
         run.ok();
         return;
     }
-    refused(&run, 1, &["core 1000 cannot be used by this process", "engine.cores"]);
+    refused(&run, 4, &["core 1000 cannot be used by this process", "engine.cores"]);
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn dedicated_falls_back_with_a_notice_or_is_refused_where_cores_lack() {
     assert_eq!(run.rows("session.jsonl")[0]["layout"], "shared");
     let lack = format!("this process has {cores}");
     assert!(run.stderr().contains(&lack) && run.stderr().contains("all stages run shared"));
-    assert_eq!(strict.output.status.code(), Some(1));
+    assert_eq!(strict.output.status.code(), Some(4));
     let told = strict.stderr();
     assert!(told.contains(&lack) && told.contains("engine.layout = \"shared\""), "{told}");
     assert!(!strict.dir.exists(), "nothing was begun");

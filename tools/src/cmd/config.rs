@@ -23,7 +23,7 @@ enum Verb {
     /// List every key: type, unit, default, range, who writes it and when it applies.
     Keys(KeysArgs),
     /// Print a JSON Schema of the settings file, for editors.
-    Schema,
+    Schema(SchemaArgs),
     /// Print the settings in force and where each comes from; secrets are redacted.
     Show(ShowArgs),
 }
@@ -45,6 +45,13 @@ struct KeysArgs {
 }
 
 #[derive(Debug, clap::Args)]
+struct SchemaArgs {
+    /// For symmetry with other verbs: a schema is JSON in any case.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
 struct ShowArgs {
     #[command(flatten)]
     settings: SettingsArgs,
@@ -61,7 +68,7 @@ struct ShowArgs {
     #[arg(long)]
     changed: bool,
     /// The stages, their links and sizes instead of the settings.
-    #[arg(long, conflicts_with_all = ["json", "toml", "all", "changed"])]
+    #[arg(long, conflicts_with_all = ["toml", "all", "changed"])]
     topology: bool,
 }
 
@@ -74,7 +81,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Verb::Check(args) => check(args),
         Verb::Keys(args) if args.json => print(&format!("{}\n", view::keys_json())),
         Verb::Keys(_) => print(&view::keys_text()),
-        Verb::Schema => print(&format!("{:#}\n", schema::schema())),
+        Verb::Schema(_) => print(&format!("{:#}\n", schema::schema())),
         Verb::Show(args) => show(args),
     }
 }
@@ -95,6 +102,9 @@ fn check(args: &CheckArgs) -> Result<(), Failure> {
 
 fn show(args: &ShowArgs) -> Result<(), Failure> {
     let loaded = args.settings.load()?;
+    if args.topology && args.json {
+        return print(&format!("{}\n", topology_json()));
+    }
     if args.topology {
         return print(&topology::render());
     }
@@ -105,6 +115,30 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
     } else {
         print(&view::show_text(&loaded, args.changed))
     }
+}
+
+fn topology_json() -> serde_json::Value {
+    let stages: Vec<_> = topology::STAGES
+        .iter()
+        .map(|stage| json!({ "stage": stage.end.as_str(), "does": stage.does }))
+        .collect();
+    let links: Vec<_> = topology::LINKS
+        .iter()
+        .map(|link| {
+            json!({
+                "link": link.name,
+                "from_live": link.live.map(topology::End::as_str),
+                "from_paper": link.paper.map(topology::End::as_str),
+                "to": link.consumer.as_str(),
+                "message": link.message,
+                "bytes": link.bytes,
+                "depth": link.depth,
+                "when_full_paced": link.paced.as_str(),
+                "when_full_at_full_speed": link.replay.as_str(),
+            })
+        })
+        .collect();
+    json!({ "stages": stages, "links": links })
 }
 
 /// Prints to stdout. A reader that left early (`| head`) is no failure.

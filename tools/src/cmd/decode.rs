@@ -45,6 +45,9 @@ pub struct Args {
     /// Kind of frame, like `ws_market.book_ticker`; the part before the point may be left out.
     #[arg(long)]
     kind: String,
+    /// For symmetry with other verbs: the output is JSON in any case.
+    #[arg(long)]
+    json: bool,
     /// One frame a file, gzip or plain.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
