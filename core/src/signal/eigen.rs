@@ -3,8 +3,8 @@
 //! Two ways to the same number. The fast one is a power iteration that stops only when it can prove its
 //! answer: with λ₂ ≤ √(‖C‖² − ρ²) (Frobenius norm, ρ the Rayleigh quotient) the Lehmann bound gives
 //! ρ ≤ λ₁ ≤ ρ + ‖residual‖² ÷ (ρ − λ₂). Where no proof comes (no dominant eigenvalue, a start vector
-//! orthogonal to it) the sure one follows: Householder to tridiagonal form, then bisection on Sturm
-//! counts. Both start from the matrix alone, so the result never depends on earlier scans.
+//! orthogonal to it) the sure one follows: Householder to tridiagonal form, then Newton from above and
+//! bisection on Sturm counts. Both start from the matrix alone, so the result never depends on earlier scans.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -13,6 +13,8 @@ use alloc::vec::Vec;
 const TOLERANCE: f64 = 1e-14;
 /// Products before the sure way is cheaper than going on.
 const ITERATIONS_MAX: usize = 24;
+/// Newton steps before bisection alone is surer.
+const NEWTON_MAX: usize = 16;
 /// Squared length below which a column counts as reduced: entries under 1e-30, far below rounding of
 /// a matrix with a unit diagonal.
 const NEGLIGIBLE: f64 = 1e-60;
@@ -67,6 +69,11 @@ impl Eigen {
             if gap > 0.0 && residual <= TOLERANCE * quotient * gap {
                 return Some(quotient);
             }
+            // The eigenvalue near the quotient is too small to dominate: no proof will come.
+            let reach = quotient + libm::sqrt(residual);
+            if 2.0 * reach * reach <= squares {
+                return None;
+            }
             let length = libm::sqrt(dot(y, y));
             if length <= NEGLIGIBLE {
                 return None;
@@ -86,6 +93,20 @@ impl Eigen {
             let left = if index == 0 { 0.0 } else { off[index - 1].abs() };
             let right = if index + 1 == n { 0.0 } else { off[index].abs() };
             high = high.max(d + left + right);
+        }
+        // Newton from above closes in on the largest root without ever passing it; the bisection then has
+        // a few steps left, or all of them where the root is multiple and Newton is slow.
+        for _ in 0..NEWTON_MAX {
+            let Some(next) = newton(diagonal, off, high).filter(|next| *next < high) else { break };
+            if next <= low || !all_below(diagonal, off, next) {
+                low = low.max(next);
+                break;
+            }
+            high = next;
+        }
+        let near = high * (1.0 - 16.0 * f64::EPSILON);
+        if near > low && !all_below(diagonal, off, near) {
+            low = near;
         }
         loop {
             let middle = low + (high - low) / 2.0;
@@ -144,6 +165,24 @@ fn all_below(diagonal: &[f64], off: &[f64], x: f64) -> bool {
         pivot = d - x - o * o / pivot;
     }
     pivot < 0.0
+}
+
+/// One Newton step of the characteristic polynomial from `x` above every eigenvalue; `None` where a pivot
+/// says that `x` is not.
+fn newton(diagonal: &[f64], off: &[f64], x: f64) -> Option<f64> {
+    let (mut pivot, mut slope) = (diagonal[0] - x, -1.0);
+    let mut sum = slope / pivot;
+    for (d, o) in diagonal[1..].iter().zip(off) {
+        if pivot >= 0.0 {
+            return None;
+        }
+        let ratio = o / pivot;
+        slope = ratio * ratio * slope - 1.0;
+        pivot = d - x - o * ratio;
+        sum += slope / pivot;
+    }
+    // The polynomial over its derivative; both pivots and slopes are negative, so the step goes down.
+    (pivot < 0.0 && sum > 0.0).then(|| x - 1.0 / sum)
 }
 
 fn add_scaled(target: &mut [f64], source: &[f64], factor: f64) {
