@@ -1,0 +1,181 @@
+//! One turn: the kernel applies an input, the policy answers it, the effects go out.
+//!
+//! [`Engine`] is a pure function of its ordered inputs and their times; [`KernelStage`] wires it to the
+//! links. The journal holds both, so it is all that a replay needs.
+
+mod gauges;
+mod stage;
+
+pub use gauges::Gauges;
+pub use stage::{JournalFull, KernelLinks, KernelStage};
+
+use alloc::sync::Arc;
+
+use crate::instrument::InstrumentTable;
+use crate::kernel::{Effects, Kernel, Totals};
+use crate::msg::{Control, Input, Record, ScanMsg};
+use crate::policy::Policy;
+use crate::settings::Settings;
+use crate::units::{Money, Nanos};
+
+/// Nanoseconds of a minute: the summary's window.
+const MINUTE_NS: i64 = 60_000_000_000;
+
+/// Kernel and policy, turned by one input at a time.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Arc<Settings>,
+    kernel: Kernel,
+    policy: Policy,
+    now: Nanos,
+    inputs: u64,
+    scans: u64,
+    announced: Option<(u32, Arc<Settings>)>,
+    next_summary: Option<Nanos>,
+    summarised: Totals,
+    /// Net PnL of closed round trips, now and at the last summary.
+    closed_net: Money,
+    closed_net_before: Money,
+}
+
+impl Engine {
+    /// A fresh engine. Allocates here and nowhere else. `epoch` makes client order ids unique across runs.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, table: Arc<InstrumentTable>, epoch: u32) -> Self {
+        let kernel = Kernel::new(&settings, Arc::clone(&table), epoch);
+        Self {
+            summarised: kernel.totals(),
+            kernel,
+            policy: Policy::new(table),
+            settings,
+            now: Nanos::ZERO,
+            inputs: 0,
+            scans: 0,
+            closed_net: Money::ZERO,
+            closed_net_before: Money::ZERO,
+            announced: None,
+            next_summary: None,
+        }
+    }
+
+    /// Applies one input at `now`, which is taken as the present when it lies before it; what the input
+    /// wants done is in `out` afterwards.
+    pub fn turn(&mut self, now: Nanos, input: &Input, out: &mut Effects) {
+        self.inputs += 1;
+        self.now = self.now.max(now);
+        let now = self.now;
+        out.begin(now, received(input).unwrap_or(now));
+        self.minute(out);
+        if let Input::Settings { version } = input
+            && let Some((announced, settings)) = self.announced.take_if(|next| next.0 == *version)
+        {
+            self.settings = settings;
+            debug_assert_eq!(announced, *version, "taken only when it is this one");
+        }
+        let before = out.records.len();
+        let Self { settings, kernel, policy, .. } = self;
+        // The verdict is for scripts; everything that matters to a run is in the records.
+        let _verdict = kernel.apply(now, input, settings, out);
+        match input {
+            Input::Market(message) => policy.on_market(now, message, kernel, settings, out),
+            Input::Scan(ScanMsg::Rank(rank)) => policy.on_rank(rank),
+            Input::Scan(ScanMsg::Scan(scan)) => {
+                self.scans += 1;
+                policy.on_scan(now, scan, kernel, settings, out);
+            }
+            Input::Tick => policy.on_tick(now, kernel, settings, out),
+            Input::Control(message) => match message.control {
+                Control::Flatten => policy.set_flatten(true),
+                Control::Resume => policy.set_flatten(false),
+                Control::Kill
+                | Control::Stop
+                | Control::JournalBehind
+                | Control::JournalCaughtUp
+                | Control::JournalFailed => {}
+            },
+            Input::Venue(_) | Input::Settings { .. } => {}
+        }
+        policy.after_turn(kernel, before, out);
+        for message in &out.records[before..] {
+            if let Record::TradeClosed { net_pnl, .. } = message.record {
+                self.closed_net += net_pnl;
+            }
+        }
+    }
+
+    /// The books and slots.
+    #[must_use]
+    pub const fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// The time of the last input.
+    #[must_use]
+    pub const fn now(&self) -> Nanos {
+        self.now
+    }
+
+    /// Inputs applied so far.
+    #[must_use]
+    pub const fn inputs(&self) -> u64 {
+        self.inputs
+    }
+
+    /// Scans seen so far.
+    #[must_use]
+    pub const fn scans(&self) -> u64 {
+        self.scans
+    }
+
+    /// Gives the content of a settings version before the [`Input::Settings`] that brings it into force.
+    /// The snapshot it replaces is dropped here or in that turn: give it a second owner on a cold thread.
+    pub fn announce(&mut self, version: u32, settings: Arc<Settings>) {
+        self.announced = Some((version, settings));
+    }
+
+    fn minute(&mut self, out: &mut Effects) {
+        let Some(due) = self.next_summary else {
+            self.next_summary = Some(minute_after(self.now));
+            return;
+        };
+        if self.now < due {
+            return;
+        }
+        let totals = self.kernel.totals();
+        let last = &self.summarised;
+        let started = due.plus(-MINUTE_NS);
+        let window_s = self.now.since(started) / Nanos::SECOND;
+        out.record(Record::Summary {
+            window_s: u32::try_from(window_s).unwrap_or(u32::MAX),
+            closed_delta: totals.trades_closed - last.trades_closed,
+            wins_delta: totals.wins - last.wins,
+            losses_delta: totals.losses - last.losses,
+            total_closed: totals.trades_closed,
+            total_wins: totals.wins,
+            total_losses: totals.losses,
+            open: totals.open_positions,
+            realized_delta: self.closed_net - self.closed_net_before,
+            realized_total: self.closed_net,
+            balance: self.kernel.ledger().capital(),
+            equity: self.kernel.equity().into(),
+            max_drawdown: totals.max_drawdown,
+        });
+        self.summarised = totals;
+        self.closed_net_before = self.closed_net;
+        self.next_summary = Some(minute_after(self.now));
+    }
+}
+
+fn minute_after(now: Nanos) -> Nanos {
+    now.plus(MINUTE_NS - now.get().rem_euclid(MINUTE_NS))
+}
+
+/// Receive time of a message; `None` for what no message brought.
+const fn received(input: &Input) -> Option<Nanos> {
+    match input {
+        Input::Market(message) => Some(message.ts_recv_ns),
+        Input::Venue(message) => Some(message.ts_recv_ns),
+        Input::Control(message) => Some(message.ts_recv_ns),
+        Input::Scan(_) | Input::Settings { .. } | Input::Tick => None,
+    }
+}
