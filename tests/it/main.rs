@@ -8,6 +8,7 @@ mod data;
 mod decode;
 mod documents;
 mod journal;
+mod kernel_script;
 mod layouts;
 mod paper_run;
 mod paper_venue;

@@ -9,6 +9,7 @@ use crate::script::{self, Stop};
 
 /// Arguments of `pinion kernel`.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = script::HELP)]
 pub struct Args {
     /// One JSON event a line; `-` reads stdin.
     #[arg(long, value_name = "FILE")]

@@ -23,6 +23,67 @@ use std::io::{self, BufRead, Write};
 use line::Line;
 use session::Session;
 
+/// Every event of a script.
+pub const EVENTS: [&str; 26] = [
+    "config",
+    "instrument",
+    "quote",
+    "trade",
+    "mark",
+    "gap",
+    "intent",
+    "ack",
+    "reject",
+    "ambiguous",
+    "cancel_ack",
+    "cancel_reject",
+    "expire",
+    "order_status",
+    "fill",
+    "fee_settled",
+    "account",
+    "funding",
+    "transfer",
+    "positions",
+    "open_orders",
+    "tick",
+    "kill",
+    "resume",
+    "save",
+    "restore",
+];
+
+/// The events and their members, for `--help`; a `?` marks what may be left out.
+pub const HELP: &str = "\
+Every line has `t` (nanoseconds, not decreasing) and `event`. A number is a JSON number or a text.
+
+First  config      max_slots? capital? taker_rate? maker_rate? and any setting by its dotted name
+       instrument  asset tick lot min_notional? tradable?
+Market quote       asset bid ask bid_qty? ask_qty?
+       trade       asset price qty? side?
+       mark        asset price
+       gap         asset
+Intent intent      action: enter   asset side qty trade_id? slot? leverage? type? tif? limit_price?
+                                   reference_price? legs?
+                           exit    slot? trade_id? qty? (none: all) leg? type? tif? limit_price? reason?
+                           cancel  slot? trade_id?
+                           mark    price slot? asset?
+Venue  ack reject ambiguous cancel_ack cancel_reject expire order_status fill
+                   client_order_id? venue_order_id? slot? asset? and
+                   reject, cancel_reject: reason?; cancel_ack, expire: cum_qty?
+                   order_status: state cum_qty? avg_price?
+                   fill: qty price fill_id? cum_qty? fee? side? is_maker?
+       fee_settled fill_id fee
+       account     wallet_balance? available_margin? used_margin? maint_margin?
+       funding     amount asset? rate?
+       transfer    amount
+       positions   positions? [asset side? qty entry_price?] ok?
+       open_orders orders? [client_order_id? venue_order_id? asset? side qty cum_qty?] ok?
+Other  tick  kill  resume  save  restore
+
+`$entry` and `$exit` stand for the last entry and exit order of the slot, `<as sent>` for the order that
+left last. A fee is signed as the venue signs it: negative is a cost.";
+
 /// Why a script ended early.
 #[derive(Debug)]
 pub enum Stop {

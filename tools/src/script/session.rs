@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pinion_core::id::InstrumentId;
 use pinion_core::instrument::{Instrument, InstrumentTable, canonical_symbol};
 use pinion_core::kernel::{Effects, Kernel, Verdict};
+use pinion_core::msg::record::OrderStatus;
 use pinion_core::msg::{
     CommandMsg, Control, ControlMsg, Input, MarketBody, MarketMsg, PositionSide, Record, Side,
 };
@@ -250,7 +251,8 @@ impl Session {
     fn recorded_reason(&self) -> Option<String> {
         self.out.records.iter().find_map(|message| match message.record {
             Record::EntryBlocked { reason, .. } => Some(reason.as_str().to_owned()),
-            Record::Error { reason } => Some(reason.to_owned()),
+            Record::Order { status: OrderStatus::Rejected, reason, .. }
+            | Record::Error { reason } => Some(reason.to_owned()),
             _ => None,
         })
     }

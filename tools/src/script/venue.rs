@@ -6,6 +6,7 @@ use pinion_core::msg::venue::{RejectReason, VenueOrderState};
 use pinion_core::msg::{ClientRef, Input, Maybe, PositionSide, Side, VenueEvent, VenueMsg};
 use pinion_core::units::{Price, Qty};
 
+use crate::script::EVENTS;
 use crate::script::line::{Fault, Object, missing};
 use crate::script::session::{Reply, Session};
 
@@ -36,7 +37,9 @@ impl Session {
             }
             "ack" | "reject" | "ambiguous" | "cancel_ack" | "cancel_reject" | "expire"
             | "order_status" | "fill" | "fee_settled" => self.answer(event, object),
-            other => Err(Fault(format!("event: found {other}; expected one that is documented"))),
+            other => {
+                Err(Fault(format!("event: found {other}; expected one of {}", EVENTS.join(", "))))
+            }
         }
     }
 
