@@ -522,7 +522,8 @@ impl Kernel {
 }
 
 /// What of a fill is not booked. A fill with an identity is new when its identity is (duplicates are
-/// sorted out before); its total is then only a check. Without an identity the total decides.
+/// sorted out before), up to the greatest total that was told: what goes beyond came before without its
+/// identity, or is a total told as an increment. Without an identity the total alone decides.
 fn news(order: &Order, fill: &FillIn) -> News {
     if order.inferred.is_positive() {
         let covered = match fill.cum {
@@ -534,7 +535,9 @@ fn news(order: &Order, fill: &FillIn) -> News {
         }
     }
     if !fill.fill_id.is_empty() {
-        return News::Quantity(fill.qty);
+        let Some(cum) = fill.cum else { return News::Quantity(fill.qty) };
+        let new = fill.qty.min(cum.max(order.told) - order.filled);
+        return if new.is_positive() { News::Quantity(new) } else { News::Nothing };
     }
     match fill.cum {
         Some(cum) if cum <= order.filled => News::Nothing,
