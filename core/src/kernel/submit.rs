@@ -312,6 +312,7 @@ impl Kernel {
             presumed: false,
             inferred: Qty::ZERO,
             inferred_up_to: Qty::ZERO,
+            without_total: Qty::ZERO,
             last_fill: 0,
             cancel_wanted: false,
             cancel_refusals: 0,
