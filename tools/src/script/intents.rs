@@ -5,9 +5,9 @@ use std::str::FromStr;
 use arrayvec::ArrayVec;
 use pinion_core::id::TradeId;
 use pinion_core::kernel::intent::LEGS_MAX;
-use pinion_core::kernel::{Code, Intent, Verdict};
+use pinion_core::kernel::{Code, Intent, Slot, Verdict};
 use pinion_core::msg::record::DecisionReason;
-use pinion_core::msg::{MarketBody, OrderKind, TimeInForce};
+use pinion_core::msg::{OrderKind, TimeInForce};
 use pinion_core::units::{DecimalFault, Price, Qty, Rate};
 
 use crate::script::line::{Fault, Object, missing};
@@ -148,28 +148,24 @@ impl Session {
         Ok(Reply { reason: numbers.unusable.or(reply.reason), ..reply })
     }
 
-    /// A price that positions are marked at, for the asset or for the one of the slot.
+    /// A price that the slot, or the one that holds the asset, is valued at.
     fn mark(&mut self, object: &mut Object) -> Result<Reply, Fault> {
-        let slot: usize = object.count("slot")?.unwrap_or(0);
+        let slot = object.count("slot")?;
+        let trade = object.text("trade_id")?;
         let asset = object.text("asset")?.map(|asset| self.asset(&asset)).transpose()?;
         let mut numbers = Numbers::default();
         let price = limit_price(&mut numbers, object)?;
         let price = price.or(numbers.take(object, "reference_price")?);
-        let held = self.kernel.slots().get(slot).and_then(|slot| slot.instrument());
         if let Some(refused) = numbers.refusal() {
             return Ok(refused);
         }
         let price = price.ok_or_else(|| missing("price", "a decimal number"))?;
-        let Some(instrument) = asset.or(held) else {
-            return Ok(Verdict::refused(Code::NoOpenPosition).into());
-        };
-        let body = MarketBody::Mark {
-            mark: Some(price),
-            index: None,
-            funding_rate: None,
-            next_funding_ns: None,
-        };
-        Ok(self.market_input(instrument, body))
+        let holds = |row: &Slot| row.is_open() && row.instrument() == asset;
+        let holder = self.kernel.slots().iter().position(holds);
+        Ok(match self.slot_of(slot.or(holder), trade.as_deref()) {
+            Ok(slot) => self.submit(&Intent::Mark { slot, price }),
+            Err(_) => Verdict::refused(Code::NoOpenPosition).into(),
+        })
     }
 
     /// The slot meant by a slot number, by a round trip, or by both; else the first.

@@ -67,7 +67,7 @@ Intent intent      action: enter   asset side qty trade_id? slot? leverage? type
                                    reference_price? legs?
                            exit    slot? trade_id? qty? (none: all) leg? type? tif? limit_price? reason?
                            cancel  slot? trade_id?
-                           mark    price slot? asset?
+                           mark    price slot? trade_id? asset?
 Venue  ack reject ambiguous cancel_ack cancel_reject expire order_status fill
                    client_order_id? venue_order_id? slot? asset? and
                    reject, cancel_reject: reason?; cancel_ack, expire: cum_qty?
