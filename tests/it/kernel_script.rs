@@ -38,7 +38,7 @@ fn run(text: &str) -> (Vec<Value>, Option<String>) {
     let fault = match script::run("test", text.as_bytes(), &mut out) {
         Ok(()) => None,
         Err(Stop::Line(message)) => Some(message),
-        Err(other) => panic!("{other:?}"),
+        Err(other) => Some(format!("{other:?}")),
     };
     let text = String::from_utf8(out).unwrap();
     (text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), fault)
@@ -169,6 +169,11 @@ fn malformed_lines_are_named_and_end_the_script() {
         (r#"{"t":2,"event":"account","wallet_balance":"1e3"}"#.to_owned(), "wallet_balance"),
         (r#"{"t":2,"event":"intent","action":"hold"}"#.to_owned(), "action: found hold"),
         (r#"{"t":2,"event":"positions","positions":{}}"#.to_owned(), "a list of objects"),
+        (
+            r#"{"t":2,"event":"positions","positions":[{"asset":"X","side":"up","qty":"1"}]}"#
+                .to_owned(),
+            "side: found up",
+        ),
     ] {
         let (printed, fault) = run(&format!("{HEAD}\n{line}\n{HEAD}"));
         let fault = fault.unwrap_or_default();

@@ -112,7 +112,7 @@ impl Session {
             kind,
             tif,
             price: price.into(),
-            // Zero is refused as unusable, after the guards had no better reason.
+            // Without any price there is none to check the size against: refused as unusable.
             reference_price: reference.unwrap_or(Price::ZERO),
             legs,
         }))
@@ -128,7 +128,9 @@ impl Session {
         let qty: Option<Qty> = numbers.take(object, "qty")?;
         let price = limit_price(&mut numbers, object)?;
         let is_leg = object.flag("leg")?.unwrap_or(false);
-        let reason = object.choice("reason", DecisionReason::TEXTS, DecisionReason::from_text)?;
+        // A script may give any reason; one that the engine has no name for is the operator's.
+        let reason = object.text("reason")?.unwrap_or_default().to_ascii_lowercase();
+        let reason = DecisionReason::from_text(&reason).unwrap_or(DecisionReason::OperatorFlatten);
         let slot = match self.slot_of(slot, trade.as_deref()) {
             Ok(slot) => slot,
             Err(why) => {
@@ -143,7 +145,7 @@ impl Session {
             kind,
             tif,
             price: price.into(),
-            reason: reason.unwrap_or(DecisionReason::OperatorFlatten),
+            reason,
         });
         Ok(Reply { reason: numbers.unusable.or(reply.reason), ..reply })
     }

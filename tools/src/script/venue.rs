@@ -158,17 +158,18 @@ impl Session {
         for mut row in object.objects(&["positions", "list", "rows"])? {
             let asset = row.needed_text("asset")?;
             let qty: Qty = row.needed("qty")?;
-            let side = row.choice("side", PositionSide::TEXTS, PositionSide::from_text)?;
-            let side = match side {
-                Some(_) if qty < Qty::ZERO => {
-                    return Err(Fault(format!(
-                        "qty: found {qty} beside a side; expected 0 or more"
-                    )));
+            let text = row.text("side")?.unwrap_or_default().to_ascii_lowercase();
+            // Some venues say the direction by the sign, some by both.
+            let side = match (PositionSide::from_text(&text), text.as_str()) {
+                (Some(PositionSide::Long) | None, "long" | "both" | "") if qty < Qty::ZERO => {
+                    PositionSide::Short
                 }
-                Some(side) => side,
-                // Venues without a side say it by the sign.
-                None if qty < Qty::ZERO => PositionSide::Short,
-                None => PositionSide::Long,
+                (Some(side), _) => side,
+                (None, "both" | "") => PositionSide::Long,
+                (None, _) => {
+                    let expected = "long, short, or both with a signed quantity";
+                    return Err(Fault(format!("side: found {text}; expected {expected}")));
+                }
             };
             let entry_price = Maybe::from(row.size("entry_price")?);
             let event = VenueEvent::Position { side, qty: qty.abs(), entry_price };
