@@ -8,6 +8,7 @@ mod data;
 mod decode;
 mod documents;
 mod journal;
+mod kernel_script;
 mod layouts;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod paper_run;

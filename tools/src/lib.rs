@@ -8,6 +8,7 @@ pub mod config;
 mod data;
 pub mod failure;
 mod report;
+pub mod script;
 mod summary;
 mod time;
 
@@ -37,6 +38,8 @@ pub enum Verb {
     Config(cmd::config::Args),
     /// Normalise recorded frames, one JSON line a file.
     Decode(cmd::decode::Args),
+    /// A what-if for the kernel: one JSON event a line in, one JSON line per event out.
+    Kernel(cmd::kernel::Args),
     /// A paper run; without data, on the built-in market.
     Paper(cmd::paper::Args),
     /// Feed a run's input journal to a fresh kernel and compare every output.
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
         Verb::Completion(args) => cmd::completion::run(&args),
         Verb::Config(args) => cmd::config::run(&args),
         Verb::Decode(args) => cmd::decode::run(&args),
+        Verb::Kernel(args) => cmd::kernel::run(&args),
         Verb::Paper(args) => cmd::paper::run(&args),
         Verb::Replay(args) => cmd::replay::run(&args),
         Verb::Signal(args) => cmd::signal::run(&args),

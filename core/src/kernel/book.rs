@@ -322,6 +322,9 @@ impl Kernel {
             price: fill.price,
             fee,
         });
+        if let (Some(order), None) = (self.orders.get_mut(client), fill.cum) {
+            order.without_total += qty;
+        }
         self.order_filled(now, client, number, out);
         self.slot_filled(now, client, order.over, out);
         Verdict::OK
@@ -522,7 +525,9 @@ impl Kernel {
 }
 
 /// What of a fill is not booked. A fill with an identity is new when its identity is (duplicates are
-/// sorted out before); its total is then only a check. Without an identity the total decides.
+/// sorted out before), up to the greatest total that was told: what goes beyond came before without its
+/// identity, or is a total told as an increment. Fills that told no total stand beside it: they may be
+/// later ones that were faster. Without an identity the total alone decides.
 fn news(order: &Order, fill: &FillIn) -> News {
     if order.inferred.is_positive() {
         let covered = match fill.cum {
@@ -534,7 +539,10 @@ fn news(order: &Order, fill: &FillIn) -> News {
         }
     }
     if !fill.fill_id.is_empty() {
-        return News::Quantity(fill.qty);
+        let Some(cum) = fill.cum else { return News::Quantity(fill.qty) };
+        let told = cum.max(order.told).checked_add(order.without_total).unwrap_or(Qty::MAX);
+        let new = fill.qty.min(told - order.filled);
+        return if new.is_positive() { News::Quantity(new) } else { News::Nothing };
     }
     match fill.cum {
         Some(cum) if cum <= order.filled => News::Nothing,

@@ -60,6 +60,13 @@ pub enum Intent {
         /// Which slot.
         slot: usize,
     },
+    /// Value the slot's position at a price until the next one of its asset. No guard looks at it.
+    Mark {
+        /// Which slot.
+        slot: usize,
+        /// At what.
+        price: Price,
+    },
 }
 
 crate::text_enum! {

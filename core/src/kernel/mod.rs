@@ -7,7 +7,7 @@
 //!                    │             facts.rs    the venue's facts (E), K − E
 //!                    ├─ control ─▶ guard.rs    kill, freeze
 //!                    └─ any time ▶ lookup.rs   look-ups that are due
-//!   Intent ─▶ submit ───────────▶ submit.rs   enter, exit, cancel
+//!   Intent ─▶ submit ───────────▶ submit.rs   enter, exit, cancel, mark
 //!                                                  all ──▶ Effects: commands and records
 //! ```
 //!
@@ -189,7 +189,7 @@ impl Kernel {
         verdict
     }
 
-    /// Asks for an entry, an exit or a cancel. The verdict says what was done; a refused entry by a guard
+    /// Asks for an entry, an exit, a cancel or a mark. The verdict says what was done; a refused entry by a guard
     /// also leaves a record that names the guard.
     pub fn submit(
         &mut self,
@@ -239,6 +239,7 @@ impl Kernel {
                 self.exit(now, *slot, &wish, out)
             }
             Intent::Cancel { slot } => self.cancel(now, *slot, out),
+            Intent::Mark { slot, price } => self.mark_slot(*slot, *price),
         }
     }
 

@@ -73,6 +73,8 @@ pub struct Order {
     pub inferred: Qty,
     /// Total that the inference covered.
     pub inferred_up_to: Qty,
+    /// Quantity booked from fills that told no total.
+    pub without_total: Qty,
     /// Last applied fill; 0 for none. A chain through the memory of fills.
     pub last_fill: u64,
     /// It is to end: a cancel goes again until it does.
@@ -303,6 +305,7 @@ pub(super) fn sample(client: ClientId) -> Order {
         presumed: false,
         inferred: Qty::ZERO,
         inferred_up_to: Qty::ZERO,
+        without_total: Qty::ZERO,
         last_fill: 0,
         cancel_wanted: false,
         cancel_refusals: 0,

@@ -1,4 +1,4 @@
-//! What the policy asks for: enter, exit, cancel.
+//! What the policy asks for: enter, exit, cancel, mark.
 //!
 //! A second exit while one works is refused, with one exception: a market exit over a working limit
 //! exit. Then the limit order is cancelled, and the market order leaves when the venue has told the limit
@@ -261,6 +261,23 @@ impl Kernel {
         if sent { Verdict::OK } else { Verdict::refused(Code::DuplicateEvent) }
     }
 
+    /// Values a position at a price of the caller's; the next price of the asset takes over.
+    pub(super) fn mark_slot(&mut self, index: usize, price: Price) -> Verdict {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        if !slot.is_open() {
+            return Verdict::refused(Code::NoOpenPosition);
+        }
+        let unrealized = slot.position.unrealized_at(price).filter(|_| price.is_positive());
+        if unrealized.is_none() {
+            return Verdict::refused(Code::InvalidIntent);
+        }
+        slot.unrealized = unrealized;
+        self.follow();
+        Verdict::OK
+    }
+
     /// Sends a cancel unless one is on its way or the order has ended; true when it left.
     pub(super) fn send_cancel(&mut self, now: Nanos, client: ClientId, out: &mut Effects) -> bool {
         let Some(order) = self.orders.get_mut(client) else { return false };
@@ -312,6 +329,7 @@ impl Kernel {
             presumed: false,
             inferred: Qty::ZERO,
             inferred_up_to: Qty::ZERO,
+            without_total: Qty::ZERO,
             last_fill: 0,
             cancel_wanted: false,
             cancel_refusals: 0,

@@ -3,7 +3,7 @@
 use super::rig::*;
 use crate::id::TextId;
 use crate::kernel::stage::SlotStage as S;
-use crate::kernel::{Code, Verdict};
+use crate::kernel::{Code, Intent, Verdict};
 use crate::msg::record::{FeeSource, ReconcileState};
 use crate::msg::{ClientRef, Maybe, PositionSide, Record, VenueEvent};
 use crate::units::{Money, Rate};
@@ -15,7 +15,7 @@ fn the_fet_round_trip_books_its_cash_flow_whatever_the_leverage() {
     for leverage in [1, 3, 125] {
         let mut rig = Rig::ready();
         let mut intent = Rig::enter_intent(PositionSide::Short, "202007");
-        if let crate::kernel::Intent::Enter { leverage: setting, legs, .. } = &mut intent {
+        if let Intent::Enter { leverage: setting, legs, .. } = &mut intent {
             *setting = Rate::from_whole(leverage);
             legs.push("0.5".parse().expect("rate"));
             legs.push("0.5".parse().expect("rate"));
@@ -50,6 +50,28 @@ fn the_entry_price_is_the_mean_of_the_fills_and_exits_reduce_it_pro_rata() {
     assert_eq!(rig.slot().realized(), money("0.75"));
     assert_eq!(rig.slot().entry_cost(), money("33.75"));
     assert_eq!(rig.slot().entry_price(), Some(price("0.1125")), "an exit moves no basis");
+}
+
+#[test]
+fn a_mark_values_the_slot_until_the_next_price_and_refreshes_no_guard() {
+    let mut rig = Rig::ready();
+    let mark = |price: &str| Intent::Mark { slot: 0, price: price.parse().expect("a price") };
+    assert_eq!(rig.submit(&mark("0.2")), no(Code::NoOpenPosition));
+    let entry = rig.enter(PositionSide::Short, "1000");
+    rig.filled(entry, "E", "1000", "0.1878");
+    assert_eq!(rig.kernel.unrealized(), Some(money("-0.1")), "at the ask");
+    assert_eq!(rig.submit(&mark("0.1866")), Verdict::OK);
+    assert_eq!(rig.kernel.unrealized(), Some(money("1.2")));
+    assert_eq!(rig.submit(&mark("0")), no(Code::InvalidIntent));
+    assert_eq!(rig.kernel.unrealized(), Some(money("1.2")));
+    let quoted = rig.kernel.top(fet()).and_then(|top| top.quote_ns.get());
+    assert_eq!(quoted, Some(rig.now));
+    assert_eq!(rig.wait(SECOND).submit(&mark("0.5")), Verdict::OK);
+    assert_eq!(rig.kernel.top(fet()).and_then(|top| top.quote_ns.get()), quoted);
+    rig.quote(fet(), "0.1878", "0.1879");
+    assert_eq!(rig.kernel.unrealized(), Some(money("-0.1")));
+    let nowhere = Intent::Mark { slot: 9, price: price("1") };
+    assert_eq!(rig.submit(&nowhere), no(Code::UnresolvedSlot));
 }
 
 #[test]
@@ -310,7 +332,7 @@ fn two_slots_are_marked_and_closed_apart() {
     rig.filled(entry, "A", "1000", "0.1878");
     rig.probe(&[(fet(), PositionSide::Long, "1000")]);
     let mut second = Rig::enter_intent(PositionSide::Short, "1");
-    if let crate::kernel::Intent::Enter { slot, instrument, reference_price, .. } = &mut second {
+    if let Intent::Enter { slot, instrument, reference_price, .. } = &mut second {
         (*slot, *instrument, *reference_price) = (1, btc(), price("60000"));
     }
     assert_eq!(rig.submit(&second), Verdict::OK);

@@ -144,6 +144,32 @@ fn without_a_fill_identity_the_total_sorts_out_duplicates() {
 }
 
 #[test]
+fn an_identity_that_comes_late_or_a_total_told_as_increment_books_nothing_twice() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    let base = Fill { client: Some(entry), price: "0.2", fee: Some("0"), ..Fill::default() };
+    assert_eq!(rig.fill(Fill { qty: "400", cum: Some("400"), ..base }), Verdict::OK);
+    // The same fill again, now with its identity.
+    let named = Fill { id: "A", qty: "400", cum: Some("400"), ..base };
+    assert_eq!(rig.fill(named), no(Code::DuplicateEvent));
+    assert_eq!(rig.slot().size(), qty("400"));
+    assert_eq!(rig.fill(Fill { id: "B", qty: "700", cum: Some("700"), ..base }), Verdict::OK);
+    assert_eq!(rig.slot().size(), qty("700"), "the total grew by 300");
+    assert!(!rig.has_error());
+}
+
+#[test]
+fn a_total_bounds_no_fill_that_came_before_it_without_one() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    let base = Fill { client: Some(entry), price: "0.2", fee: Some("0"), ..Fill::default() };
+    // The later fill comes first, from a list without totals.
+    assert_eq!(rig.fill(Fill { id: "B", qty: "400", ..base }), Verdict::OK);
+    assert_eq!(rig.fill(Fill { id: "A", qty: "600", cum: Some("600"), ..base }), Verdict::OK);
+    assert_eq!((rig.slot().size(), rig.stage()), (qty("1000"), S::PositionOpen));
+}
+
+#[test]
 fn more_than_was_ordered_is_impossible() {
     let mut rig = Rig::ready();
     let entry = rig.enter(PositionSide::Long, "1000");

@@ -1,0 +1,123 @@
+//! Scripts for the kernel: one JSON event a line, applied to a fresh kernel, one JSON line out per event.
+//!
+//! ```text
+//!   line.rs   a JSON object whose numbers stay text ──▶ session.rs ─┬─ intents.rs  enter, exit, cancel, mark
+//!                                                                   └─ venue.rs    answers, facts, money
+//!   names.rs  trade ids and order ids of the script                       │
+//!   print.rs  verdict, commands, slots, books  ◀──────────────────────────┘
+//! ```
+//!
+//! A line is malformed when it is no JSON object, lacks what its event needs, or holds a number the units
+//! cannot hold; the run ends there. In an intent such a number is what the script tries out: an entry with
+//! it is refused as `invalid_intent`, an exit takes all that remains.
+
+mod intents;
+mod line;
+mod names;
+mod print;
+mod session;
+mod venue;
+
+use std::io::{self, BufRead, Write};
+
+use line::Line;
+use session::Session;
+
+/// Every event of a script.
+pub const EVENTS: [&str; 26] = [
+    "config",
+    "instrument",
+    "quote",
+    "trade",
+    "mark",
+    "gap",
+    "intent",
+    "ack",
+    "reject",
+    "ambiguous",
+    "cancel_ack",
+    "cancel_reject",
+    "expire",
+    "order_status",
+    "fill",
+    "fee_settled",
+    "account",
+    "funding",
+    "transfer",
+    "positions",
+    "open_orders",
+    "tick",
+    "kill",
+    "resume",
+    "save",
+    "restore",
+];
+
+/// The events and their members, for `--help`; a `?` marks what may be left out.
+pub const HELP: &str = "\
+Every line has `t` (nanoseconds, not decreasing) and `event`. A number is a JSON number or a text.
+
+First  config      max_slots? capital? taker_rate? maker_rate? and any setting by its dotted name
+       instrument  asset tick lot min_notional? tradable?
+Market quote       asset bid ask bid_qty? ask_qty?
+       trade       asset price qty? side?
+       mark        asset price
+       gap         asset
+Intent intent      action: enter   asset side qty trade_id? slot? leverage? type? tif? limit_price?
+                                   reference_price? legs?
+                           exit    slot? trade_id? qty? (none: all) leg? type? tif? limit_price? reason?
+                           cancel  slot? trade_id?
+                           mark    price slot? trade_id? asset?
+Venue  ack reject ambiguous cancel_ack cancel_reject expire order_status fill
+                   client_order_id? venue_order_id? slot? asset? and
+                   reject, cancel_reject: reason?; cancel_ack, expire: cum_qty?
+                   order_status: state cum_qty? avg_price?
+                   fill: qty price fill_id? cum_qty? fee? side? is_maker?
+       fee_settled fill_id fee
+       account     wallet_balance? available_margin? used_margin? maint_margin?
+       funding     amount asset? rate?
+       transfer    amount
+       positions   positions? [asset side? qty entry_price?] ok?
+       open_orders orders? [client_order_id? venue_order_id? asset? side qty cum_qty?] ok?
+Other  tick  kill  resume  save  restore
+
+`$entry` and `$exit` stand for the last entry and exit order of the slot, `<as sent>` for the order that
+left last. A fee is signed as the venue signs it: negative is a cost.";
+
+/// Why a script ended early.
+#[derive(Debug)]
+pub enum Stop {
+    /// A malformed line: where, what, what was expected.
+    Line(String),
+    /// The script cannot be read.
+    Input(io::Error),
+    /// The result cannot be handed on.
+    Output(io::Error),
+}
+
+/// Runs a script to its end; `name` is what messages call it. Empty lines are skipped; members that an
+/// event does not have are named on stderr and left alone.
+///
+/// # Errors
+/// [`Stop`]; what was printed before stays printed.
+pub fn run(name: &str, input: impl BufRead, out: &mut impl Write) -> Result<(), Stop> {
+    let mut session = Session::new();
+    for (index, text) in input.split(b'\n').enumerate() {
+        let text = text.map_err(Stop::Input)?;
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        let at = |fault: line::Fault| Stop::Line(format!("{name}:{}: {fault}", index + 1));
+        let mut line = Line::parse(&text).map_err(at)?;
+        let reply = session.apply(&mut line).map_err(at)?;
+        for member in line.unread() {
+            let event = line.event();
+            let notice =
+                format!("{name}:{}: `{event}` has no member `{member}`: ignored", index + 1);
+            // Text for the person; when stderr is gone there is nobody to tell.
+            drop(writeln!(io::stderr(), "{notice}"));
+        }
+        print::line(&session, &reply, out).map_err(Stop::Output)?;
+    }
+    Ok(())
+}
