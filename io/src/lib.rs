@@ -12,4 +12,5 @@ pub mod run;
 pub mod runner;
 pub mod source;
 pub mod synth;
+pub mod utc;
 pub mod wire;

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pinion_core::units::Nanos;
+use pinion_io::utc::TimeText;
 
 /// Reads `90s`, `15m`, `6h`, `2d` as nanoseconds.
 ///
@@ -36,28 +37,9 @@ pub(crate) fn utc_stamp() -> String {
 /// A moment as `2026-11-20 10:45:00Z`.
 #[must_use]
 pub(crate) fn utc_text(moment: Nanos) -> String {
-    let seconds = moment.get().div_euclid(Nanos::SECOND);
-    let (days, in_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (in_day / 3_600, in_day / 60 % 60, in_day % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}Z")
-}
-
-/// Days since 1970-01-01 to a date of the Gregorian calendar, counted in 400-year cycles from 0000-03-01.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let cycle = shifted.div_euclid(146_097);
-    let day_of_cycle = shifted.rem_euclid(146_097);
-    let year_of_cycle = (day_of_cycle - day_of_cycle / 1_460 + day_of_cycle / 36_524
-        - day_of_cycle / 146_096)
-        / 365;
-    let day_of_year =
-        day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
-    let year = cycle * 400 + year_of_cycle + i64::from(month <= 2);
-    (year, month, day)
+    let mut text = TimeText::default();
+    let (to_the_second, _) = text.of(moment).split_at("2026-11-20T10:45:00".len());
+    format!("{}Z", to_the_second.replace('T', " "))
 }
 
 #[cfg(test)]

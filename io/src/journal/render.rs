@@ -13,11 +13,12 @@ use pinion_core::units::Nanos;
 use sha2::{Digest as _, Sha256};
 
 use crate::journal::header::{RunHeader, SettingsVersion};
-use crate::journal::json::{Object, TimeText};
+use crate::journal::json::Object;
 use crate::journal::lines::{Context, Place, fields, place};
 use crate::journal::run_dir::{CANDIDATES, SESSION, TRADE_DECISIONS};
 use crate::journal::snapshot::Snapshot;
 use crate::journal::summary::{RunEnd, Summary, Totals};
+use crate::utc::TimeText;
 
 /// The three files of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
