@@ -173,14 +173,19 @@ fn wall(started: Duration, report: Option<&RunReport>) -> Wall {
     Wall {
         started_ns: u64::try_from(started.as_nanos()).unwrap_or(u64::MAX),
         elapsed_ns: report.map_or(0, |report| report.wall_ns),
-        latency: report
-            .map(|report| Latency {
-                name: TICK_TO_ORDER.to_owned(),
-                histogram: report.tick_to_order_ns.clone(),
-            })
-            .into_iter()
-            .collect(),
+        latency: report.map_or_else(Vec::new, latencies),
     }
+}
+
+/// Tick to order, and how long the turns of each stage thread took that did work.
+fn latencies(report: &RunReport) -> Vec<Latency> {
+    let whole =
+        Latency { name: TICK_TO_ORDER.to_owned(), histogram: report.tick_to_order_ns.clone() };
+    let turns = report.threads.iter().map(|thread| Latency {
+        name: format!("turn_{}", thread.name),
+        histogram: thread.turn_ns.clone(),
+    });
+    core::iter::once(whole).chain(turns).collect()
 }
 
 /// Stops the run when the journal cannot be written any more; the kernel hears of it as an input.
