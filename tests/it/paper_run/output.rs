@@ -33,6 +33,7 @@ fn a_run_directory_holds_the_promised_files() {
         "candidates.jsonl",
         "inputs.journal",
         "latency-tick_to_order.hgrm",
+        "latency-turn_inline.hgrm",
         "latency.hlog",
         "report.html",
         "session.jsonl",
