@@ -23,12 +23,22 @@ const MARGIN: f64 = 8.0;
 struct Session {
     /// (time ns, capital, equity) a minute.
     minutes: Vec<(i64, f64, f64)>,
-    /// (time ns, asset, role, side, price).
-    fills: Vec<(i64, String, String, String, f64)>,
+    fills: Vec<Fill>,
     closed: Vec<Value>,
     closed_count: usize,
     settings: Vec<Value>,
     start: Value,
+}
+
+/// One of our fills.
+#[derive(Debug)]
+struct Fill {
+    ts: i64,
+    asset: String,
+    role: String,
+    side: String,
+    price: f64,
+    qty: f64,
 }
 
 /// Writes `report.html` into the run directory.
@@ -81,9 +91,10 @@ impl Session {
                 }
             }
             "fill" => {
-                if let Some(price) = number(&line["price"]) {
-                    let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-                    self.fills.push((ts, text("asset"), text("role"), text("side"), price));
+                let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+                if let (Some(price), Some(qty)) = (number(&line["price"]), number(&line["qty"])) {
+                    let (asset, role, side) = (text("asset"), text("role"), text("side"));
+                    self.fills.push(Fill { ts, asset, role, side, price, qty });
                 }
             }
             "trade_closed" => {
@@ -134,6 +145,8 @@ fn page(summary: &Value, session: &Session) -> String {
     put(&facts(summary, session));
     put("<h2>Equity and capital</h2>\n");
     put(&equity_chart(&session.minutes));
+    put("<h2>Positions</h2>\n");
+    put(&position_chart(&session.fills));
     put("<h2>Fills on price</h2>\n");
     put(&fill_charts(&session.fills));
     put("<h2>Round trips</h2>\n");
@@ -154,7 +167,8 @@ fn facts(summary: &Value, session: &Session) -> String {
         let _written = writeln!(out, "<tr><td>{name}</td><td>{value}</td></tr>");
     };
     row("mode", start("mode"));
-    row("data", start("data"));
+    let sources = session.start["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+    row("data", sources.iter().map(shown).collect::<Vec<_>>().join("<br>"));
     row("configuration", start("config_hash"));
     row("seed", start("seed"));
     for key in [
@@ -173,6 +187,8 @@ fn facts(summary: &Value, session: &Session) -> String {
         "starting_capital",
         "ending_capital",
         "max_drawdown",
+        "open_positions",
+        "unrealized_pnl",
         "gaps",
         "conflated",
         "dropped",
@@ -224,9 +240,41 @@ fn equity_chart(minutes: &[(i64, f64, f64)]) -> String {
     )
 }
 
+/// The signed value of everything held, each asset at its latest fill price, as steps.
 #[expect(clippy::cast_precision_loss, reason = "positions on a picture")]
-fn fill_charts(fills: &[(i64, String, String, String, f64)]) -> String {
-    let mut assets: Vec<&str> = fills.iter().map(|fill| fill.1.as_str()).collect();
+fn position_chart(fills: &[Fill]) -> String {
+    let (Some(first), Some(last)) = (fills.first(), fills.last()) else {
+        return "<p class=\"note\">No position was taken.</p>\n".to_owned();
+    };
+    let mut held: std::collections::BTreeMap<&str, (f64, f64)> = std::collections::BTreeMap::new();
+    let mut steps = vec![(first.ts, 0.0)];
+    for fill in fills {
+        let sign = if fill.side == "buy" { 1.0 } else { -1.0 };
+        let (qty, price) = held.entry(&fill.asset).or_insert((0.0, 0.0));
+        *qty += sign * fill.qty;
+        *price = fill.price;
+        let value = held.values().map(|(qty, price)| qty * price).sum::<f64>();
+        let before = steps[steps.len() - 1].1;
+        steps.extend([(fill.ts, before), (fill.ts, value)]);
+    }
+    let (low, high) = bounds(steps.iter().map(|step| step.1));
+    let mut points = String::new();
+    for (ts, value) in &steps {
+        let x = scale(*ts as f64, first.ts as f64, last.ts as f64, MARGIN, WIDTH - MARGIN);
+        let y = scale(*value, low, high, HEIGHT / 2.0 - MARGIN, MARGIN);
+        let _written = write!(points, "{x:.1},{y:.1} ");
+    }
+    format!(
+        "<svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"positions\">\
+         <polyline fill=\"none\" stroke=\"#8250df\" points=\"{points}\"/></svg>\n\
+         <p class=\"note\">signed value of all positions at fill prices, from {low:.2} to {high:.2}</p>\n",
+        HEIGHT / 2.0
+    )
+}
+
+#[expect(clippy::cast_precision_loss, reason = "positions on a picture")]
+fn fill_charts(fills: &[Fill]) -> String {
+    let mut assets: Vec<&str> = fills.iter().map(|fill| fill.asset.as_str()).collect();
     assets.sort_unstable();
     assets.dedup();
     if assets.is_empty() {
@@ -234,16 +282,16 @@ fn fill_charts(fills: &[(i64, String, String, String, f64)]) -> String {
     }
     let mut out = String::new();
     for asset in assets {
-        let own: Vec<_> = fills.iter().filter(|fill| fill.1 == asset).collect();
-        let (low, high) = bounds(own.iter().map(|fill| fill.4));
-        let (first, last) = bounds(own.iter().map(|fill| fill.0 as f64));
+        let own: Vec<_> = fills.iter().filter(|fill| fill.asset == asset).collect();
+        let (low, high) = bounds(own.iter().map(|fill| fill.price));
+        let (first, last) = bounds(own.iter().map(|fill| fill.ts as f64));
         let _written = write!(
             out,
             "<h3>{}</h3>\n<svg viewBox=\"0 0 {WIDTH} {}\" role=\"img\" aria-label=\"fills\">",
             escape(asset),
             HEIGHT / 2.0
         );
-        for (ts, _, role, side, price) in own {
+        for Fill { ts, role, side, price, .. } in own {
             let x = scale(*ts as f64, first, last, MARGIN, WIDTH - MARGIN);
             let y = scale(*price, low, high, HEIGHT / 2.0 - MARGIN, MARGIN);
             let colour = if side == "buy" { "#0a7d36" } else { "#b3261e" };
@@ -344,7 +392,7 @@ mod tests {
         }));
         session.take(serde_json::json!({
             "kind": "fill", "ts_ns": 5, "asset": "FETUSDT", "role": "entry", "side": "sell",
-            "price": "0.1878",
+            "price": "0.1878", "qty": "100",
         }));
         session.take(serde_json::json!({
             "kind": "trade_closed", "trade_id": "FETUSDT-T-000000000001", "net_pnl": "-1.5",
@@ -354,6 +402,7 @@ mod tests {
         assert!(page.contains("FETUSDT-T-000000000001"));
         assert!(page.contains("<tr class=\"loss\">"));
         assert!(page.contains("<td>900</td>"));
+        assert!(page.contains("from -18.78 to 0.00"), "the position's value");
         assert!(!page.contains("<script") && !page.contains("http"));
     }
 
