@@ -78,7 +78,6 @@ pub struct KernelStage {
     behind: bool,
     /// The last poll took nothing for want of room.
     refused: bool,
-    refused_polls: u64,
 }
 
 impl KernelStage {
@@ -96,7 +95,6 @@ impl KernelStage {
             input_room: 0,
             behind: false,
             refused: false,
-            refused_polls: 0,
         }
     }
 
@@ -112,12 +110,6 @@ impl KernelStage {
         self.effects.records_lost
     }
 
-    /// Polls that took nothing because a link to the journal was full.
-    #[must_use]
-    pub const fn refused_polls(&self) -> u64 {
-        self.refused_polls
-    }
-
     /// True when a whole poll surely fits into every link it may write to. Asked once, before the poll
     /// takes anything: half a poll would make the order of turns depend on the speed of the disk.
     fn has_room(&mut self) -> bool {
@@ -130,17 +122,21 @@ impl KernelStage {
         self.record_room >= POLL_RECORDS && self.input_room >= POLL_INPUTS
     }
 
+    /// By the room known of, new risk had better wait for the journal.
+    const fn is_room_short(&self) -> bool {
+        self.record_room < 2 * POLL_RECORDS || self.input_room < 8 * POLL_INPUTS
+    }
+
     /// Tells the kernel when the journal falls behind and when it has caught up.
     fn watch_journal(&mut self, now: Nanos) -> Work {
         if self.on_full == JournalFull::Wait {
             return Work::NONE;
         }
-        let short = self.record_room < 2 * POLL_RECORDS || self.input_room < 8 * POLL_INPUTS;
-        if short {
+        if self.is_room_short() {
             self.record_room = self.links.record.free();
             self.input_room = self.links.input.free();
         }
-        let short = self.record_room < 2 * POLL_RECORDS || self.input_room < 8 * POLL_INPUTS;
+        let short = self.is_room_short();
         if short == self.behind {
             return Work::NONE;
         }
@@ -215,7 +211,6 @@ impl Stage for KernelStage {
         self.refused = !self.has_room();
         if self.refused {
             let backpressured = self.inputs_wait() || self.tick_is_due(now);
-            self.refused_polls += u64::from(backpressured);
             return Work { backpressured, ..Work::NONE };
         }
         // What the operator and the venue say comes before what the market says; a scan was made from

@@ -2,7 +2,7 @@
 
 use crate::id::InstrumentId;
 use crate::msg::{Maybe, Side};
-use crate::units::{Money, Nanos, Price, Qty, Rate};
+use crate::units::{Nanos, Price, Qty, Rate};
 
 crate::text_enum! {
     /// What a market message says.
@@ -219,20 +219,6 @@ impl MarketMsg {
             },
             MarketKind::Reset => MarketBody::Reset,
             MarketKind::Gap => MarketBody::Gap,
-        }
-    }
-
-    /// Quote currency traded, for a trade or a bar (close × volume); `None` otherwise.
-    #[must_use]
-    pub fn turnover(&self) -> Option<Money> {
-        match self.body() {
-            MarketBody::Trade { price, qty, .. } => price.notional(qty),
-            MarketBody::Bar { close, volume, .. } => close.notional(volume),
-            MarketBody::Quote { .. }
-            | MarketBody::Mark { .. }
-            | MarketBody::Level { .. }
-            | MarketBody::Reset
-            | MarketBody::Gap => None,
         }
     }
 }

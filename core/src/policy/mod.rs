@@ -130,17 +130,18 @@ impl Policy {
             }
         }
         match (0..kernel.slots().len()).find(|slot| kernel.slot(*slot).is_free()) {
-            Some(slot) => match self.try_enter(now, slot, scan, kernel, settings, out) {
-                Ok(()) => {}
-                Err(refusal) => out.record(Record::Decision {
-                    scan: scan.number,
-                    instrument: refusal.instrument,
-                    action: Action::Hold,
-                    reason: refusal.reason,
-                    vel_div: scan.vel_div,
-                    sizing: None,
-                }),
-            },
+            Some(slot) => {
+                if let Err(refusal) = self.try_enter(now, slot, scan, kernel, settings, out) {
+                    out.record(Record::Decision {
+                        scan: scan.number,
+                        instrument: refusal.instrument,
+                        action: Action::Hold,
+                        reason: refusal.reason,
+                        vel_div: scan.vel_div,
+                        sizing: None,
+                    });
+                }
+            }
             None => {
                 let open = kernel.slots().iter().any(Slot::is_open);
                 let reason =
