@@ -1,9 +1,10 @@
 //! Identities: instruments, trades, orders, and the texts a venue gives its own.
 
 use core::fmt;
+use serde::{Deserialize, Serialize};
 
 /// Index of an instrument in the run's [`crate::instrument::InstrumentTable`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(transparent)]
 pub struct InstrumentId(u16);
 
@@ -30,7 +31,7 @@ impl InstrumentId {
 }
 
 /// One round trip of a slot, from entry to flat. The text form is `<ASSET>-T-<12 digits>`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(transparent)]
 pub struct TradeId(u64);
 
@@ -52,7 +53,7 @@ impl TradeId {
 ///
 /// `epoch` separates runs (seconds of the run's first moment), `seq` counts orders from 1. The text
 /// form is `p-<epoch, 8 hex>-<seq, hex>`: lower case, at most 19 characters, within `BingX`'s 1–40.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(C)]
 pub struct ClientId {
     epoch: u32,
@@ -160,6 +161,20 @@ impl TextId {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
+    }
+}
+
+impl Serialize for TextId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for TextId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&str>::deserialize(deserializer)?;
+        Self::new(text)
+            .ok_or_else(|| serde::de::Error::custom("expected at most 23 printable characters"))
     }
 }
 

@@ -4,6 +4,7 @@
 //! and corrected by the configuration; on a venue it comes from the venue's contract list.
 
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 use crate::id::{InstrumentId, TextId};
 use crate::units::{Money, Price, Qty};
@@ -12,7 +13,7 @@ use crate::units::{Money, Price, Qty};
 pub const INSTRUMENTS_MAX: usize = 256;
 
 /// What the venue says about one instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instrument {
     /// Canonical spelling: upper case, no separator (`FETUSDT`).
     pub symbol: TextId,
@@ -27,7 +28,7 @@ pub struct Instrument {
 }
 
 /// All instruments of a run, sorted by symbol; the position in the table is the [`InstrumentId`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstrumentTable {
     rows: Vec<Instrument>,
 }

@@ -23,3 +23,7 @@ pub mod signal;
 pub mod stage;
 pub mod topology;
 pub mod units;
+
+// For the derives that `text_enum!` makes in other crates.
+#[doc(hidden)]
+pub use serde;

@@ -10,6 +10,8 @@ use core::fmt;
 use core::iter::Sum;
 use core::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 
+use serde::{Deserialize, Serialize};
+
 /// Raw units in one whole: eight decimals.
 pub const SCALE: i64 = 100_000_000;
 /// Decimals that [`SCALE`] stands for.
@@ -185,7 +187,7 @@ pub fn div_half_even(numerator: i128, denominator: i128) -> Option<i64> {
 macro_rules! fixed_point {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[repr(transparent)]
         pub struct $name(i64);
 
@@ -400,7 +402,9 @@ impl Money {
 }
 
 /// A moment in nanoseconds since the epoch (UTC), or of stream time in a replay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[repr(transparent)]
 pub struct Nanos(i64);
 

@@ -154,7 +154,7 @@ impl Desk {
     pub fn placed(&self) -> Option<(ClientId, InstrumentId, Qty)> {
         self.out.commands.iter().find_map(|message: &CommandMsg| match message.command {
             Command::Place { client, instrument, qty, .. } => Some((client, instrument, qty)),
-            Command::Cancel { .. } | Command::Query { .. } => None,
+            Command::Cancel { .. } | Command::Query { .. } | Command::Probe { .. } => None,
         })
     }
 

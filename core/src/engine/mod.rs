@@ -11,10 +11,12 @@ pub use stage::{JournalFull, KernelLinks, KernelStage};
 
 use alloc::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::instrument::InstrumentTable;
 use crate::kernel::{Effects, Kernel, Totals};
-use crate::msg::{Control, Input, Record, ScanMsg};
-use crate::policy::Policy;
+use crate::msg::{Input, Record, ScanMsg};
+use crate::policy::{Decide, Policy};
 use crate::settings::Settings;
 use crate::units::{Money, Nanos};
 
@@ -22,14 +24,17 @@ use crate::units::{Money, Nanos};
 const MINUTE_NS: i64 = 60_000_000_000;
 
 /// Kernel and policy, turned by one input at a time.
-#[derive(Debug)]
-pub struct Engine {
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound = "P: Decide")]
+pub struct Engine<P = Policy> {
+    #[serde(skip)]
     settings: Arc<Settings>,
     kernel: Kernel,
-    policy: Policy,
+    policy: P,
     now: Nanos,
     inputs: u64,
     scans: u64,
+    #[serde(skip)]
     announced: Option<(u32, Arc<Settings>)>,
     next_summary: Option<Nanos>,
     summarised: Totals,
@@ -39,14 +44,29 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// A fresh engine. Allocates here and nowhere else. `epoch` makes client order ids unique across runs.
+    /// A fresh engine with the base policy. Allocates here and nowhere else. `epoch` makes client order
+    /// ids unique across runs.
     #[must_use]
     pub fn new(settings: Arc<Settings>, table: Arc<InstrumentTable>, epoch: u32) -> Self {
-        let kernel = Kernel::new(&settings, Arc::clone(&table), epoch);
+        let policy = Policy::new(Arc::clone(&table));
+        Self::with_policy(settings, table, epoch, policy)
+    }
+}
+
+impl<P: Decide> Engine<P> {
+    /// The same with a policy of the caller's.
+    #[must_use]
+    pub fn with_policy(
+        settings: Arc<Settings>,
+        table: Arc<InstrumentTable>,
+        epoch: u32,
+        policy: P,
+    ) -> Self {
+        let kernel = Kernel::new(&settings, table, epoch);
         Self {
             summarised: kernel.totals(),
             kernel,
-            policy: Policy::new(table),
+            policy,
             settings,
             now: Nanos::ZERO,
             inputs: 0,
@@ -83,15 +103,7 @@ impl Engine {
                 policy.on_scan(now, scan, kernel, settings, out);
             }
             Input::Tick => policy.on_tick(now, kernel, settings, out),
-            Input::Control(message) => match message.control {
-                Control::Flatten => policy.set_flatten(true),
-                Control::Resume => policy.set_flatten(false),
-                Control::Kill
-                | Control::Stop
-                | Control::JournalBehind
-                | Control::JournalCaughtUp
-                | Control::JournalFailed => {}
-            },
+            Input::Control(message) => policy.on_control(message.control),
             Input::Venue(_) | Input::Settings { .. } => {}
         }
         policy.after_turn(kernel, before, out);
@@ -100,6 +112,12 @@ impl Engine {
                 self.closed_net += net_pnl;
             }
         }
+    }
+
+    /// The policy.
+    #[must_use]
+    pub const fn policy(&self) -> &P {
+        &self.policy
     }
 
     /// The books and slots.

@@ -12,6 +12,7 @@ use crate::link::{Rx, Tx};
 use crate::msg::{
     Command, CommandMsg, Control, ControlMsg, Input, MarketMsg, RecordMsg, ScanMsg, VenueMsg,
 };
+use crate::policy::{Decide, Policy};
 use crate::stage::{Stage, Work};
 use crate::topology;
 use crate::units::Nanos;
@@ -64,8 +65,8 @@ const _: () = {
 
 /// The engine on its links. Owner: the kernel thread.
 #[derive(Debug)]
-pub struct KernelStage {
-    engine: Engine,
+pub struct KernelStage<P = Policy> {
+    engine: Engine<P>,
     links: KernelLinks,
     effects: Effects,
     on_full: JournalFull,
@@ -80,10 +81,10 @@ pub struct KernelStage {
     refused: bool,
 }
 
-impl KernelStage {
+impl<P: Decide> KernelStage<P> {
     /// Wires an engine.
     #[must_use]
-    pub fn new(engine: Engine, links: KernelLinks, on_full: JournalFull) -> Self {
+    pub fn new(engine: Engine<P>, links: KernelLinks, on_full: JournalFull) -> Self {
         Self {
             tick_ns: engine.settings.engine_tick_ns,
             engine,
@@ -100,7 +101,7 @@ impl KernelStage {
 
     /// The engine, to read.
     #[must_use]
-    pub const fn engine(&self) -> &Engine {
+    pub const fn engine(&self) -> &Engine<P> {
         &self.engine
     }
 
@@ -202,7 +203,7 @@ impl KernelStage {
     }
 }
 
-impl Stage for KernelStage {
+impl<P: Decide> Stage for KernelStage<P> {
     fn name(&self) -> &'static str {
         "kernel"
     }

@@ -3,7 +3,7 @@
 use crate::id::{ClientId, InstrumentId};
 use crate::journal::bytes::{CodecFault, Reader, Writer};
 use crate::journal::codec::{CodecState, instrument};
-use crate::msg::venue::{RejectReason, VenueOrderState};
+use crate::msg::venue::{ForcedCause, RejectReason, VenueOrderState};
 use crate::msg::{ClientRef, Maybe, PositionSide, Side, VenueEvent, VenueMsg, Word};
 use crate::units::{Nanos, Price, Qty};
 
@@ -20,9 +20,10 @@ const BALANCE: u8 = 9;
 const FUNDING: u8 = 10;
 const TRANSFER: u8 = 11;
 const POSITION: u8 = 12;
-const POSITIONS_END: u8 = 13;
+/// Of either snapshot.
+const END: u8 = 13;
 const OPEN_ORDER: u8 = 14;
-const OPEN_ORDERS_END: u8 = 15;
+const FORCED: u8 = 15;
 
 // The rest of the first byte.
 const CLIENT_OWN: u8 = 1 << 4;
@@ -115,9 +116,9 @@ const fn code_of(event: &VenueEvent) -> u8 {
         VenueEvent::Funding { .. } => FUNDING,
         VenueEvent::Transfer { .. } => TRANSFER,
         VenueEvent::Position { .. } => POSITION,
-        VenueEvent::PositionsEnd { .. } => POSITIONS_END,
+        VenueEvent::PositionsEnd { .. } | VenueEvent::OpenOrdersEnd { .. } => END,
         VenueEvent::OpenOrder { .. } => OPEN_ORDER,
-        VenueEvent::OpenOrdersEnd { .. } => OPEN_ORDERS_END,
+        VenueEvent::Forced { .. } => FORCED,
     }
 }
 
@@ -180,11 +181,18 @@ fn encode_event(event: &VenueEvent, writer: &mut Writer<'_>) {
             writer.signed(qty.raw());
             put(writer, *entry_price);
         }
-        VenueEvent::PositionsEnd { ok, rows, revision }
-        | VenueEvent::OpenOrdersEnd { ok, rows, revision } => {
-            writer.byte(u8::from(*ok));
-            writer.unsigned(u64::from(*rows));
-            writer.unsigned(*revision);
+        VenueEvent::PositionsEnd { ok, rows, revision } => {
+            encode_end(0, *ok, *rows, *revision, writer);
+        }
+        VenueEvent::OpenOrdersEnd { ok, rows, revision } => {
+            encode_end(END_OF_ORDERS, *ok, *rows, *revision, writer);
+        }
+        VenueEvent::Forced { side, fill_id, qty, price, fee, cause } => {
+            writer.byte(side.code() << 4 | cause.code());
+            writer.text(fill_id);
+            writer.signed(qty.raw());
+            writer.signed(price.raw());
+            put(writer, *fee);
         }
         VenueEvent::OpenOrder { venue_id, side, qty, cum_qty } => {
             writer.text(venue_id);
@@ -224,10 +232,7 @@ fn decode_event(code: u8, reader: &mut Reader<'_>) -> Result<VenueEvent, CodecFa
             qty: word(reader)?,
             entry_price: get(reader)?,
         },
-        POSITIONS_END => {
-            let (ok, rows, revision) = end(reader)?;
-            VenueEvent::PositionsEnd { ok, rows, revision }
-        }
+        END => decode_end(reader)?,
         OPEN_ORDER => VenueEvent::OpenOrder {
             venue_id: reader.text()?,
             side: reader.code("side", Side::from_code)?,
@@ -235,8 +240,16 @@ fn decode_event(code: u8, reader: &mut Reader<'_>) -> Result<VenueEvent, CodecFa
             cum_qty: word(reader)?,
         },
         _ => {
-            let (ok, rows, revision) = end(reader)?;
-            VenueEvent::OpenOrdersEnd { ok, rows, revision }
+            let code = reader.byte()?;
+            let fault = CodecFault::Code { field: "forced close", code: code.into() };
+            VenueEvent::Forced {
+                side: PositionSide::from_code(code >> 4).ok_or(fault)?,
+                cause: ForcedCause::from_code(code & 0x0f).ok_or(fault)?,
+                fill_id: reader.text()?,
+                qty: word(reader)?,
+                price: word(reader)?,
+                fee: get(reader)?,
+            }
         }
     })
 }
@@ -264,11 +277,21 @@ fn reason(reader: &mut Reader<'_>) -> Result<RejectReason, CodecFault> {
     reader.code("reject reason", RejectReason::from_code)
 }
 
-fn end(reader: &mut Reader<'_>) -> Result<(bool, u32, u64), CodecFault> {
-    let ok = match reader.byte()? {
-        0 => false,
-        1 => true,
-        code => return Err(CodecFault::Code { field: "probe result", code: code.into() }),
-    };
-    Ok((ok, reader.narrow()?, reader.unsigned()?))
+/// Flag of an end: of the open orders, not of the positions.
+const END_OF_ORDERS: u8 = 1 << 1;
+
+fn encode_end(flags: u8, ok: bool, rows: u32, revision: u64, writer: &mut Writer<'_>) {
+    writer.byte(flags | u8::from(ok));
+    writer.unsigned(u64::from(rows));
+    writer.unsigned(revision);
+}
+
+fn decode_end(reader: &mut Reader<'_>) -> Result<VenueEvent, CodecFault> {
+    let flags = reader.byte()?;
+    let (rows, revision) = (reader.narrow()?, reader.unsigned()?);
+    match flags {
+        0 | 1 => Ok(VenueEvent::PositionsEnd { ok: flags == 1, rows, revision }),
+        2 | 3 => Ok(VenueEvent::OpenOrdersEnd { ok: flags == 3, rows, revision }),
+        code => Err(CodecFault::Code { field: "end of a snapshot", code: code.into() }),
+    }
 }

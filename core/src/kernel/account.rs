@@ -48,6 +48,7 @@ impl Kernel {
             | VenueEvent::Ambiguous
             | VenueEvent::Fill { .. }
             | VenueEvent::FeeSettled { .. }
+            | VenueEvent::Forced { .. }
             | VenueEvent::Canceled { .. }
             | VenueEvent::CancelRejected { .. }
             | VenueEvent::Expired { .. }

@@ -9,12 +9,13 @@ use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::{DecisionReason, FeeSource, OrderStatus};
 use crate::msg::{ClientRef, OrderRole, Record, Side, TimeInForce, VenueMsg};
 use crate::units::{Money, Nanos, Price, Qty};
+use serde::{Deserialize, Serialize};
 
 /// Fills that may wait for the acknowledgement that says whose they are.
 pub(super) const HELD_FILLS_MAX: usize = 16;
 
 /// A fill as the venue told it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct FillIn {
     pub(super) venue_id: TextId,
     pub(super) fill_id: TextId,
@@ -28,7 +29,7 @@ pub(super) struct FillIn {
 }
 
 /// A fill under a venue identity that no order of ours has yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct HeldFill {
     instrument: Option<InstrumentId>,
     fill: FillIn,

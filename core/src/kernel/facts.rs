@@ -7,6 +7,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 use crate::id::InstrumentId;
 use crate::msg::PositionSide;
@@ -20,7 +21,7 @@ pub const DELTA_OK: Money = Money::from_raw(1_000_000);
 pub const DELTA_ERROR: Money = Money::from_whole(20);
 
 /// A position row as the venue showed it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     /// Quantity held long.
     pub long: Qty,
@@ -31,7 +32,7 @@ pub struct Shown {
 }
 
 /// The last thing that is known about the venue's positions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Probe {
     /// Nothing yet.
     None,
@@ -51,7 +52,7 @@ pub(super) struct BalanceFrame {
 }
 
 /// What the venue told. Owner: the kernel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Facts {
     wallet: Option<Money>,
     wallet_ns: Nanos,

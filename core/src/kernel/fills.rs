@@ -4,6 +4,7 @@
 //! is looked for only among the fills of its own order.
 
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 use arrayvec::ArrayVec;
 
@@ -16,7 +17,7 @@ pub(super) const FILLS_MAX: usize = 4096;
 pub(super) const EARLY_FEES_MAX: usize = 16;
 
 /// A fill that was booked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct AppliedFill {
     /// Its number, from 1; set by [`Fills::push`].
     pub(super) number: u64,
@@ -38,7 +39,7 @@ pub(super) struct AppliedFill {
 }
 
 /// A settled fee that came before its fill.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct EarlyFee {
     instrument: Option<InstrumentId>,
     fill_id: TextId,
@@ -46,7 +47,7 @@ struct EarlyFee {
 }
 
 /// The memory: a ring, allocated once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Fills {
     ring: Vec<AppliedFill>,
     next: u64,

@@ -10,9 +10,10 @@ use crate::msg::record::{BlockReason, ReconcileState};
 use crate::msg::{Control, Maybe, Record};
 use crate::settings::Settings;
 use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
 
 /// Evidence since a fault that nothing is wrong (any more).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct FaultEvidence {
     /// A balance agreed with the books.
     balance: bool,
@@ -21,7 +22,7 @@ struct FaultEvidence {
 }
 
 /// The switches. All but a fault are the operator's.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Halts {
     killed: bool,
     flatten: bool,
@@ -177,6 +178,7 @@ impl Kernel {
             Control::JournalBehind => &mut self.halts.journal_behind,
             Control::JournalCaughtUp => return self.journal_caught_up(out),
             Control::Resume => return self.resume(out),
+            Control::Reanchor | Control::Recover => return Verdict::refused(Code::InvalidIntent),
         };
         if core::mem::replace(switch, true) {
             return Verdict::refused(Code::DuplicateEvent);

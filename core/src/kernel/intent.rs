@@ -52,6 +52,9 @@ pub enum Intent {
         tif: TimeInForce,
         /// Limit price, for a limit order.
         price: Maybe<Price>,
+        /// A limit exit that is not filled this long after it left is called back, and what remains of
+        /// it leaves by market; `None`: it rests. Nanoseconds.
+        ttl_ns: Option<i64>,
         /// Why.
         reason: DecisionReason,
     },

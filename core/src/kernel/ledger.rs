@@ -4,13 +4,14 @@
 //! wallet is compared with it ([`crate::kernel::facts`]) and never written into it.
 
 use crate::units::Money;
+use serde::{Deserialize, Serialize};
 
 /// A sum left the range of the units. The books did not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overflow;
 
 /// The books. Every change is whole or not at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     starting: Money,
     capital: Money,

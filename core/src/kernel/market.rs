@@ -3,10 +3,11 @@
 use crate::msg::{MarketBody, MarketMsg, Maybe, Side};
 use crate::settings::Settings;
 use crate::units::{Nanos, Price, Qty};
+use serde::{Deserialize, Serialize};
 
 /// The last of everything that was seen of one instrument, with its times. A copy; the kernel owns the
 /// original.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Top {
     /// Best bid.
     pub bid: Maybe<Price>,
@@ -89,7 +90,7 @@ pub(super) enum Seen {
 }
 
 /// What the kernel keeps of one instrument on the market path.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Market {
     pub(super) top: Top,
     /// Last own fill, unclaimed fill, or possible fill.

@@ -68,6 +68,7 @@ pub use slot::Slot;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 use arrayvec::ArrayVec;
 
@@ -86,7 +87,7 @@ use slot::transition::{Transition, transition};
 use stage::SlotEvent;
 
 /// Sums of a run, for its summary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Orders placed.
     pub orders: u32,
@@ -113,8 +114,9 @@ pub struct Totals {
 }
 
 /// The kernel. See the module's documentation.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Kernel {
+    #[serde(skip)]
     table: Arc<InstrumentTable>,
     markets: Vec<Market>,
     slots: Vec<Slot>,
@@ -227,7 +229,7 @@ impl Kernel {
                 };
                 self.enter(now, &wish, settings, out)
             }
-            Intent::Exit { slot, qty, all, kind, tif, price, reason } => {
+            Intent::Exit { slot, qty, all, kind, tif, price, ttl_ns: _, reason } => {
                 let wish = submit::Exit {
                     qty: qty.get(),
                     all: *all,

@@ -6,6 +6,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, InstrumentId, TextId, TradeId};
 use crate::msg::record::OrderStatus;
@@ -29,7 +30,7 @@ pub const NOT_FOUND_PROOF_NS: i64 = 15_000_000_000;
 pub const NOT_FOUND_MIN: u32 = 3;
 
 /// One order of ours.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Order {
     /// Our identity.
     pub client: ClientId,
@@ -198,7 +199,7 @@ pub(super) enum Route {
 }
 
 /// The order table. Direct-mapped by order sequence: a look-up by our identity is one index.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Orders {
     epoch: u32,
     next: u32,

@@ -99,6 +99,7 @@ impl Kernel {
                 };
                 self.on_fill(now, message, &fill, out)
             }
+            VenueEvent::Forced { .. } => self.on_forced(now, message),
             VenueEvent::FeeSettled { fill_id, fee } => {
                 self.on_fee_settled(message, &fill_id, fee, out)
             }
@@ -108,6 +109,12 @@ impl Kernel {
             | VenueEvent::Position { .. }
             | VenueEvent::PositionsEnd { .. } => self.on_account(now, message, out),
         }
+    }
+
+    /// The venue closed a position of its own accord: not booked yet, but no entry follows it soon.
+    fn on_forced(&mut self, now: Nanos, message: &VenueMsg) -> Verdict {
+        self.heat(now, message.instrument);
+        Verdict::refused(Code::ForeignFill)
     }
 
     /// The order of ours that a message other than a fill is about.

@@ -102,6 +102,18 @@ crate::text_enum! {
     }
 }
 
+crate::text_enum! {
+    /// A view of the account that can be asked for.
+    pub enum ProbeKind {
+        /// Balances.
+        Balance => "balance",
+        /// Positions.
+        Positions => "positions",
+        /// Open orders.
+        OpenOrders => "open_orders",
+    }
+}
+
 /// A command with its times. 64 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
@@ -150,6 +162,13 @@ pub enum Command {
         venue_id: TextId,
         /// Where.
         instrument: InstrumentId,
+    },
+    /// Ask the venue for a whole view; the answer carries the revision.
+    Probe {
+        /// Which view.
+        probe: ProbeKind,
+        /// The kernel's activity revision at this moment.
+        revision: u64,
     },
     /// Ask the venue for one order by id.
     Query {

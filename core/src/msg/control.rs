@@ -19,6 +19,11 @@ crate::text_enum! {
         JournalCaughtUp => "journal_caught_up",
         /// The journal cannot be written any more.
         JournalFailed => "journal_failed",
+        /// Take the venue's wallet as the truth: the difference goes to the books, with a line that says so.
+        Reanchor => "reanchor",
+        /// The process has just started on what an earlier one left: nothing is believed until the venue
+        /// has told open orders and positions.
+        Recover => "recover",
     }
 }
 

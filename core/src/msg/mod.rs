@@ -11,7 +11,9 @@ pub mod record;
 pub mod scan;
 pub mod venue;
 
-pub use command::{Command, CommandMsg, OrderKind, OrderRole, PositionSide, Side, TimeInForce};
+pub use command::{
+    Command, CommandMsg, OrderKind, OrderRole, PositionSide, ProbeKind, Side, TimeInForce,
+};
 pub use control::{Control, ControlMsg};
 pub use market::{MarketBody, MarketKind, MarketMsg};
 pub use record::{Record, RecordMsg};
@@ -71,6 +73,18 @@ impl<T: Word> Maybe<T> {
     #[must_use]
     pub fn get(self) -> Option<T> {
         (self.raw != i64::MIN).then(|| T::from_word(self.raw))
+    }
+}
+
+impl<T> serde::Serialize for Maybe<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(self.raw)
+    }
+}
+impl<'de, T> serde::Deserialize<'de> for Maybe<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <i64 as serde::Deserialize>::deserialize(deserializer)?;
+        Ok(Self { raw, of: PhantomData })
     }
 }
 
@@ -142,6 +156,29 @@ macro_rules! text_enum {
             #[must_use]
             pub fn from_code(code: u8) -> Option<Self> {
                 Self::ALL.get(usize::from(code)).copied()
+            }
+        }
+
+        impl $crate::serde::Serialize for $name {
+            fn serialize<S: $crate::serde::Serializer>(
+                &self,
+                serializer: S,
+            ) -> Result<S::Ok, S::Error> {
+                serializer.serialize_u8(self.code())
+            }
+        }
+
+        impl<'de> $crate::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Self, D::Error> {
+                let code = <u8 as $crate::serde::Deserialize>::deserialize(deserializer)?;
+                Self::from_code(code).ok_or_else(|| {
+                    <D::Error as $crate::serde::de::Error>::custom(concat!(
+                        "expected a code of ",
+                        stringify!($name)
+                    ))
+                })
             }
         }
     };

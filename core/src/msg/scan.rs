@@ -3,6 +3,7 @@
 use crate::id::InstrumentId;
 use crate::msg::PositionSide;
 use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
 
 /// A result of the signal stage. 128 bytes.
 ///
@@ -18,7 +19,7 @@ pub enum ScanMsg {
 }
 
 /// The regime at one scan.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scan {
     /// Time of the scan.
     pub ts_ns: Nanos,
@@ -63,7 +64,7 @@ crate::text_enum! {
 }
 
 /// One asset in a ranking.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rank {
     /// Number of the scan it belongs to.
     pub number: u32,

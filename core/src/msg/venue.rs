@@ -60,6 +60,12 @@ crate::text_enum! {
         NoMarket => "no_market",
         /// Anything else.
         Other => "other",
+        /// Our own gate: the kill switch is on.
+        Killed => "killed",
+        /// Our own gate: beyond the cap on positions and entries under way.
+        Cap => "cap",
+        /// Our own gate: too many orders in a second, a minute or a day.
+        OrderRate => "order_rate",
     }
 }
 
@@ -80,6 +86,16 @@ crate::text_enum! {
         Rejected => "rejected",
         /// The venue has no such order.
         NotFound => "not_found",
+    }
+}
+
+crate::text_enum! {
+    /// Why the venue itself closed a position.
+    pub enum ForcedCause {
+        /// The margin was used up.
+        Liquidation => "liquidation",
+        /// Auto-deleveraging: the other side was liquidated and no book could take it.
+        Adl => "adl",
     }
 }
 
@@ -116,6 +132,21 @@ pub enum VenueEvent {
         side: Option<Side>,
         /// True for maker, where the venue says it.
         is_maker: Option<bool>,
+    },
+    /// The venue closed (part of) a position by an order of its own. No order of ours is behind it.
+    Forced {
+        /// Direction of the position that it closed.
+        side: PositionSide,
+        /// The fill's identity; empty when absent.
+        fill_id: TextId,
+        /// Quantity closed.
+        qty: Qty,
+        /// Price.
+        price: Price,
+        /// Signed as venues sign it: negative is a cost; missing: not yet known.
+        fee: Maybe<Money>,
+        /// Why.
+        cause: ForcedCause,
     },
     /// The fee of an earlier fill became known.
     FeeSettled {

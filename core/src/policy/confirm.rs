@@ -5,6 +5,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 use crate::id::InstrumentId;
 use crate::msg::{MarketBody, MarketMsg, PositionSide};
@@ -12,11 +13,12 @@ use crate::settings::Settings;
 
 /// Prices kept per asset.
 pub const HISTORY: usize = 64;
+const ROW: usize = 32;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Ticks {
-    /// Twice the price, so that a mid needs no rounding.
-    doubled: [i64; HISTORY],
+    /// Twice the price, so that a mid needs no rounding. In rows, because serde derives no longer arrays.
+    doubled: [[i64; ROW]; HISTORY / ROW],
     seen: u64,
     has_quotes: bool,
 }
@@ -33,7 +35,7 @@ pub enum Confirmation {
 }
 
 /// Recent prices of every asset. Owner: the policy. Allocates once.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TickHistory {
     assets: Vec<Ticks>,
 }
@@ -42,7 +44,7 @@ impl TickHistory {
     /// For so many instruments.
     #[must_use]
     pub fn new(instruments: usize) -> Self {
-        let empty = Ticks { doubled: [0; HISTORY], seen: 0, has_quotes: false };
+        let empty = Ticks { doubled: [[0; ROW]; HISTORY / ROW], seen: 0, has_quotes: false };
         Self { assets: vec![empty; instruments] }
     }
 
@@ -70,7 +72,7 @@ impl TickHistory {
             }
             MarketBody::Mark { .. } | MarketBody::Level { .. } | MarketBody::Reset => return,
         };
-        asset.doubled[slot(asset.seen)] = doubled;
+        asset.doubled.as_flattened_mut()[slot(asset.seen)] = doubled;
         asset.seen += 1;
     }
 
@@ -92,8 +94,8 @@ impl TickHistory {
         if asset.seen <= back {
             return Confirmation::Warmup;
         }
-        let newest = asset.doubled[slot(asset.seen - 1)];
-        let before = asset.doubled[slot(asset.seen - 1 - back)];
+        let newest = asset.doubled.as_flattened()[slot(asset.seen - 1)];
+        let before = asset.doubled.as_flattened()[slot(asset.seen - 1 - back)];
         if before <= 0 {
             return Confirmation::Warmup;
         }

@@ -5,6 +5,7 @@
 //! the kernel every time. Owner: the kernel thread. Cost: a tick of another asset is one store.
 
 pub mod confirm;
+mod decide;
 pub mod exits;
 mod funnel;
 pub mod sizer;
@@ -14,6 +15,7 @@ pub mod track;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
 
 use arrayvec::ArrayVec;
 
@@ -27,10 +29,12 @@ use crate::msg::record::{
 };
 use crate::msg::scan::RankVerdict;
 use crate::msg::{
-    MarketMsg, Maybe, OrderKind, PositionSide, Rank, Record, Scan, Side, TimeInForce,
+    Control, MarketMsg, Maybe, OrderKind, PositionSide, Rank, Record, Scan, Side, TimeInForce,
 };
 use crate::settings::{Posture, Settings, Sides};
 use crate::units::{Money, Nanos, Price, Rate};
+pub use decide::Decide;
+
 use confirm::{Confirmation, TickHistory};
 use exits::Exit;
 use sizer::Factors;
@@ -42,7 +46,7 @@ const CANDIDATES_MAX: usize = 64;
 pub(crate) const SLOTS_MAX: usize = 16;
 
 /// What the policy remembers about the round trip in a slot.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Trip {
     trade: TradeId,
     scan: u32,
@@ -52,8 +56,9 @@ struct Trip {
 }
 
 /// The base policy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Policy {
+    #[serde(skip)]
     table: Arc<InstrumentTable>,
     ticks: TickHistory,
     track: TrackRecord,
@@ -84,10 +89,12 @@ impl Policy {
             flatten: false,
         }
     }
+}
 
+impl Decide for Policy {
     /// Takes a market message: feeds the asset's own history, then checks the exits of the slot that
     /// holds this asset.
-    pub fn on_market(
+    fn on_market(
         &mut self,
         now: Nanos,
         message: &MarketMsg,
@@ -101,7 +108,7 @@ impl Policy {
     }
 
     /// Takes one row of the ranking of the scan that follows.
-    pub fn on_rank(&mut self, rank: &Rank) {
+    fn on_rank(&mut self, rank: &Rank) {
         if self.ranks.first().is_some_and(|first| first.number != rank.number) {
             self.ranks.clear();
         }
@@ -112,7 +119,7 @@ impl Policy {
     }
 
     /// Takes a scan: exits of open slots first, then one entry into a free slot.
-    pub fn on_scan(
+    fn on_scan(
         &mut self,
         now: Nanos,
         scan: &Scan,
@@ -159,13 +166,7 @@ impl Policy {
     }
 
     /// Time passed: slots without a usable price, and what the operator asked for.
-    pub fn on_tick(
-        &mut self,
-        now: Nanos,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
+    fn on_tick(&mut self, now: Nanos, kernel: &mut Kernel, settings: &Settings, out: &mut Effects) {
         let leave = self.flatten || settings.policy_posture == Posture::Hibernate;
         for slot in 0..kernel.slots().len() {
             let Some(instrument) = kernel.slot(slot).instrument() else { continue };
@@ -183,13 +184,22 @@ impl Policy {
         }
     }
 
-    /// The operator wants to be flat (true) or to trade again (false).
-    pub fn set_flatten(&mut self, flatten: bool) {
-        self.flatten = flatten;
+    fn on_control(&mut self, control: Control) {
+        match control {
+            Control::Flatten => self.flatten = true,
+            Control::Resume => self.flatten = false,
+            Control::Kill
+            | Control::Stop
+            | Control::JournalBehind
+            | Control::JournalCaughtUp
+            | Control::JournalFailed
+            | Control::Reanchor
+            | Control::Recover => {}
+        }
     }
 
     /// Looks at what the kernel booked in this turn and keeps the record: opened and closed trips.
-    pub fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
+    fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
         let upto = out.records.len();
         for index in first_record..upto {
             match out.records[index].record {
@@ -211,7 +221,9 @@ impl Policy {
             }
         }
     }
+}
 
+impl Policy {
     fn note_open(
         &mut self,
         trade: TradeId,
@@ -373,6 +385,7 @@ impl Policy {
             kind: OrderKind::Market,
             tif: TimeInForce::Ioc,
             price: Maybe::NONE,
+            ttl_ns: None,
             reason: exit.reason,
         };
         // A refusal leaves the position as it is; the rule fires again on the next tick.

@@ -148,7 +148,7 @@ impl Rig {
     fn last_order(&self) -> (ClientId, Qty, bool) {
         let found = self.commands.iter().rev().find_map(|message| match message.command {
             Command::Place { client, qty, reduce_only, .. } => Some((client, qty, reduce_only)),
-            Command::Cancel { .. } | Command::Query { .. } => None,
+            Command::Cancel { .. } | Command::Query { .. } | Command::Probe { .. } => None,
         });
         found.expect("an order was sent")
     }

@@ -5,12 +5,13 @@
 
 use crate::settings::Settings;
 use crate::units::Money;
+use serde::{Deserialize, Serialize};
 
 /// Bins of signal strength.
 pub const BUCKETS: usize = 10;
 
 /// Closed trades of one strength bin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bucket {
     /// Closed trades.
     pub trades: u32,
@@ -21,7 +22,7 @@ pub struct Bucket {
 }
 
 /// Closed trades by strength, and the losing streak. Owner: the policy.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrackRecord {
     buckets: [Bucket; BUCKETS],
     losses_in_a_row: u32,

@@ -59,6 +59,7 @@ mod orders;
 mod place;
 mod rng;
 mod stage;
+mod venue;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -67,7 +68,7 @@ use pinion_core::id::{ClientId, InstrumentId};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::venue::VenueOrderState;
 use pinion_core::msg::{
-    ClientRef, CommandMsg, MarketBody, MarketKind, MarketMsg, Maybe, PositionSide, Side,
+    ClientRef, CommandMsg, MarketBody, MarketKind, MarketMsg, Maybe, PositionSide, ProbeKind, Side,
     VenueEvent, VenueMsg,
 };
 use pinion_core::settings::Settings;
@@ -78,6 +79,7 @@ use latency::DelayLine;
 use market::{Market, NEVER};
 use orders::{Orders, Phase};
 pub use stage::PaperEgress;
+pub use venue::Venue;
 
 /// Places for commands and replies under way; more than this allocates.
 const UNDER_WAY: usize = 1024;
@@ -108,6 +110,7 @@ impl ReplyLink {
             | VenueEvent::OrderStatus { .. } => Self::Ack,
             VenueEvent::Fill { .. }
             | VenueEvent::FeeSettled { .. }
+            | VenueEvent::Forced { .. }
             | VenueEvent::Expired { .. }
             | VenueEvent::Balance { .. }
             | VenueEvent::Funding { .. }
@@ -410,6 +413,35 @@ impl PaperVenue {
 
     fn push_snapshot(&mut self, at: Nanos) {
         self.push_balance(at);
+        let revision = self.counts.accepted + self.counts.rejected + self.fills();
+        self.push_positions(at, revision);
+    }
+
+    /// Answers with a whole view under the revision at which it was asked.
+    fn answer_probe(&mut self, at: Nanos, probe: ProbeKind, revision: u64) {
+        match probe {
+            ProbeKind::Balance => self.push_balance(at),
+            ProbeKind::Positions => self.push_positions(at, revision),
+            ProbeKind::OpenOrders => self.push_open_orders(at, revision),
+        }
+    }
+
+    fn push_open_orders(&mut self, at: Nanos, revision: u64) {
+        let mut rows = 0;
+        while let Some(order) = self.orders.live.get(rows as usize).copied() {
+            let event = VenueEvent::OpenOrder {
+                venue_id: order.text_id(),
+                side: order.side,
+                qty: order.qty,
+                cum_qty: order.cum_qty,
+            };
+            self.emit(at, Some(order.client), Some(order.instrument), event);
+            rows += 1;
+        }
+        self.emit(at, None, None, VenueEvent::OpenOrdersEnd { ok: true, rows, revision });
+    }
+
+    fn push_positions(&mut self, at: Nanos, revision: u64) {
         let mut rows = 0;
         while let Some(position) = self.account.positions.get(rows as usize).copied() {
             let event = VenueEvent::Position {
@@ -421,7 +453,6 @@ impl PaperVenue {
             rows += 1;
         }
         self.counts.snapshots += 1;
-        let revision = self.counts.accepted + self.counts.rejected + self.fills();
         self.emit(at, None, None, VenueEvent::PositionsEnd { ok: true, rows, revision });
     }
 

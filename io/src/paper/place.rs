@@ -68,6 +68,7 @@ impl PaperVenue {
             Command::Cancel { client, venue_id, instrument } => {
                 self.cancel(at, client, venue_id, instrument);
             }
+            Command::Probe { probe, revision } => self.answer_probe(at, probe, revision),
             Command::Query { client, venue_id, instrument } => {
                 self.query(at, client, venue_id, instrument);
             }

@@ -5,7 +5,7 @@ use pinion_core::msg::{CommandMsg, MarketMsg, VenueMsg};
 use pinion_core::stage::{Stage, Work};
 use pinion_core::units::Nanos;
 
-use super::{PaperVenue, ReplyLink};
+use super::{PaperVenue, ReplyLink, Venue};
 
 /// Feed messages of one poll.
 const FEED_BUDGET: u32 = 256;
@@ -21,8 +21,8 @@ const REPLY_BUDGET: u32 = 64;
 /// reply waits, the ones behind it wait too, and no further command is taken: nothing is lost, and
 /// the kernel feels it as a full command link.
 #[derive(Debug)]
-pub struct PaperEgress {
-    venue: PaperVenue,
+pub struct PaperEgress<V = PaperVenue> {
+    venue: V,
     feed: Rx<MarketMsg>,
     command: Rx<CommandMsg>,
     ack: Tx<VenueMsg>,
@@ -32,11 +32,11 @@ pub struct PaperEgress {
     polled: Option<Nanos>,
 }
 
-impl PaperEgress {
+impl<V: Venue> PaperEgress<V> {
     /// Takes the venue and its link ends. The feed must not conflate: a book made of merged levels is none.
     #[must_use]
     pub const fn new(
-        venue: PaperVenue,
+        venue: V,
         feed: Rx<MarketMsg>,
         command: Rx<CommandMsg>,
         ack: Tx<VenueMsg>,
@@ -47,7 +47,7 @@ impl PaperEgress {
 
     /// The venue, for reports.
     #[must_use]
-    pub const fn venue(&self) -> &PaperVenue {
+    pub const fn venue(&self) -> &V {
         &self.venue
     }
 
@@ -94,7 +94,7 @@ impl PaperEgress {
     }
 }
 
-impl Stage for PaperEgress {
+impl<V: Venue> Stage for PaperEgress<V> {
     fn name(&self) -> &'static str {
         "egress"
     }

@@ -145,6 +145,7 @@ impl Session {
             kind,
             tif,
             price: price.into(),
+            ttl_ns: None,
             reason,
         });
         Ok(Reply { reason: numbers.unusable.or(reply.reason), ..reply })

@@ -107,6 +107,17 @@ fn command<'a>(kernel: &'a Kernel, command: &Command) -> CommandRow<'a> {
         }
         Command::Cancel { client, instrument, .. } => bare("cancel", client, *instrument),
         Command::Query { client, instrument, .. } => bare("query", client, *instrument),
+        Command::Probe { probe, .. } => CommandRow {
+            kind: "probe",
+            client_order_id: String::new(),
+            asset: probe.as_str(),
+            side: None,
+            r#type: None,
+            tif: None,
+            qty: None,
+            price: None,
+            reduce_only: None,
+        },
     }
 }
 

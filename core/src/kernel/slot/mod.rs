@@ -6,6 +6,7 @@ pub mod position;
 pub mod transition;
 
 use arrayvec::ArrayVec;
+use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, InstrumentId, TradeId};
 use crate::kernel::intent::LEGS_MAX;
@@ -22,7 +23,7 @@ pub const EXIT_RETRY_FIRST_NS: i64 = 250_000_000;
 pub const EXIT_RETRY_MAX_NS: i64 = 5_000_000_000;
 
 /// An exit that waits until the working one is proved to be over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PendingExit {
     /// What is still wanted; shrinks with fills of the working order.
     pub(super) qty: Qty,
@@ -37,7 +38,7 @@ pub(super) struct PendingExit {
 /// A trade slot. Owner: the kernel; read by the policy.
 ///
 /// What it says of its round trip stays readable after the end, until the next entry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Slot {
     pub(super) stage: SlotStage,
     pub(super) trade: TradeId,

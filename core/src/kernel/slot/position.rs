@@ -8,9 +8,10 @@
 use crate::kernel::ledger::Overflow;
 use crate::msg::PositionSide;
 use crate::units::{Money, Nanos, Price, Qty};
+use serde::{Deserialize, Serialize};
 
 /// The position of one round trip. All checked: an overflow leaves it as it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// Direction.
     pub side: PositionSide,

@@ -150,6 +150,7 @@ fn apply(rig: &mut Rig, step: &Step) {
                 kind: kind_of(*kind),
                 tif: TimeInForce::Gtc,
                 price: maybe(*price),
+                ttl_ns: None,
                 reason: DecisionReason::StopLoss,
             });
         }

@@ -74,6 +74,7 @@ impl Venue {
                     self.wire.push((ClientRef::Own(client), VenueEvent::CancelRejected { reason }));
                 }
             }
+            Command::Probe { .. } => {}
             Command::Query { client, .. } => {
                 let Some(order) = self.orders.iter().find(|order| order.client == client) else {
                     return;

@@ -278,6 +278,7 @@ impl Rig {
             kind: OrderKind::Market,
             tif: TimeInForce::Ioc,
             price: Maybe::NONE,
+            ttl_ns: None,
             reason: DecisionReason::TakeProfit,
         }
     }
@@ -290,6 +291,7 @@ impl Rig {
             kind: OrderKind::Limit,
             tif: TimeInForce::PostOnly,
             price: Maybe::some(price(at)),
+            ttl_ns: None,
             reason: DecisionReason::TakeProfit,
         }
     }
@@ -368,7 +370,7 @@ impl Rig {
     pub(super) fn placed(&self) -> Option<(ClientId, Qty, bool)> {
         let mut places = self.out.commands.iter().filter_map(|command| match command.command {
             Command::Place { client, qty, reduce_only, .. } => Some((client, qty, reduce_only)),
-            Command::Cancel { .. } | Command::Query { .. } => None,
+            Command::Cancel { .. } | Command::Query { .. } | Command::Probe { .. } => None,
         });
         let first = places.next();
         assert_eq!(places.next(), None, "one order a turn");

@@ -1,0 +1,49 @@
+//! What decides: the contract between the engine and a policy.
+
+use core::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::kernel::{Effects, Kernel};
+use crate::msg::{Control, MarketMsg, Rank, Scan};
+use crate::settings::Settings;
+use crate::units::Nanos;
+
+/// A policy: sees what the engine sees, after the kernel has applied it, and asks the kernel for orders.
+///
+/// It must be a pure function of what it was shown (no clock, no randomness but its own seeded state), and
+/// its state must survive a snapshot: a restored engine decides like the one that was saved.
+pub trait Decide: fmt::Debug + Send + Serialize + DeserializeOwned {
+    /// A market message came.
+    fn on_market(
+        &mut self,
+        now: Nanos,
+        message: &MarketMsg,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    );
+
+    /// One row of the ranking of the scan that follows.
+    fn on_rank(&mut self, rank: &Rank);
+
+    /// A scan came.
+    fn on_scan(
+        &mut self,
+        now: Nanos,
+        scan: &Scan,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    );
+
+    /// Time passed.
+    fn on_tick(&mut self, now: Nanos, kernel: &mut Kernel, settings: &Settings, out: &mut Effects);
+
+    /// The operator or the process said something.
+    fn on_control(&mut self, control: Control);
+
+    /// The turn is over; what the kernel recorded in it stands in `out` from `first_record` on.
+    fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects);
+}
