@@ -1,12 +1,13 @@
 //! What the venue says about the account, and the line that shows the books.
 
 use crate::id::InstrumentId;
-use crate::kernel::facts::BalanceFrame;
+use crate::kernel::adopt::held_by;
+use crate::kernel::facts::{BalanceFrame, Probe};
 use crate::kernel::ledger::Entry;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::ReconcileState;
-use crate::msg::{Maybe, PositionSide, Record, VenueEvent, VenueMsg};
-use crate::units::{Money, Nanos, Qty};
+use crate::msg::{Maybe, Record, VenueEvent, VenueMsg};
+use crate::units::{Money, Nanos};
 
 impl Kernel {
     pub(super) fn on_account(
@@ -67,6 +68,9 @@ impl Kernel {
     /// thaws by it. The books stay as they are.
     fn on_balance(&mut self, now: Nanos, frame: BalanceFrame, out: &mut Effects) -> Verdict {
         let has_wallet = self.facts.balance(now, frame);
+        if has_wallet {
+            self.balance_recovers(out);
+        }
         if !has_wallet || self.live_orders().next().is_some() {
             return Verdict::OK;
         }
@@ -141,18 +145,9 @@ impl Kernel {
     ) -> Verdict {
         let is_current = revision == self.revision;
         let slots = &self.slots;
-        self.facts.positions_end(now, ok, rows, is_current, |instrument| {
-            let mut own = (Qty::ZERO, Qty::ZERO);
-            for slot in slots.iter().filter(|s| s.is_open() && s.instrument == instrument) {
-                match slot.position.side {
-                    PositionSide::Long => own.0 = slot.position.size,
-                    PositionSide::Short => own.1 = slot.position.size,
-                }
-            }
-            own
-        });
-        if is_current && self.facts.shows_own_positions(now) {
-            self.positions_agree(out);
+        self.facts.positions_end(now, ok, rows, is_current, |asset| held_by(slots, asset));
+        if is_current && self.facts.probe() == Probe::Seen(now) {
+            self.on_positions(now, out);
         }
         if ok && !is_current {
             return Verdict::refused(Code::StaleStateReconciling);

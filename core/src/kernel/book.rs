@@ -3,11 +3,13 @@
 use crate::id::{ClientId, InstrumentId, TextId};
 use crate::kernel::fills::AppliedFill;
 use crate::kernel::ledger::Entry;
-use crate::kernel::orders::{Order, QUERY_FIRST_NS, QUERY_MAX_NS, Route};
+use crate::kernel::orders::{Denial, Order, Route};
+use crate::kernel::outside::Outside;
+use crate::kernel::slot::OwedExit;
 use crate::kernel::stage::{SlotEvent, SlotStage};
-use crate::kernel::{Code, Effects, Kernel, Verdict};
+use crate::kernel::{Code, Effects, Kernel, Slot, Verdict};
 use crate::msg::record::{DecisionReason, FeeSource, OrderStatus};
-use crate::msg::{ClientRef, OrderRole, Record, Side, TimeInForce, VenueMsg};
+use crate::msg::{ClientRef, Maybe, OrderRole, Record, Side, TimeInForce, VenueMsg};
 use crate::units::{Money, Nanos, Price, Qty};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,8 @@ pub(super) struct FillIn {
     pub(super) cum: Option<Qty>,
     pub(super) side: Option<Side>,
     pub(super) is_maker: Option<bool>,
+    /// The venue's time of it, where told.
+    pub(super) ts_exch_ns: Maybe<Nanos>,
 }
 
 /// A fill under a venue identity that no order of ours has yet.
@@ -58,6 +62,7 @@ impl Kernel {
             Route::Own(client) => self.apply_fill(now, client, fill, out),
             Route::Nobody => {
                 self.heat(now, message.instrument);
+                self.note_unclaimed(message.instrument, fill);
                 self.hold(message, fill);
                 Verdict::refused(Code::ForeignFill)
             }
@@ -131,7 +136,7 @@ impl Kernel {
         let known = self
             .fills
             .chain(order.last_fill)
-            .find(|applied| !fill.fill_id.is_empty() && applied.fill_id == fill.fill_id)
+            .find(|applied| is_same(applied, fill))
             .map(|applied| applied.number);
         if let Some(number) = known {
             if let Some(fee) = fill.fee {
@@ -174,7 +179,7 @@ impl Kernel {
                 .unwrap_or(avg)
         });
         let Some(price) = price else {
-            self.look_up_by(client, now.plus(QUERY_FIRST_NS));
+            self.look_up_by(client, now.plus(self.times.lookup_first_ns));
             return;
         };
         let fill = FillIn {
@@ -186,6 +191,7 @@ impl Kernel {
             cum: Some(total),
             side: None,
             is_maker: None,
+            ts_exch_ns: Maybe::NONE,
         };
         if !self.book_fill(now, client, &fill, missing, out).accepted {
             return;
@@ -236,6 +242,8 @@ impl Kernel {
             slot: order.slot,
             instrument: order.instrument,
             fill_id: fill.fill_id,
+            price: fill.price,
+            ts_exch_ns: fill.ts_exch_ns,
             qty: fill.qty,
             fee: predicted,
             settled: false,
@@ -252,7 +260,7 @@ impl Kernel {
     }
 
     /// Books `qty` of a fill at its price.
-    fn book_fill(
+    pub(super) fn book_fill(
         &mut self,
         now: Nanos,
         client: ClientId,
@@ -260,6 +268,7 @@ impl Kernel {
         qty: Qty,
         out: &mut Effects,
     ) -> Verdict {
+        self.take_back(client, out);
         let Some(order) = self.orders.get(client).copied() else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
@@ -277,7 +286,7 @@ impl Kernel {
         if let Some(reason) = impossible {
             self.fault(reason, out);
             // Not at once: an answer that says the same again must not make a storm.
-            self.look_up_by(client, now.plus(QUERY_MAX_NS));
+            self.look_up_by(client, now.plus(self.times.lookup_max_ns));
             return Verdict::refused(Code::Violation);
         }
         if order.over && !order.presumed {
@@ -304,6 +313,8 @@ impl Kernel {
             slot: order.slot,
             instrument: order.instrument,
             fill_id: fill.fill_id,
+            price: fill.price,
+            ts_exch_ns: fill.ts_exch_ns,
             qty,
             fee,
             settled: told_fee.is_some(),
@@ -329,6 +340,31 @@ impl Kernel {
         self.order_filled(now, client, number, out);
         self.slot_filled(now, client, order.over, out);
         Verdict::OK
+    }
+
+    /// A fill comes of an entry that was taken for never arrived, and its slot has gone on: a free slot takes
+    /// it back, for the position is there. Under its own round trip, unless that is written already.
+    fn take_back(&mut self, client: ClientId, out: &mut Effects) {
+        let Some(order) = self.orders.get(client).copied() else { return };
+        let slot = &self.slots[usize::from(order.slot)];
+        let has_gone_on =
+            slot.trade != order.trade || slot.stage == SlotStage::TradeTerminalWritten;
+        if !order.presumed || order.role == OrderRole::Exit || !has_gone_on {
+            return;
+        }
+        let Some(free) = self.slots.iter().position(Slot::is_free) else { return };
+        let trade = if order.filled.is_zero() { order.trade } else { self.next_trade() };
+        self.next_trade = self.next_trade.max(trade.seq().saturating_add(1));
+        let slot = &mut self.slots[free];
+        slot.begin(trade, order.instrument, order.position_side);
+        slot.requested = order.qty;
+        self.fire(free, SlotEvent::Enter, out);
+        if let Some(order) = self.orders.get_mut(client) {
+            #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
+            let slot = free as u8;
+            order.slot = slot;
+            order.trade = trade;
+        }
     }
 
     /// Books position and ledger together, or neither: the fee booked, `None` on overflow.
@@ -366,8 +402,10 @@ impl Kernel {
             order.filled += qty;
             order.notional = total;
             order.told = order.told.max(order.filled);
+            order.denial = Denial::default();
         }
         let slot = &mut self.slots[index];
+        slot.outside = Outside::default();
         if order.role == OrderRole::Exit {
             slot.exit_rejects = 0;
             slot.exit_retry_ns = None;
@@ -375,6 +413,12 @@ impl Kernel {
             if let Some(pending) = &mut slot.pending_exit {
                 pending.qty = pending.qty - pending.qty.min(qty);
             }
+            slot.owed_exit = slot.owed_exit.and_then(|owed| {
+                let qty = owed.qty.checked_sub(qty).filter(|left| left.is_positive());
+                // What is to close everything also owes what still comes in.
+                let qty = qty.or(owed.all.then_some(slot.position.size));
+                qty.map(|qty| OwedExit { qty, ..owed })
+            });
         }
         self.revision += 1;
         self.mark(order.instrument);
@@ -400,7 +444,7 @@ impl Kernel {
         }
         if told_more {
             // Fills may come out of order; when the missing one does not come, ask.
-            self.look_up_by(client, now.plus(QUERY_FIRST_NS));
+            self.look_up_by(client, now.plus(self.times.lookup_first_ns));
         }
     }
 
@@ -430,6 +474,12 @@ impl Kernel {
                 }
             }
             OrderRole::Exit if !self.slots[index].is_open() => {}
+            OrderRole::Exit if order.is_outside => {
+                self.fire(index, SlotEvent::ClosedOutside, out);
+                for client in self.slots[index].live() {
+                    let _sent = self.send_cancel(now, client, out);
+                }
+            }
             OrderRole::Exit if is_whole && self.slots[index].exit_order.is_none() => {
                 self.fire(index, SlotEvent::ExitLegFill, out);
                 self.slots[index].next_leg();
@@ -445,7 +495,9 @@ impl Kernel {
         if order.role == OrderRole::Exit && !self.slots[index].is_open() {
             self.flat(now, index, out);
         } else {
+            self.plan_owed_exit(index);
             self.send_pending_exit(now, index, out);
+            self.dust_below_lot(now, index, out);
         }
     }
 
@@ -475,12 +527,13 @@ impl Kernel {
             return;
         }
         slot.pending_exit = None;
+        slot.owed_exit = None;
         slot.exit_retry_ns = None;
         let slot = &self.slots[index];
         let position = slot.position;
         let held_ns = match (position.opened_ns, position.last_exit_ns) {
-            (Some(opened), Some(closed)) => closed.since(opened),
-            (None, _) | (_, None) => 0,
+            (Some(opened), Some(closed)) => Some(closed.since(opened)),
+            (None, _) | (_, None) => None,
         };
         let prices = (position.entry_price(), position.exit_price(), position.net());
         let (Some(entry_price), Some(exit_price), Some(net_pnl)) = prices else {
@@ -523,6 +576,16 @@ impl Kernel {
         #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
         out.record(Record::SlotState(self.slots[index].state(index as u8)));
     }
+}
+
+/// True when a fill is one that was applied before. By its identity; where neither identity nor total is
+/// told, by quantity, price and the venue's time within the order. Two real fills that are alike in all three
+/// count as one then: the total that ends the order brings the other, while a fill booked twice would stay.
+fn is_same(applied: &AppliedFill, fill: &FillIn) -> bool {
+    if !fill.fill_id.is_empty() {
+        return applied.fill_id == fill.fill_id;
+    }
+    fill.cum.is_none() && applied.looks_like(fill.qty, fill.price, fill.ts_exch_ns)
 }
 
 /// What of a fill is not booked. A fill with an identity is new when its identity is (duplicates are

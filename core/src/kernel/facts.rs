@@ -27,8 +27,10 @@ pub struct Shown {
     pub long: Qty,
     /// Quantity held short.
     pub short: Qty,
-    /// Its average entry price, where told.
-    pub entry_price: Option<Price>,
+    /// Average entry price of the long position, where told.
+    pub long_price: Option<Price>,
+    /// The same of the short position.
+    pub short_price: Option<Price>,
 }
 
 /// The last thing that is known about the venue's positions.
@@ -67,6 +69,8 @@ pub struct Facts {
     gathered: Vec<Shown>,
     gathered_rows: u32,
     gathered_strange: bool,
+    /// The last whole snapshot had a row that no asset of ours can hold.
+    unknown_asset: bool,
     strange: bool,
 }
 
@@ -87,6 +91,7 @@ impl Facts {
             gathered: vec![Shown::default(); instruments],
             gathered_rows: 0,
             gathered_strange: false,
+            unknown_asset: false,
             strange: false,
         }
     }
@@ -152,15 +157,15 @@ impl Facts {
             self.gathered_strange = true;
             return;
         };
-        let held = match side {
-            PositionSide::Long => &mut row.long,
-            PositionSide::Short => &mut row.short,
+        let (held, price) = match side {
+            PositionSide::Long => (&mut row.long, &mut row.long_price),
+            PositionSide::Short => (&mut row.short, &mut row.short_price),
         };
+        *price = entry_price;
         match held.checked_add(qty) {
             Some(sum) => *held = sum,
             None => self.gathered_strange = true,
         }
-        row.entry_price = entry_price;
     }
 
     /// Closes a position snapshot. `own` says what we hold of an instrument; a snapshot asked before our
@@ -171,22 +176,27 @@ impl Facts {
         ok: bool,
         rows: u32,
         is_current: bool,
-        own: impl Fn(InstrumentId) -> (Qty, Qty),
+        own: impl Fn(InstrumentId) -> [Qty; 2],
     ) {
         if !ok || rows != self.gathered_rows {
             self.probe = Probe::Failed;
         } else if is_current {
             self.probe = Probe::Seen(now);
-            self.strange = self.gathered_strange;
-            for (index, row) in self.gathered.iter().enumerate() {
-                let (long, short) = own(InstrumentId::new(index));
-                self.strange |= row.long != long || row.short != short;
-            }
+            self.unknown_asset = self.gathered_strange;
             core::mem::swap(&mut self.shown, &mut self.gathered);
+            self.compare(own);
         }
         self.gathered.fill(Shown::default());
         self.gathered_rows = 0;
         self.gathered_strange = false;
+    }
+
+    /// Compares the last whole snapshot with what we hold (long, short) of each asset.
+    pub(super) fn compare(&mut self, own: impl Fn(InstrumentId) -> [Qty; 2]) {
+        self.strange = self.unknown_asset;
+        for (index, row) in self.shown.iter().enumerate() {
+            self.strange |= own(InstrumentId::new(index)) != [row.long, row.short];
+        }
     }
 
     /// Why the facts forbid an entry; `None` when they do not.
@@ -265,6 +275,11 @@ impl Facts {
         self.strange
     }
 
+    /// True when it had a row that no asset of ours can hold.
+    pub(super) const fn shows_unknown_asset(&self) -> bool {
+        self.unknown_asset
+    }
+
     /// True when a snapshot taken in at `now` showed exactly our own positions.
     pub(super) fn shows_own_positions(&self, now: Nanos) -> bool {
         self.probe == Probe::Seen(now) && !self.strange
@@ -317,7 +332,7 @@ mod tests {
     #[test]
     fn a_snapshot_with_lost_rows_or_from_before_our_activity_proves_nothing() {
         let id = InstrumentId::new(0);
-        let flat = |_| (Qty::ZERO, Qty::ZERO);
+        let flat = |_| [Qty::ZERO; 2];
         let mut facts = Facts::new(1);
         facts.positions_end(Nanos::new(1), true, 0, true, flat);
         assert_eq!(facts.probe(), Probe::Seen(Nanos::new(1)));
@@ -328,7 +343,7 @@ mod tests {
         assert_eq!(facts.probe(), Probe::Failed);
         assert!(!facts.shows_strange_position());
         facts.row(Some(id), PositionSide::Long, Qty::ONE, None);
-        facts.positions_end(Nanos::new(4), true, 1, true, |_| (Qty::ZERO, Qty::ONE));
+        facts.positions_end(Nanos::new(4), true, 1, true, |_| [Qty::ZERO, Qty::ONE]);
         assert!(facts.shows_strange_position(), "the other side is not ours");
         facts.row(None, PositionSide::Long, Qty::ONE, None);
         facts.positions_end(Nanos::new(5), true, 1, true, flat);

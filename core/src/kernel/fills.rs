@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use arrayvec::ArrayVec;
 
 use crate::id::{ClientId, InstrumentId, TextId, TradeId};
-use crate::units::{Money, Qty};
+use crate::msg::Maybe;
+use crate::units::{Money, Nanos, Price, Qty};
 
 /// Fills that are remembered. Older ones are covered by the order's total.
 pub(super) const FILLS_MAX: usize = 4096;
@@ -29,6 +30,9 @@ pub(super) struct AppliedFill {
     pub(super) instrument: InstrumentId,
     /// Empty when the venue gave none.
     pub(super) fill_id: TextId,
+    pub(super) price: Price,
+    /// The venue's time of it, where told.
+    pub(super) ts_exch_ns: Maybe<Nanos>,
     pub(super) qty: Qty,
     /// Booked fee; positive is a cost.
     pub(super) fee: Money,
@@ -36,6 +40,15 @@ pub(super) struct AppliedFill {
     pub(super) settled: bool,
     /// Booked from a query's answer; the venue's own fill has not come.
     pub(super) inferred: bool,
+}
+
+impl AppliedFill {
+    /// True when a fill without an identity could be this one: same quantity, price and venue time. Without
+    /// a time nothing is alike.
+    pub(super) fn looks_like(&self, qty: Qty, price: Price, ts_exch_ns: Maybe<Nanos>) -> bool {
+        ts_exch_ns != Maybe::NONE
+            && (self.qty, self.price, self.ts_exch_ns) == (qty, price, ts_exch_ns)
+    }
 }
 
 /// A settled fee that came before its fill.
@@ -90,6 +103,11 @@ impl Fills {
         core::iter::successors(self.get(last), |fill| self.get(fill.previous))
     }
 
+    /// Everything that is remembered, newest first.
+    pub(super) fn newest(&self) -> impl Iterator<Item = &AppliedFill> {
+        (1..self.next).rev().take(FILLS_MAX).filter_map(|number| self.get(number))
+    }
+
     /// The fill of this identity, newest first over all orders (of one instrument, where given).
     pub(super) fn find(
         &self,
@@ -99,7 +117,7 @@ impl Fills {
         if fill_id.is_empty() {
             return None;
         }
-        (1..self.next).rev().take(FILLS_MAX).filter_map(|number| self.get(number)).find(|fill| {
+        self.newest().find(|fill| {
             fill.fill_id == *fill_id && instrument.is_none_or(|id| id == fill.instrument)
         })
     }
@@ -144,6 +162,8 @@ mod tests {
             slot: 0,
             instrument: InstrumentId::new(0),
             fill_id: TextId::from_number(id),
+            price: Price::ONE,
+            ts_exch_ns: Maybe::NONE,
             qty: Qty::ONE,
             fee: Money::ZERO,
             settled: false,

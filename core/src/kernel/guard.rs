@@ -30,6 +30,10 @@ pub(super) struct Halts {
     journal_failed: bool,
     journal_behind: bool,
     fault: Option<FaultEvidence>,
+    /// The venue shows a position that is not ours.
+    pub(super) orphan: bool,
+    /// The last whole position snapshot did.
+    pub(super) was_strange: bool,
 }
 
 impl Kernel {
@@ -51,10 +55,13 @@ impl Kernel {
         if self.halts.journal_failed || self.halts.journal_behind {
             return Err(BlockReason::Journal);
         }
+        if self.is_recovering() {
+            return Err(BlockReason::Recovering);
+        }
         if self.is_frozen() {
             return Err(BlockReason::EntryFrozen);
         }
-        if self.has_unresolved_order() {
+        if self.has_unresolved_order() || self.recovery.has_strays() {
             return Err(BlockReason::UnresolvedOrder);
         }
         let Some(market) = self.markets.get(instrument.index()) else {
@@ -91,11 +98,13 @@ impl Kernel {
         Ok(())
     }
 
-    /// True while entries are frozen: the books do not agree with the venue, or something impossible
-    /// happened and no evidence has cleared it. Exits do not care.
+    /// True while entries are frozen: the books do not agree with the venue, the venue shows a position
+    /// that is not ours, or something impossible happened and no evidence has cleared it. Exits do not care.
     #[must_use]
     pub const fn is_frozen(&self) -> bool {
-        self.halts.fault.is_some() || matches!(self.facts.reconcile(), ReconcileState::Error)
+        self.halts.fault.is_some()
+            || self.halts.orphan
+            || matches!(self.facts.reconcile(), ReconcileState::Error)
     }
 
     /// True while the kill switch is on.
@@ -178,7 +187,8 @@ impl Kernel {
             Control::JournalBehind => &mut self.halts.journal_behind,
             Control::JournalCaughtUp => return self.journal_caught_up(out),
             Control::Resume => return self.resume(out),
-            Control::Reanchor | Control::Recover => return Verdict::refused(Code::InvalidIntent),
+            Control::Recover => return self.recover(now, out),
+            Control::Reanchor => return Verdict::refused(Code::InvalidIntent),
         };
         if core::mem::replace(switch, true) {
             return Verdict::refused(Code::DuplicateEvent);
@@ -201,8 +211,9 @@ impl Kernel {
         Verdict::OK
     }
 
-    /// The operator undoes kill and flatten and answers for a fault. A failed journal stays failed, and a
-    /// freeze by the reconcile clears only by a balance.
+    /// The operator undoes kill and flatten and answers for a fault. A failed journal stays failed, a
+    /// freeze by the reconcile clears only by a balance, and one by a position that is not ours only by a
+    /// snapshot without it.
     fn resume(&mut self, out: &mut Effects) -> Verdict {
         let was = self.halts;
         self.halts.killed = false;
@@ -235,6 +246,7 @@ pub(super) const fn code_of(reason: BlockReason) -> Code {
         | BlockReason::ProbeFailed
         | BlockReason::VenueNotFlat
         | BlockReason::HotWindow
+        | BlockReason::Recovering
         | BlockReason::Journal
         | BlockReason::MinNotional
         | BlockReason::NotTradable

@@ -1,12 +1,14 @@
 //! Asking the venue for an order by identity, and what its answer proves.
 //!
-//! Absence proves nothing: only an answer about the order itself resolves it, and a denial only when the
-//! order was never seen by anybody.
+//! Absence proves nothing: only an answer about the order itself resolves it. That the venue denies an
+//! order is taken for its end only when two more views of the venue agree, each asked for after the first
+//! denial: its positions and, where it sends such lists at all, its open orders. That is enough because
+//! `guard.not_found_ns` is longer than a venue's receive window: what has not arrived by then never will,
+//! and what has arrived shows as an open order or as a position. Should a fill of such an order come all
+//! the same, it is booked (see `book.rs`), and should it work, it is called back (see `recover.rs`).
 
 use crate::id::{ClientId, TextId};
-use crate::kernel::orders::{
-    NOT_FOUND_MIN, NOT_FOUND_PROOF_NS, QUERY_FIRST_NS, QUERY_MAX_NS, SILENCE_NS,
-};
+use crate::kernel::orders::{Denial, NOT_FOUND_MIN, Order};
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::OrderStatus;
 use crate::msg::venue::{RejectReason, VenueOrderState};
@@ -34,13 +36,18 @@ impl Kernel {
             return Verdict::refused(Code::UnresolvedSlot);
         };
         if order.over {
+            let works =
+                matches!(answer.state, VenueOrderState::New | VenueOrderState::PartiallyFilled);
+            if order.presumed && works {
+                self.call_back(now, client, out);
+            }
             return Verdict::refused(Code::DuplicateEvent);
         }
         if answer.state == VenueOrderState::NotFound {
             return self.on_denied(now, client, out);
         }
-        order.denied_since_ns = None;
-        order.denials = 0;
+        order.denial = Denial::default();
+        order.unconfirmed = false;
         let total = match (answer.state, answer.cum) {
             (_, Some(total)) => Some(total),
             (VenueOrderState::Filled, None) => Some(order.qty),
@@ -55,7 +62,7 @@ impl Kernel {
         };
         if total.is_some_and(|total| total > order.qty || total < Qty::ZERO) {
             self.fault("the venue tells more filled than was ordered", out);
-            self.look_up_by(client, now.plus(QUERY_MAX_NS));
+            self.look_up_by(client, now.plus(self.times.lookup_max_ns));
             return Verdict::refused(Code::Violation);
         }
         if let Some(total) = total {
@@ -102,11 +109,12 @@ impl Kernel {
         };
         if order.ended.is_some() {
             // A view from before the end; the total is still owed.
-            self.look_up_by(client, now.plus(QUERY_FIRST_NS));
+            self.look_up_by(client, now.plus(self.times.lookup_first_ns));
             return Verdict::refused(Code::StaleStateReconciling);
         }
         // A cancel that was refused or got lost on its way goes again.
-        let is_lost = order.cancel_sent_ns.is_none_or(|sent| now.since(sent) >= SILENCE_NS);
+        let is_lost =
+            order.cancel_sent_ns.is_none_or(|sent| now.since(sent) >= self.times.silence_ns);
         let cancel_again = order.cancel_wanted && is_lost;
         if cancel_again {
             order.cancel_sent_ns = None;
@@ -117,7 +125,7 @@ impl Kernel {
             let status = if booked { OrderStatus::PartiallyFilled } else { OrderStatus::Acked };
             self.works(now, client, status, out);
         } else if order.tif == TimeInForce::Ioc || order.told > order.filled {
-            self.look_up_by(client, now.plus(SILENCE_NS));
+            self.look_up_by(client, now.plus(self.times.silence_ns));
         }
         if cancel_again {
             let _sent = self.send_cancel(now, client, out);
@@ -125,33 +133,89 @@ impl Kernel {
         Verdict::OK
     }
 
-    /// The venue does not know the order. An answer like that proves something only about an order that
-    /// nobody has ever seen, and for an entry only when it is repeated for long.
+    /// The venue does not know the order. Of an exit that nobody has ever seen that is believed at once: it
+    /// is reduce-only, and the position must not wait. Everything else needs the whole proof.
     fn on_denied(&mut self, now: Nanos, client: ClientId, out: &mut Effects) -> Verdict {
         let Some(order) = self.orders.get_mut(client) else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
-        let since = *order.denied_since_ns.get_or_insert(now);
-        order.denials = order.denials.saturating_add(1);
+        let is_first = order.denial.since_ns.is_none();
+        order.denial.since_ns.get_or_insert(now);
+        order.denial.count = order.denial.count.saturating_add(1);
+        let order = *order;
         let never_seen = order.venue_id.is_empty()
             && order.told.is_zero()
             && order.filled.is_zero()
             && order.ended.is_none();
-        let proved = match order.role {
-            OrderRole::Entry => {
-                order.denials >= NOT_FOUND_MIN && now.since(since) >= NOT_FOUND_PROOF_NS
-            }
-            OrderRole::Exit => true,
-        };
-        if !never_seen || !proved {
-            self.look_up_by(client, now.plus(QUERY_FIRST_NS));
+        let at_once = never_seen && order.role == OrderRole::Exit;
+        let proved = self.is_gone(now, &order) && order.denial.by_positions;
+        if !at_once && !proved {
+            // What the venue shows of the time before is no evidence.
+            self.revision += u64::from(is_first);
+            self.look_up_by(client, now.plus(order.query_wait_ns));
             return Verdict { accepted: true, code: Code::StaleStateReconciling };
         }
-        order.presumed = true;
-        let instrument = order.instrument;
-        self.heat(now, Some(instrument));
-        self.refuse(now, client, "never_arrived", out);
+        self.heat(now, Some(order.instrument));
+        if let Some(order) = self.orders.get_mut(client) {
+            order.presumed = true;
+        }
+        if never_seen {
+            self.refuse(now, client, "never_arrived", out);
+        } else {
+            self.end_denied(now, client, out);
+        }
         Verdict::OK
+    }
+
+    /// True when the venue has denied the order for long, and does not list it among the open ones either.
+    /// Whether its positions agree is another question.
+    pub(super) fn is_gone(&self, now: Nanos, order: &Order) -> bool {
+        let denial = &order.denial;
+        denial.count >= NOT_FOUND_MIN
+            && denial.since_ns.is_some_and(|at| now.since(at) >= self.times.not_found_ns)
+            && (denial.by_list || !self.recovery.lists_come())
+    }
+
+    /// An order that the venue once knew and now denies is over at what is booked of it.
+    fn end_denied(&mut self, now: Nanos, client: ClientId, out: &mut Effects) {
+        let Some(order) = self.orders.get_mut(client) else { return };
+        order.status = OrderStatus::Expired;
+        order.ended = Some(OrderStatus::Expired);
+        order.ended_at = Some(order.filled);
+        out.record(order.record(OrderStatus::Expired, "denied"));
+        self.end(now, client, out);
+    }
+
+    /// A whole current position snapshot came: what it says about orders that the venue denies.
+    pub(super) fn positions_against_denied(&mut self) {
+        let slots = self.slots.len();
+        for index in 0..slots {
+            let instrument = self.slots[index].instrument;
+            let [long, short] = self.held(instrument);
+            let agrees = self
+                .facts
+                .shown(instrument)
+                .is_some_and(|shown| shown.long == long && shown.short == short);
+            for client in self.slots[index].live() {
+                if let Some(order) = self.orders.get_mut(client)
+                    && order.denial.since_ns.is_some()
+                {
+                    order.denial.by_positions = agrees;
+                }
+            }
+        }
+    }
+
+    /// A whole current list of open orders came: whoever is still denied is not in it, for a row of the
+    /// list would have ended the denial.
+    pub(super) fn list_against_denied(&mut self) {
+        for index in 0..self.slots.len() {
+            for client in self.slots[index].live() {
+                if let Some(order) = self.orders.get_mut(client) {
+                    order.denial.by_list = order.denial.since_ns.is_some();
+                }
+            }
+        }
     }
 
     /// Plans a look-up at `at`, or leaves an earlier one.
@@ -171,17 +235,22 @@ impl Kernel {
         order.query_at_ns = now;
         if out.command(order.query()) {
             order.query_at_ns = now.plus(order.query_wait_ns);
-            order.query_wait_ns = (order.query_wait_ns * 2).min(QUERY_MAX_NS);
+            order.query_wait_ns =
+                order.query_wait_ns.saturating_mul(2).min(self.times.lookup_max_ns);
         }
         self.deadline = self.deadline.min(order.query_at_ns);
     }
 
-    /// Sends the look-ups that are due.
+    /// Something may be due at `at`: [`Kernel::look_up_due`] runs then.
+    pub(super) fn wake_by(&mut self, at: Nanos) {
+        self.deadline = self.deadline.min(at);
+    }
+
+    /// Does what is due: look-ups, and exits that are owed.
     pub(super) fn look_up_due(&mut self, now: Nanos, out: &mut Effects) {
         let mut next = Nanos::MAX;
         for index in 0..self.slots.len() {
-            let slot = &self.slots[index];
-            for client in [slot.entry_order, slot.exit_order].into_iter().flatten() {
+            for client in self.slots[index].live() {
                 let due = |kernel: &Self| kernel.orders.get(client).map(|order| order.query_at_ns);
                 if due(self).is_some_and(|at| at <= now) {
                     self.look_up_now(now, client, out);
@@ -189,6 +258,10 @@ impl Kernel {
                 next = next.min(due(self).unwrap_or(Nanos::MAX));
             }
         }
+        // What a look-up below plans must not get lost.
         self.deadline = next;
+        for index in 0..self.slots.len() {
+            self.owed_exit_due(now, index, out);
+        }
     }
 }

@@ -59,6 +59,16 @@ impl Top {
             .or_else(|| pair(self.mark, self.mark_ns))
     }
 
+    /// What a position is worth without a side: the mark, else the last price, else the middle of the
+    /// quote; of any age.
+    pub(super) fn fair(&self) -> Option<Price> {
+        let middle = || {
+            let (bid, ask) = (self.bid.get()?, self.ask.get()?);
+            Some(Price::from_raw(bid.raw() + (ask.raw() - bid.raw()) / 2))
+        };
+        self.mark.get().or_else(|| self.last.get()).or_else(middle)
+    }
+
     /// The same, but only what is not older than the guards' ages at `now`: a quote by
     /// `guard.quote_age_ns_max`, the others by `guard.trade_age_ns_max`.
     #[must_use]

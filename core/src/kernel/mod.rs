@@ -40,6 +40,7 @@
 //!   few dozen instructions.
 
 mod account;
+mod adopt;
 mod book;
 pub mod effects;
 pub mod facts;
@@ -51,11 +52,15 @@ pub mod ledger;
 mod lookup;
 mod market;
 pub mod orders;
+mod outside;
+mod owed;
+mod recover;
 pub mod slot;
 pub mod stage;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod times;
 mod venue;
 
 pub use effects::Effects;
@@ -83,8 +88,10 @@ use fills::Fills;
 use guard::Halts;
 use market::{Market, Seen};
 use orders::{Order, Orders};
+use recover::Recovery;
 use slot::transition::{Transition, transition};
 use stage::SlotEvent;
+use times::Times;
 
 /// Sums of a run, for its summary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,6 +133,8 @@ pub struct Kernel {
     ledger: Ledger,
     facts: Facts,
     halts: Halts,
+    recovery: Recovery,
+    times: Times,
     taker_rate: Rate,
     maker_rate: Rate,
     next_trade: u64,
@@ -133,6 +142,8 @@ pub struct Kernel {
     orders_placed: u32,
     deadline: Nanos,
     hot_ns: Maybe<Nanos>,
+    was_probed: bool,
+    wants_positions: bool,
 }
 
 impl Kernel {
@@ -153,6 +164,8 @@ impl Kernel {
             ledger: Ledger::new(settings.account_starting_capital),
             facts: Facts::new(table.len()),
             halts: Halts::default(),
+            recovery: Recovery::default(),
+            times: Times::of(settings),
             taker_rate: settings.account_taker_rate,
             maker_rate: settings.account_maker_rate,
             next_trade: 1,
@@ -160,6 +173,8 @@ impl Kernel {
             orders_placed: 0,
             deadline: Nanos::MAX,
             hot_ns: Maybe::NONE,
+            was_probed: false,
+            wants_positions: false,
             table,
         }
     }
@@ -178,12 +193,20 @@ impl Kernel {
         let verdict = match input {
             Input::Market(message) => self.on_market(now, message, out),
             Input::Venue(message) => {
+                self.times = Times::of(settings);
                 self.taker_rate = settings.account_taker_rate;
                 self.maker_rate = settings.account_maker_rate;
                 self.on_venue(now, message, out)
             }
-            Input::Control(message) => self.on_control(now, message.control, out),
-            Input::Scan(_) | Input::Settings { .. } | Input::Tick => Verdict::OK,
+            Input::Control(message) => {
+                self.times = Times::of(settings);
+                self.on_control(now, message.control, out)
+            }
+            Input::Settings { .. } => {
+                self.times = Times::of(settings);
+                Verdict::OK
+            }
+            Input::Scan(_) | Input::Tick => Verdict::OK,
         };
         if now >= self.deadline {
             self.look_up_due(now, out);
@@ -200,6 +223,7 @@ impl Kernel {
         settings: &Settings,
         out: &mut Effects,
     ) -> Verdict {
+        self.times = Times::of(settings);
         match intent {
             Intent::Enter {
                 slot,
@@ -229,13 +253,14 @@ impl Kernel {
                 };
                 self.enter(now, &wish, settings, out)
             }
-            Intent::Exit { slot, qty, all, kind, tif, price, ttl_ns: _, reason } => {
+            Intent::Exit { slot, qty, all, kind, tif, price, ttl_ns, reason } => {
                 let wish = submit::Exit {
                     qty: qty.get(),
                     all: *all,
                     kind: *kind,
                     tif: *tif,
                     price: price.get(),
+                    ttl_ns: *ttl_ns,
                     reason: *reason,
                 };
                 self.exit(now, *slot, &wish, out)
@@ -246,14 +271,15 @@ impl Kernel {
     }
 
     /// The earliest time at which [`Kernel::apply`] has something to do without a message: a look-up of
-    /// an order that nobody answered for. May be early, never late.
+    /// an order that nobody answered for, or an exit whose time is over. May be early, never late.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Nanos> {
         (self.deadline != Nanos::MAX).then_some(self.deadline)
     }
 
-    /// Counter of our own activity: orders sent plus fills booked. Probes carry it, so that an answer from
-    /// before our last activity is known as such.
+    /// Counter of our own activity: orders sent, fills booked, and everything else after which an older view
+    /// of the venue proves nothing (a recovery's steps, an adoption, a first denial). Probes carry it, so that
+    /// an answer from before our last activity is known as such.
     #[must_use]
     pub const fn revision(&self) -> u64 {
         self.revision

@@ -16,18 +16,21 @@ use crate::units::{Money, Nanos, Price, Qty};
 /// Orders that are remembered; a power of two.
 pub const ORDERS_MAX: usize = 1024;
 
-/// An order without any answer for this long is looked up at the venue.
-pub const SILENCE_NS: i64 = 5_000_000_000;
-/// First wait before a look-up is repeated; doubles up to [`QUERY_MAX_NS`].
-pub const QUERY_FIRST_NS: i64 = 1_000_000_000;
-/// Longest wait before a look-up is repeated.
-pub const QUERY_MAX_NS: i64 = 8_000_000_000;
-/// An entry whose submission was ambiguous counts as never arrived when the venue has denied knowing it
-/// for this long, over at least [`NOT_FOUND_MIN`] answers. Longer than a venue's receive window plus the
-/// lag of its order index; an exit, being reduce-only, needs one answer.
-pub const NOT_FOUND_PROOF_NS: i64 = 15_000_000_000;
-/// Fewest denials for that proof.
+/// Fewest denials by the venue that prove anything about an order.
 pub const NOT_FOUND_MIN: u32 = 3;
+
+/// What speaks against an order that the venue denies, gathered since the first denial in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Denial {
+    /// First denial in a row; `None` while the venue does not deny it.
+    pub since_ns: Option<Nanos>,
+    /// Denials in a row.
+    pub count: u32,
+    /// A whole position snapshot asked after the first denial showed exactly ours on its asset.
+    pub by_positions: bool,
+    /// A whole list of open orders asked after the first denial did not have it.
+    pub by_list: bool,
+}
 
 /// One order of ours.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -68,7 +71,7 @@ pub struct Order {
     pub ended_at: Option<Qty>,
     /// Over: the end was told and everything told is booked.
     pub over: bool,
-    /// Taken for never arrived because the venue denies it; a late fill is then no contradiction.
+    /// Taken for over because the venue denies it; a late fill is then no contradiction.
     pub presumed: bool,
     /// Quantity booked from a query's answer whose own fills have not come yet.
     pub inferred: Qty,
@@ -88,13 +91,58 @@ pub struct Order {
     pub query_at_ns: Nanos,
     /// Wait after the next look-up.
     pub query_wait_ns: i64,
-    /// First denial by the venue in a row.
-    pub denied_since_ns: Option<Nanos>,
-    /// Denials in a row.
-    pub denials: u32,
+    /// What the venue says against its existence.
+    pub denial: Denial,
+    /// Restored from an earlier process, and the venue has not told it since.
+    pub unconfirmed: bool,
+    /// No order of ours: it stands for one by which the venue or somebody else closed our position.
+    pub is_outside: bool,
 }
 
 impl Order {
+    /// An order on its way out, of slot 0 and nothing else yet.
+    pub(super) fn new(
+        client: ClientId,
+        role: OrderRole,
+        kind: OrderKind,
+        tif: TimeInForce,
+        qty: Qty,
+    ) -> Self {
+        Self {
+            client,
+            venue_id: TextId::EMPTY,
+            trade: TradeId::new(0),
+            slot: 0,
+            instrument: InstrumentId::new(0),
+            position_side: PositionSide::Short,
+            role,
+            kind,
+            tif,
+            qty,
+            price: None,
+            status: OrderStatus::Submitted,
+            filled: Qty::ZERO,
+            notional: Money::ZERO,
+            told: Qty::ZERO,
+            ended: None,
+            ended_at: None,
+            over: false,
+            presumed: false,
+            inferred: Qty::ZERO,
+            inferred_up_to: Qty::ZERO,
+            without_total: Qty::ZERO,
+            last_fill: 0,
+            cancel_wanted: false,
+            cancel_refusals: 0,
+            cancel_sent_ns: None,
+            query_at_ns: Nanos::MAX,
+            query_wait_ns: 0,
+            denial: Denial::default(),
+            unconfirmed: false,
+            is_outside: false,
+        }
+    }
+
     /// Side.
     #[must_use]
     pub const fn side(&self) -> Side {
@@ -116,11 +164,14 @@ impl Order {
         self.qty - self.filled
     }
 
-    /// True while nobody knows what became of it: an ambiguous submission, or an end whose total is not
-    /// the booked quantity.
+    /// True while nobody knows what became of it: an ambiguous submission, an end whose total is not the
+    /// booked quantity, or an order of an earlier process that the venue has not told since.
     #[must_use]
     pub const fn is_unresolved(&self) -> bool {
-        !self.over && (matches!(self.status, OrderStatus::Unknown) || self.ended.is_some())
+        !self.over
+            && (self.unconfirmed
+                || matches!(self.status, OrderStatus::Unknown)
+                || self.ended.is_some())
     }
 
     /// True once the end told by the venue and the books agree.
@@ -207,6 +258,12 @@ pub(super) struct Orders {
 }
 
 impl Orders {
+    /// Gives later orders the identities of this epoch. The sequence goes on, so that the orders that are
+    /// remembered keep their rows and stay routable by the identity they left under.
+    pub(super) const fn resume_as(&mut self, epoch: u32) {
+        self.epoch = epoch;
+    }
+
     /// Allocates the table.
     pub(super) fn new(epoch: u32) -> Self {
         Self { epoch, next: 1, rows: vec![None; ORDERS_MAX] }
@@ -257,12 +314,14 @@ impl Orders {
         self.rows.iter().flatten().any(|order| order.trade == trade)
     }
 
-    /// Routes by venue identity first, then by our own; nothing else attributes a message.
+    /// Routes by venue identity first, then by our own; nothing else attributes a message. An identity
+    /// that a row has is ours whatever its epoch; of those without a row only this epoch's were ours for
+    /// sure, others may belong to an earlier process.
     pub(super) fn route(&self, client: crate::msg::ClientRef, venue_id: &TextId) -> Route {
         use crate::msg::ClientRef;
         let by_venue = self.find_venue(venue_id);
         let ours = match client {
-            ClientRef::Own(id) if id.epoch() == self.epoch => Some(id),
+            ClientRef::Own(id) if id.epoch() == self.epoch || self.get(id).is_some() => Some(id),
             ClientRef::Own(_) | ClientRef::Foreign | ClientRef::Absent => None,
         };
         match (by_venue, ours) {
@@ -285,36 +344,8 @@ const fn row_of(seq: u32) -> usize {
 #[cfg(test)]
 pub(super) fn sample(client: ClientId) -> Order {
     Order {
-        client,
-        venue_id: TextId::EMPTY,
         trade: TradeId::new(1),
-        slot: 0,
-        instrument: InstrumentId::new(0),
-        position_side: PositionSide::Short,
-        role: OrderRole::Entry,
-        kind: OrderKind::Market,
-        tif: TimeInForce::Ioc,
-        qty: Qty::ONE,
-        price: None,
-        status: OrderStatus::Submitted,
-        filled: Qty::ZERO,
-        notional: Money::ZERO,
-        told: Qty::ZERO,
-        ended: None,
-        ended_at: None,
-        over: false,
-        presumed: false,
-        inferred: Qty::ZERO,
-        inferred_up_to: Qty::ZERO,
-        without_total: Qty::ZERO,
-        last_fill: 0,
-        cancel_wanted: false,
-        cancel_refusals: 0,
-        cancel_sent_ns: None,
-        query_at_ns: Nanos::MAX,
-        query_wait_ns: QUERY_FIRST_NS,
-        denied_since_ns: None,
-        denials: 0,
+        ..Order::new(client, OrderRole::Entry, OrderKind::Market, TimeInForce::Ioc, Qty::ONE)
     }
 }
 

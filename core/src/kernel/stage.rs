@@ -35,6 +35,8 @@ crate::text_enum! {
         OrderRejected => "ORDER_REJECTED",
         /// The venue refused the exit; the position is still there.
         ExitRejected => "EXIT_REJECTED",
+        /// What remains is too small to be sold: below the lot, or the venue refuses every exit of it.
+        Dust => "DUST",
         /// What the slot holds is being proved at the venue.
         StaleStateReconciling => "STALE_STATE_RECONCILING",
     }
@@ -79,6 +81,12 @@ crate::text_enum! {
         Written => "written",
         /// An order's outcome is not known.
         OutcomeUnknown => "outcome_unknown",
+        /// A position of the venue's that nobody here opened was taken over.
+        Adopt => "adopt",
+        /// Part of the position was closed by the venue or by somebody else.
+        ClosedOutside => "closed_outside",
+        /// What remains cannot be sold.
+        TooSmall => "too_small",
         /// The venue proved what the slot holds: nothing.
         ProvedFlat => "proved_flat",
         /// The venue proved what the slot holds: a position.

@@ -4,17 +4,16 @@
 //! exit. Then the limit order is cancelled, and the market order leaves when the venue has told the limit
 //! order's end, for what is still wanted of it. So the two never close the same quantity twice.
 
-use crate::id::{ClientId, InstrumentId, TextId, TradeId};
+use crate::id::{ClientId, InstrumentId, TradeId};
 use crate::kernel::guard::code_of;
-use crate::kernel::orders::{Order, QUERY_FIRST_NS, SILENCE_NS};
-use crate::kernel::slot::PendingExit;
-use crate::kernel::slot::position::Position;
+use crate::kernel::orders::Order;
+use crate::kernel::slot::{OwedExit, PendingExit};
 use crate::kernel::stage::SlotEvent;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::{BlockReason, DecisionReason, OrderStatus};
 use crate::msg::{OrderKind, OrderRole, PositionSide, Record, Side, TimeInForce};
 use crate::settings::Settings;
-use crate::units::{Money, Nanos, Price, Qty, Rate};
+use crate::units::{Nanos, Price, Qty, Rate};
 
 /// An entry as asked for.
 #[derive(Debug)]
@@ -40,6 +39,7 @@ pub(super) struct Exit {
     pub(super) kind: OrderKind,
     pub(super) tif: TimeInForce,
     pub(super) price: Option<Price>,
+    pub(super) ttl_ns: Option<i64>,
     pub(super) reason: DecisionReason,
 }
 
@@ -81,19 +81,10 @@ impl Kernel {
         let trade = wish.trade.unwrap_or_else(|| self.next_trade());
         self.next_trade = self.next_trade.max(trade.seq().saturating_add(1));
         let slot = &mut self.slots[wish.slot];
-        slot.trade = trade;
-        slot.instrument = wish.instrument;
-        slot.position = Position::new(wish.side);
+        slot.begin(trade, wish.instrument, wish.side);
         slot.requested = wish.qty;
-        slot.leverage = wish.leverage;
+        slot.leverage = Some(wish.leverage);
         slot.legs = wish.legs.iter().copied().collect();
-        slot.leg = 0;
-        slot.leg_left = Qty::ZERO;
-        slot.pending_exit = None;
-        slot.unrealized = None;
-        slot.exit_rejects = 0;
-        slot.exit_retry_ns = None;
-        slot.close_reason = None;
         self.fire(wish.slot, SlotEvent::Enter, out);
         let spec = OrderSpec {
             slot: wish.slot,
@@ -164,7 +155,8 @@ impl Kernel {
         let qty = slot.exit_quantity(wish.qty, wish.all, row.lot);
         let side = slot.position.side.exit_side();
         let (kind, tif, price) = exit_terms(wish, side, row.tick);
-        let pending = PendingExit { qty, all: wish.all, kind, tif, price, reason: wish.reason };
+        let (all, ttl_ns, reason) = (wish.all, wish.ttl_ns, wish.reason);
+        let pending = PendingExit { qty, all, kind, tif, price, ttl_ns, reason };
         match slot.exit_order {
             None => self.send_exit(now, index, &pending, out),
             Some(working) => self.escalate(now, index, working, pending, out),
@@ -219,6 +211,12 @@ impl Kernel {
         let slot = &mut self.slots[index];
         slot.close_reason = Some(exit.reason);
         slot.leg_left = exit.qty;
+        if let (OrderKind::Limit, Some(ttl_ns)) = (exit.kind, exit.ttl_ns) {
+            let due_ns = now.plus(ttl_ns.max(0));
+            let PendingExit { qty, all, reason, .. } = *exit;
+            slot.owed_exit = Some(OwedExit { due_ns, qty, all, reason });
+            self.wake_by(due_ns);
+        }
         let spec = OrderSpec {
             slot: index,
             role: OrderRole::Exit,
@@ -242,20 +240,23 @@ impl Kernel {
         let Some(mut exit) = slot.pending_exit.take() else { return };
         exit.qty = if exit.all { slot.position.size } else { exit.qty.min(slot.position.size) };
         if exit.qty.is_positive() && !self.send_exit(now, index, &exit, out).accepted {
-            self.slots[index].exit_refused(now);
+            self.slots[index].exit_refused(now, &self.times);
+            self.plan_owed_exit(index);
         }
     }
 
     pub(super) fn cancel(&mut self, now: Nanos, index: usize, out: &mut Effects) -> Verdict {
-        let Some(slot) = self.slots.get(index) else {
+        let Some(slot) = self.slots.get_mut(index) else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
-        let live = [slot.entry_order, slot.exit_order];
-        if live == [None, None] {
+        if slot.live().next().is_none() {
             return Verdict::refused(Code::NoWorkingOrder);
         }
+        // Who calls back an exit before its time answers for it; after that the kernel does.
+        slot.owed_exit = slot.owed_exit.filter(|owed| owed.due_ns <= now);
+        let live = slot.live();
         let mut sent = false;
-        for client in live.into_iter().flatten() {
+        for client in live {
             sent |= self.send_cancel(now, client, out);
         }
         if sent { Verdict::OK } else { Verdict::refused(Code::DuplicateEvent) }
@@ -287,7 +288,7 @@ impl Kernel {
         let left = out.command(order.cancel());
         order.cancel_wanted = true;
         order.cancel_sent_ns = left.then_some(now);
-        self.look_up_by(client, now.plus(SILENCE_NS));
+        self.look_up_by(client, now.plus(self.times.silence_ns));
         left
     }
 
@@ -308,36 +309,13 @@ impl Kernel {
         let slot = &mut self.slots[spec.slot];
         #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
         let order = Order {
-            client,
-            venue_id: TextId::EMPTY,
             trade: slot.trade,
             slot: spec.slot as u8,
             instrument: slot.instrument,
             position_side: slot.position.side,
-            role: spec.role,
-            kind: spec.kind,
-            tif: spec.tif,
-            qty: spec.qty,
             price: spec.price,
-            status: OrderStatus::Submitted,
-            filled: Qty::ZERO,
-            notional: Money::ZERO,
-            told: Qty::ZERO,
-            ended: None,
-            ended_at: None,
-            over: false,
-            presumed: false,
-            inferred: Qty::ZERO,
-            inferred_up_to: Qty::ZERO,
-            without_total: Qty::ZERO,
-            last_fill: 0,
-            cancel_wanted: false,
-            cancel_refusals: 0,
-            cancel_sent_ns: None,
-            query_at_ns: Nanos::MAX,
-            query_wait_ns: QUERY_FIRST_NS,
-            denied_since_ns: None,
-            denials: 0,
+            query_wait_ns: self.times.lookup_first_ns,
+            ..Order::new(client, spec.role, spec.kind, spec.tif, spec.qty)
         };
         match spec.role {
             OrderRole::Entry => slot.entry_order = Some(client),
@@ -346,7 +324,7 @@ impl Kernel {
         self.orders.insert(order);
         self.orders_placed = self.orders_placed.saturating_add(1);
         self.revision += 1;
-        self.look_up_by(client, now.plus(SILENCE_NS));
+        self.look_up_by(client, now.plus(self.times.silence_ns));
         out.record(order.record(OrderStatus::Submitted, spec.reason));
         // Room was checked before the slot moved.
         let _left = out.command(order.place());

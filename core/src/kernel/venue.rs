@@ -3,12 +3,12 @@
 use crate::id::{ClientId, TextId};
 use crate::kernel::book::FillIn;
 use crate::kernel::lookup::Answer;
-use crate::kernel::orders::{QUERY_FIRST_NS, Route, SILENCE_NS};
+use crate::kernel::orders::{Denial, Route};
 use crate::kernel::stage::{SlotEvent, SlotStage};
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::OrderStatus;
-use crate::msg::venue::{RejectReason, VenueOrderState};
-use crate::msg::{OrderRole, TimeInForce, VenueEvent, VenueMsg};
+use crate::msg::venue::RejectReason;
+use crate::msg::{OrderKind, OrderRole, TimeInForce, VenueEvent, VenueMsg};
 use crate::units::{Nanos, Qty};
 
 impl Kernel {
@@ -69,23 +69,11 @@ impl Kernel {
                 }
             }
             VenueEvent::OpenOrder { venue_id, cum_qty, .. } => {
-                // A row of a list is good for one thing: an order in it is alive.
-                match self.orders.route(message.client, &venue_id) {
-                    Route::Own(client) => {
-                        let state = if cum_qty.is_zero() {
-                            VenueOrderState::New
-                        } else {
-                            VenueOrderState::PartiallyFilled
-                        };
-                        let answer =
-                            Answer { venue_id, state, cum: Some(cum_qty), avg_price: None };
-                        self.on_status(now, client, &answer, out)
-                    }
-                    Route::Nobody | Route::Forgotten | Route::Conflict => Verdict::OK,
-                }
+                self.on_open_order(now, message, venue_id, cum_qty, out)
             }
-            // What is not in the list proves nothing.
-            VenueEvent::OpenOrdersEnd { .. } => Verdict::OK,
+            VenueEvent::OpenOrdersEnd { ok, rows, revision } => {
+                self.on_open_orders_end(ok, rows, revision)
+            }
             VenueEvent::Fill { venue_id, fill_id, qty, price, fee, cum_qty, side, is_maker } => {
                 let fill = FillIn {
                     venue_id,
@@ -96,10 +84,24 @@ impl Kernel {
                     cum: cum_qty.get(),
                     side,
                     is_maker,
+                    ts_exch_ns: message.ts_exch_ns,
                 };
                 self.on_fill(now, message, &fill, out)
             }
-            VenueEvent::Forced { .. } => self.on_forced(now, message),
+            VenueEvent::Forced { side, fill_id, qty, price, fee, cause } => {
+                let fill = FillIn {
+                    venue_id: none,
+                    fill_id,
+                    qty,
+                    price,
+                    fee: fee.get(),
+                    cum: None,
+                    side: None,
+                    is_maker: Some(false),
+                    ts_exch_ns: message.ts_exch_ns,
+                };
+                self.on_forced(now, message.instrument, side, &fill, cause, out)
+            }
             VenueEvent::FeeSettled { fill_id, fee } => {
                 self.on_fee_settled(message, &fill_id, fee, out)
             }
@@ -109,12 +111,6 @@ impl Kernel {
             | VenueEvent::Position { .. }
             | VenueEvent::PositionsEnd { .. } => self.on_account(now, message, out),
         }
-    }
-
-    /// The venue closed a position of its own accord: not booked yet, but no entry follows it soon.
-    fn on_forced(&mut self, now: Nanos, message: &VenueMsg) -> Verdict {
-        self.heat(now, message.instrument);
-        Verdict::refused(Code::ForeignFill)
     }
 
     /// The order of ours that a message other than a fill is about.
@@ -165,6 +161,13 @@ impl Kernel {
         let Some(order) = self.orders.get_mut(client) else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
+        if order.over && order.presumed {
+            self.call_back(now, client, out);
+        }
+        let Some(order) = self.orders.get_mut(client) else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        order.unconfirmed = false;
         let is_news = order.venue_id.is_empty() && !venue_id.is_empty();
         let waits = matches!(order.status, OrderStatus::Submitted | OrderStatus::Unknown)
             && order.ended.is_none()
@@ -190,12 +193,11 @@ impl Kernel {
     ) {
         let Some(order) = self.orders.get_mut(client) else { return };
         order.status = status;
-        order.query_wait_ns = QUERY_FIRST_NS;
-        order.denied_since_ns = None;
-        order.denials = 0;
+        order.query_wait_ns = self.times.lookup_first_ns;
+        order.denial = Denial::default();
         // An immediate order has an end coming; a resting one may rest.
         let is_waiting = order.tif == TimeInForce::Ioc || order.cancel_sent_ns.is_some();
-        order.query_at_ns = if is_waiting { now.plus(SILENCE_NS) } else { Nanos::MAX };
+        order.query_at_ns = if is_waiting { now.plus(self.times.silence_ns) } else { Nanos::MAX };
         let (at, role, slot) = (order.query_at_ns, order.role, usize::from(order.slot));
         out.record(order.record(status, ""));
         self.look_up_by(client, at);
@@ -233,7 +235,17 @@ impl Kernel {
             self.look_up_now(now, client, out);
             return Verdict::refused(Code::Violation);
         }
+        // The venue says that there is nothing to reduce: what does it hold?
+        let is_exit = order.role == OrderRole::Exit;
+        self.wants_positions |= is_exit && reason == RejectReason::ReduceOnly;
+        let too_small = is_exit
+            && matches!(reason, RejectReason::MinNotional | RejectReason::LotSize)
+            && order.qty == self.slots[usize::from(order.slot)].position.size;
+        let slot = usize::from(order.slot);
         self.refuse(now, client, reason.as_str(), out);
+        if too_small {
+            self.dust(now, slot, out);
+        }
         Verdict {
             accepted: true,
             code: match (reason, self.role_of(client)) {
@@ -275,7 +287,8 @@ impl Kernel {
                 if self.slots[slot].stage == SlotStage::ExitRejected {
                     self.fire(slot, SlotEvent::ExitDone, out);
                 }
-                self.slots[slot].exit_refused(now);
+                self.slots[slot].exit_refused(now, &self.times);
+                self.plan_owed_exit(slot);
                 self.send_pending_exit(now, slot, out);
             }
             // Something else closed the position before.
@@ -356,7 +369,7 @@ impl Kernel {
         self.heat(now, Some(instrument));
         match total {
             // Its fills are on their way; ask when they do not come.
-            Some(_) => self.look_up_by(client, now.plus(QUERY_FIRST_NS)),
+            Some(_) => self.look_up_by(client, now.plus(self.times.lookup_first_ns)),
             None => {
                 self.doubt(client, out);
                 self.look_up_now(now, client, out);
@@ -366,9 +379,10 @@ impl Kernel {
     }
 
     /// An order is over by an end other than its last fill: frees the slot, or hands it on.
-    fn end(&mut self, now: Nanos, client: ClientId, out: &mut Effects) {
+    pub(super) fn end(&mut self, now: Nanos, client: ClientId, out: &mut Effects) {
         let Some(order) = self.orders.get(client) else { return };
         let (role, index) = (order.role, usize::from(order.slot));
+        let in_vain = order.kind == OrderKind::Market && order.filled.is_zero();
         self.retire(client);
         let slot = &self.slots[index];
         let in_doubt = slot.stage == SlotStage::StaleStateReconciling;
@@ -386,10 +400,15 @@ impl Kernel {
             }
             OrderRole::Exit if slot.is_open() => {
                 self.fire(index, SlotEvent::ExitDone, out);
+                if in_vain && self.slots[index].owed_exit.is_some() {
+                    self.slots[index].exit_refused(now, &self.times);
+                }
+                self.plan_owed_exit(index);
                 self.send_pending_exit(now, index, out);
             }
             OrderRole::Entry | OrderRole::Exit => self.close_if_done(index, out),
         }
+        self.dust_below_lot(now, index, out);
     }
 
     /// Marks an order as over and takes it off its slot.
@@ -429,7 +448,7 @@ impl Kernel {
         if is_first {
             self.look_up_now(now, client, out);
         } else {
-            self.look_up_by(client, now.plus(QUERY_FIRST_NS));
+            self.look_up_by(client, now.plus(self.times.lookup_first_ns));
         }
         Verdict::refused(Code::CancelRejected)
     }

@@ -47,6 +47,12 @@ crate::text_enum! {
         NoPriceFlatten => "no_price_flatten",
         /// The operator asked to be flat.
         OperatorFlatten => "operator_flatten",
+        /// The venue closed the position: the margin was used up.
+        Liquidation => "liquidation",
+        /// The venue closed the position: auto-deleveraging.
+        Adl => "adl",
+        /// Somebody else closed the position at the venue.
+        ExternalClose => "external_close",
         /// The signal has no value yet or none now.
         NoSignal => "no_signal",
         /// The signal is inside its threshold.
@@ -145,6 +151,8 @@ crate::text_enum! {
         VenueNotFlat => "venue_not_flat",
         /// A fill of ours, or one nobody claims, is too recent on this symbol.
         HotWindow => "hot_window",
+        /// After a start on what an earlier process left: open orders and positions are not proved yet.
+        Recovering => "recovering",
         /// An order's outcome is unknown.
         UnresolvedOrder => "unresolved_order",
         /// The books do not agree with the exchange.
@@ -251,6 +259,16 @@ impl FunnelReason {
             Self::Guard(reason) => reason.as_str(),
             Self::Policy(reason) => reason.as_str(),
         }
+    }
+}
+
+crate::text_enum! {
+    /// Where the entry price of an adopted position comes from.
+    pub enum PriceSource {
+        /// The venue told it.
+        Venue => "venue",
+        /// The market at the moment of the adoption.
+        Market => "market",
     }
 }
 
@@ -414,6 +432,24 @@ pub enum Record {
         /// Why.
         event: SlotEvent,
     },
+    /// A position of the venue's was taken over into a slot. It books nothing: the cost basis is the
+    /// entry price told here, and the capital stays.
+    Adopted {
+        /// Which.
+        slot: u8,
+        /// The round trip it became.
+        trade: TradeId,
+        /// Asset.
+        instrument: InstrumentId,
+        /// Direction.
+        side: PositionSide,
+        /// Quantity.
+        qty: Qty,
+        /// Entry price of the cost basis.
+        entry_price: Price,
+        /// Where that comes from.
+        source: PriceSource,
+    },
     /// The router acted.
     Router {
         /// What.
@@ -449,8 +485,9 @@ pub enum Record {
         net_pnl: Money,
         /// Why it closed.
         close_reason: DecisionReason,
-        /// From the first entry fill to the last exit fill.
-        held_ns: i64,
+        /// From the first entry fill to the last exit fill, nanoseconds; `None` for an adopted position,
+        /// whose beginning nobody here saw.
+        held_ns: Option<i64>,
     },
     /// The books after a change.
     Account {

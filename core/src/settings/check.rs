@@ -85,6 +85,24 @@ const RELATIONS: &[Relation] = &[
         expected: "at least signal.scan_ns, or every asset is stale at every scan",
         holds: |s| s.signal_stale_ns >= s.signal_scan_ns,
     },
+    Relation {
+        key: "exit.retry_first_ns",
+        other: "exit.retry_max_ns",
+        expected: "at most exit.retry_max_ns",
+        holds: |s| s.exit_retry_first_ns <= s.exit_retry_max_ns,
+    },
+    Relation {
+        key: "guard.lookup_first_ns",
+        other: "guard.lookup_max_ns",
+        expected: "at most guard.lookup_max_ns",
+        holds: |s| s.guard_lookup_first_ns <= s.guard_lookup_max_ns,
+    },
+    Relation {
+        key: "guard.not_found_ns",
+        other: "guard.lookup_first_ns",
+        expected: "above guard.lookup_first_ns, or one denial is all the time there is",
+        holds: |s| s.guard_not_found_ns > s.guard_lookup_first_ns,
+    },
 ];
 
 fn value_text(settings: &Settings, name: &str) -> String {
@@ -159,12 +177,15 @@ mod tests {
     #[test]
     fn every_relation_can_fail_and_is_named() {
         type Break = fn(&mut Settings);
-        let broken: [(&str, Break); 5] = [
+        let broken: [(&str, Break); 8] = [
             ("policy.leverage_min", |s| s.policy_leverage_min = s.policy_leverage_max + 1.0),
             ("policy.vel_div_extreme", |s| s.policy_vel_div_extreme = s.policy_vel_div_threshold),
             ("account.maker_rate", |s| s.account_taker_rate = Rate::from_raw(19_999)),
             ("signal.vol_samples_min", |s| s.signal_vol_window = s.signal_vol_samples_min - 1),
             ("signal.stale_ns", |s| s.signal_scan_ns = s.signal_stale_ns + 1),
+            ("exit.retry_first_ns", |s| s.exit_retry_first_ns = s.exit_retry_max_ns + 1),
+            ("guard.lookup_first_ns", |s| s.guard_lookup_max_ns = s.guard_lookup_first_ns - 1),
+            ("guard.not_found_ns", |s| s.guard_not_found_ns = s.guard_lookup_first_ns),
         ];
         assert_eq!(broken.len(), RELATIONS.len(), "a case for every relation");
         for (key, breaks) in broken {

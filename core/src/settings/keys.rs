@@ -224,6 +224,12 @@ settings_table! {
     exit_no_price_ns_max: i64 = 60_000_000_000;
     "exit.no_price_ns_max", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
     "An open slot without a usable price for this long is closed by market.";
+    exit_retry_first_ns: i64 = 250_000_000;
+    "exit.retry_first_ns", "ns", Domain::Int { min: 1_000_000, max: 60_000_000_000 }, 0.0, High, Hot, Operator, true,
+    "Wait after a refused exit; doubles with every further refusal.";
+    exit_retry_max_ns: i64 = 5_000_000_000;
+    "exit.retry_max_ns", "ns", Domain::Int { min: 1_000_000, max: 600_000_000_000 }, 0.0, High, Hot, Operator, true,
+    "Longest wait after a refused exit.";
 
     guard_quote_age_ns_max: i64 = 2_000_000_000;
     "guard.quote_age_ns_max", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
@@ -240,6 +246,21 @@ settings_table! {
     guard_hot_window_ns: i64 = 5_000_000_000;
     "guard.hot_window_ns", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
     "No entry within this time of a fill on the symbol, ours or nobody's.";
+    guard_order_silence_ns: i64 = 5_000_000_000;
+    "guard.order_silence_ns", "ns", Domain::Int { min: 10_000_000, max: 600_000_000_000 }, 0.0, High, Hot, Operator, true,
+    "An order without any answer for this long is looked up at the venue.";
+    guard_lookup_first_ns: i64 = 1_000_000_000;
+    "guard.lookup_first_ns", "ns", Domain::Int { min: 10_000_000, max: 600_000_000_000 }, 0.0, High, Hot, Operator, true,
+    "Wait before a look-up is repeated; doubles with every repetition.";
+    guard_lookup_max_ns: i64 = 8_000_000_000;
+    "guard.lookup_max_ns", "ns", Domain::Int { min: 10_000_000, max: 600_000_000_000 }, 0.0, High, Hot, Operator, true,
+    "Longest wait before a look-up is repeated.";
+    guard_not_found_ns: i64 = 15_000_000_000;
+    "guard.not_found_ns", "ns", Domain::Int { min: 1_000_000_000, max: 3_600_000_000_000 }, 0.0, High, Hot, Operator, true,
+    "An order that the venue denies for this long, with positions and open orders that agree, never arrived.";
+    guard_outside_close_ns: i64 = 10_000_000_000;
+    "guard.outside_close_ns", "ns", Domain::Int { min: 1_000_000_000, max: 3_600_000_000_000 }, 0.0, High, Hot, Operator, true,
+    "A position that the venue shows smaller than ours for this long was closed by somebody else.";
 
     kernel_slots_max: i64 = 1;
     "kernel.slots_max", "", Domain::Int { min: 1, max: 16 }, 0.0, High, Restart, Operator, true,

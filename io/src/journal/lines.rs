@@ -78,6 +78,7 @@ pub(super) const fn place(record: &Record) -> Place {
         Record::Order { .. } => "order",
         Record::Fill { .. } => "fill",
         Record::Slot { .. } => "slot",
+        Record::Adopted { .. } => "adopted",
         Record::Router { .. } => "router",
         Record::TradeClosed { .. } => "trade_closed",
         Record::Account { .. } => "account",
@@ -129,6 +130,15 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
             object.text("from", from.as_str());
             object.text("to", to.as_str());
             object.text("event", event.as_str());
+        }
+        Record::Adopted { slot, trade, instrument, side, qty, entry_price, source } => {
+            object.integer("slot_id", slot);
+            context.trade(object, instrument, trade);
+            context.asset(object, instrument);
+            object.text("side", side.as_str());
+            object.decimal("qty", qty);
+            object.decimal("entry_price", entry_price);
+            object.text("entry_price_source", source.as_str());
         }
         Record::Router { event, trade, instrument, reason } => {
             object.text("event", event.as_str());
@@ -259,7 +269,10 @@ fn closed_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
     object.decimal("funding", funding);
     object.decimal("net_pnl", net_pnl);
     object.text("close_reason", close_reason.as_str());
-    object.integer("held_ns", held_ns);
+    match held_ns {
+        Some(held) => object.integer("held_ns", held),
+        None => object.null("held_ns"),
+    }
 }
 
 /// The books; also a member of the snapshot.

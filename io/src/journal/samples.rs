@@ -5,7 +5,7 @@ use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::kernel::stage::{SlotEvent, SlotStage};
 use pinion_core::msg::record::{
     Action, BlockReason, DecisionReason, FeeSource, FunnelDecision, FunnelReason, FunnelStage,
-    OrderStatus, ReconcileState, RouterEvent, Sizing, SlotState,
+    OrderStatus, PriceSource, ReconcileState, RouterEvent, Sizing, SlotState,
 };
 use pinion_core::msg::scan::RankVerdict;
 use pinion_core::msg::{Maybe, OrderKind, OrderRole, PositionSide, Record, Side, TimeInForce};
@@ -185,7 +185,19 @@ fn closed() -> Record {
         funding: money("-0.04"),
         net_pnl: money("10.9"),
         close_reason: DecisionReason::TakeProfit,
-        held_ns: 61_000_000_000,
+        held_ns: Some(61_000_000_000),
+    }
+}
+
+fn adopted() -> Record {
+    Record::Adopted {
+        slot: 1,
+        trade: TradeId::new(8),
+        instrument: fet(),
+        side: PositionSide::Short,
+        qty: Qty::from_whole(26_007),
+        entry_price: Price::from_raw(18_780_000),
+        source: PriceSource::Venue,
     }
 }
 
@@ -275,5 +287,6 @@ pub(crate) fn records() -> Vec<Record> {
         Record::Error { reason: "records_lost" },
         Record::Settings { version: 2 },
         fee_settled(),
+        adopted(),
     ]
 }

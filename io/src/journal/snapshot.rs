@@ -64,6 +64,7 @@ impl Snapshot {
                 self.orders += u64::from(status == OrderStatus::Submitted);
             }
             Record::Decision { .. }
+            | Record::Adopted { .. }
             | Record::Router { .. }
             | Record::TradeClosed { .. }
             | Record::EntryBlocked { .. }

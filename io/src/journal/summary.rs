@@ -207,6 +207,7 @@ impl Totals {
             Record::FeeSettled { .. }
             | Record::SlotState(_)
             | Record::Slot { .. }
+            | Record::Adopted { .. }
             | Record::Router { .. }
             | Record::EntryBlocked { .. }
             | Record::Gap { .. }

@@ -10,17 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, InstrumentId, TradeId};
 use crate::kernel::intent::LEGS_MAX;
+use crate::kernel::outside::Outside;
 use crate::kernel::stage::SlotStage;
+use crate::kernel::times::Times;
 use crate::msg::record::{DecisionReason, SlotState};
 use crate::msg::{Maybe, OrderKind, PositionSide, TimeInForce};
 use crate::units::{Money, Nanos, Price, Qty, Rate};
 
 use position::Position;
-
-/// First wait after a refused exit; doubles with every further refusal.
-pub const EXIT_RETRY_FIRST_NS: i64 = 250_000_000;
-/// Longest wait after a refused exit.
-pub const EXIT_RETRY_MAX_NS: i64 = 5_000_000_000;
 
 /// An exit that waits until the working one is proved to be over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +29,22 @@ pub(super) struct PendingExit {
     pub(super) kind: OrderKind,
     pub(super) tif: TimeInForce,
     pub(super) price: Option<Price>,
+    /// Life of a limit exit in nanoseconds; see [`OwedExit`].
+    pub(super) ttl_ns: Option<i64>,
+    pub(super) reason: DecisionReason,
+}
+
+/// What the kernel has promised to close: a limit exit with a life leaves it behind, and when its time
+/// has come the kernel sends what is still owed by market, again and again, until nothing of it is left.
+/// Nobody has to ask, and it is part of what a snapshot keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OwedExit {
+    /// When the limit exit's time is over.
+    pub(super) due_ns: Nanos,
+    /// What is still owed; shrinks with every exit fill.
+    pub(super) qty: Qty,
+    /// Everything that remains then.
+    pub(super) all: bool,
     pub(super) reason: DecisionReason,
 }
 
@@ -45,17 +58,22 @@ pub struct Slot {
     pub(super) instrument: InstrumentId,
     pub(super) position: Position,
     pub(super) requested: Qty,
-    pub(super) leverage: Rate,
+    pub(super) leverage: Option<Rate>,
     pub(super) legs: ArrayVec<Rate, LEGS_MAX>,
     pub(super) leg: u8,
     pub(super) leg_left: Qty,
     pub(super) entry_order: Option<ClientId>,
     pub(super) exit_order: Option<ClientId>,
     pub(super) pending_exit: Option<PendingExit>,
+    pub(super) owed_exit: Option<OwedExit>,
     pub(super) unrealized: Option<Money>,
     pub(super) exit_rejects: u32,
     pub(super) exit_retry_ns: Option<Nanos>,
     pub(super) close_reason: Option<DecisionReason>,
+    /// Its dust was reported; once a round trip.
+    pub(super) dust_told: bool,
+    /// What speaks for a close by somebody else.
+    pub(super) outside: Outside,
 }
 
 impl Slot {
@@ -66,18 +84,33 @@ impl Slot {
             instrument: InstrumentId::new(0),
             position: Position::new(PositionSide::Short),
             requested: Qty::ZERO,
-            leverage: Rate::ZERO,
+            leverage: None,
             legs: ArrayVec::new(),
             leg: 0,
             leg_left: Qty::ZERO,
             entry_order: None,
             exit_order: None,
             pending_exit: None,
+            owed_exit: None,
             unrealized: None,
             exit_rejects: 0,
             exit_retry_ns: None,
             close_reason: None,
+            dust_told: false,
+            outside: Outside::default(),
         }
+    }
+
+    /// Forgets the round trip before and takes up this one, without a position yet. The stage stays: only
+    /// an event moves it.
+    pub(super) fn begin(&mut self, trade: TradeId, instrument: InstrumentId, side: PositionSide) {
+        *self = Self {
+            stage: self.stage,
+            trade,
+            instrument,
+            position: Position::new(side),
+            ..Self::new()
+        };
     }
 
     /// Where the round trip stands.
@@ -182,9 +215,10 @@ impl Slot {
         self.position.funding
     }
 
-    /// The venue's leverage setting of the entry; no result contains it.
+    /// The venue's leverage setting of the entry; no result contains it. `None` for a position that somebody
+    /// else opened.
     #[must_use]
-    pub const fn leverage(&self) -> Rate {
+    pub const fn leverage(&self) -> Option<Rate> {
         self.leverage
     }
 
@@ -212,6 +246,11 @@ impl Slot {
         self.exit_order
     }
 
+    /// The orders that are not proved to be over.
+    pub(super) fn live(&self) -> impl Iterator<Item = ClientId> + use<> {
+        [self.entry_order, self.exit_order].into_iter().flatten()
+    }
+
     /// True while an accepted exit waits for the working exit order to end.
     #[must_use]
     pub const fn is_exit_pending(&self) -> bool {
@@ -237,12 +276,18 @@ impl Slot {
         self.close_reason
     }
 
+    /// When the kernel closes by market what a limit exit leaves over; `None` without such a promise.
+    #[must_use]
+    pub fn exit_due_ns(&self) -> Option<Nanos> {
+        self.owed_exit.map(|owed| owed.due_ns)
+    }
+
     /// Remembers a refused exit and sets the time of the next try.
-    pub(super) fn exit_refused(&mut self, now: Nanos) {
-        let wait = EXIT_RETRY_FIRST_NS
-            .checked_shl(self.exit_rejects.min(16))
-            .unwrap_or(EXIT_RETRY_MAX_NS)
-            .min(EXIT_RETRY_MAX_NS);
+    pub(super) fn exit_refused(&mut self, now: Nanos, times: &Times) {
+        let wait = times
+            .exit_retry_first_ns
+            .saturating_mul(1 << self.exit_rejects.min(16))
+            .min(times.exit_retry_max_ns);
         self.exit_rejects = self.exit_rejects.saturating_add(1);
         self.exit_retry_ns = Some(now.plus(wait));
     }
@@ -253,7 +298,7 @@ impl Slot {
     pub(super) fn exit_quantity(&self, wanted: Option<Qty>, all: bool, lot: Qty) -> Qty {
         let size = self.position.size;
         let wanted = match wanted {
-            _ if all => size,
+            _ if all || self.stage == SlotStage::Dust => size,
             Some(qty) if qty.is_positive() => qty.min(size),
             Some(_) => size,
             None => self.leg_quantity().min(size),
@@ -315,6 +360,7 @@ impl Slot {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
 
     fn slot(size: i64, legs: &[&str]) -> Slot {
         let mut slot = Slot::new();
@@ -364,11 +410,12 @@ mod tests {
     fn refused_exits_wait_longer_each_time_up_to_a_bound() {
         let mut slot = slot(1, &[]);
         let mut waits = std::vec::Vec::new();
+        let times = Times::of(&Settings::default());
         for _ in 0..40 {
-            slot.exit_refused(Nanos::ZERO);
+            slot.exit_refused(Nanos::ZERO, &times);
             waits.push(slot.exit_retry_at_ns().expect("set").get());
         }
         assert_eq!(waits[..3], [250_000_000, 500_000_000, 1_000_000_000]);
-        assert!(waits.iter().all(|wait| (1..=EXIT_RETRY_MAX_NS).contains(wait)));
+        assert!(waits.iter().all(|wait| (1..=5_000_000_000).contains(wait)));
     }
 }

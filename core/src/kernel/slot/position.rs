@@ -31,7 +31,7 @@ pub struct Position {
     pub fees: Money,
     /// Funding; positive was paid.
     pub funding: Money,
-    /// Time of the first entry fill.
+    /// Time of the first entry fill; missing for an adopted position.
     pub opened_ns: Option<Nanos>,
     /// Time of the last exit fill.
     pub last_exit_ns: Option<Nanos>,
@@ -53,6 +53,19 @@ impl Position {
             funding: Money::ZERO,
             opened_ns: None,
             last_exit_ns: None,
+        }
+    }
+
+    /// A position that somebody else opened, at this entry notional. Who opened it and when is not known,
+    /// so that `opened_ns` stays missing.
+    #[must_use]
+    pub const fn adopted(side: PositionSide, qty: Qty, notional: Money) -> Self {
+        Self {
+            size: qty,
+            entered: qty,
+            entry_notional: notional,
+            cost: notional,
+            ..Self::new(side)
         }
     }
 

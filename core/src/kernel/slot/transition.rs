@@ -23,6 +23,7 @@ const BUSY: &str = "slot busy";
 const LATE: &str = "late";
 const GROWS: &str = "late entry fill: size grows";
 const NO_POSITION: &str = "no position";
+const ENTRY_WORKS: &str = "the entry works";
 const WORKING: &str = "an exit works";
 const NOT_IN_DOUBT: &str = "not in doubt";
 const PROOF: &str = "the proof decides";
@@ -31,6 +32,8 @@ const NOT_SENT: &str = "exit was not sent";
 const NOTHING_BOOKED: &str = "nothing to book or write";
 const AFTER_FILL: &str = "entry refused after a fill";
 const BETWEEN: &str = "between two steps of one turn";
+const SHRINKS: &str = "size shrinks";
+const STAYS: &str = "already too small";
 const WRITTEN: &str = "fill of a written round trip";
 
 /// The stage after `event` in `stage`.
@@ -58,6 +61,8 @@ pub const fn transition(stage: S, event: E) -> Transition {
         (S::Idle | S::TradeTerminalWritten, E::Booked | E::Written) => Violation(NOTHING_BOOKED),
         (S::Idle | S::TradeTerminalWritten, E::OutcomeUnknown) => Ignored(LATE),
         (S::Idle | S::TradeTerminalWritten, E::ProvedFlat | E::ProvedOpen) => Ignored(NOT_IN_DOUBT),
+        (S::Idle | S::TradeTerminalWritten, E::Adopt) => Next(S::PositionOpen),
+        (S::Idle | S::TradeTerminalWritten, E::ClosedOutside | E::TooSmall) => Ignored(NO_POSITION),
 
         // Entering.
         (S::OrderRequested, E::EntryAck) => Next(S::EntryWorking),
@@ -82,9 +87,14 @@ pub const fn transition(stage: S, event: E) -> Transition {
             | E::ExitPartialFill
             | E::ExitLegFill
             | E::ExitFlat
-            | E::ExitPending
             | E::ExitDone,
         ) => Violation(NO_EXIT),
+        (S::OrderRequested | S::EntryWorking, E::ExitPending) => Violation(NO_EXIT),
+        // The venue or somebody else closed it all while the entry still works.
+        (S::PartialFill, E::ExitPending) => Next(S::ExitWorking),
+        (S::OrderRequested | S::EntryWorking, E::ClosedOutside) => Ignored(NO_POSITION),
+        (S::PartialFill, E::ClosedOutside) => Ignored(SHRINKS),
+        (S::OrderRequested | S::EntryWorking | S::PartialFill, E::TooSmall) => Ignored(ENTRY_WORKS),
         (S::OrderRequested | S::EntryWorking | S::PartialFill, E::Booked | E::Written) => {
             Violation(NOTHING_BOOKED)
         }
@@ -112,6 +122,12 @@ pub const fn transition(stage: S, event: E) -> Transition {
         ) => Ignored(LATE),
         (S::PositionOpen | S::PositionPartiallyClosed, E::ExitPartialFill | E::ExitLegFill) => {
             Next(S::PositionPartiallyClosed)
+        }
+        (S::PositionOpen | S::PositionPartiallyClosed, E::ClosedOutside) => {
+            Next(S::PositionPartiallyClosed)
+        }
+        (S::PositionOpen | S::PositionPartiallyClosed | S::ExitWorking, E::TooSmall) => {
+            Next(S::Dust)
         }
         (S::PositionOpen | S::PositionPartiallyClosed, E::ExitFlat) => Next(S::PositionClosed),
         (S::PositionOpen | S::PositionPartiallyClosed, E::ExitPending) => Next(S::ExitWorking),
@@ -190,6 +206,32 @@ pub const fn transition(stage: S, event: E) -> Transition {
             E::ProvedFlat | E::ProvedOpen,
         ) => Ignored(NOT_IN_DOUBT),
 
+        (S::ExitSent | S::ExitAcked | S::ExitWorking, E::ClosedOutside) => Ignored(SHRINKS),
+        (S::ExitSent | S::ExitAcked, E::TooSmall) => Ignored(WORKING),
+        (S::ExitRequested, E::ClosedOutside | E::TooSmall) => Violation(NOT_SENT),
+        (S::ExitRejected, E::ClosedOutside | E::TooSmall) => Violation(BETWEEN),
+
+        // Too small to be sold. The next exit tries all of it again; a late entry fill may mend it.
+        (S::Dust, E::Exit) => Next(S::ExitRequested),
+        (S::Dust, E::EntryPartialFill | E::EntryFill) => Next(S::PositionOpen),
+        (S::Dust, E::ExitPartialFill | E::ExitLegFill) => Next(S::PositionPartiallyClosed),
+        (S::Dust, E::ExitFlat) => Next(S::PositionClosed),
+        (S::Dust, E::ClosedOutside) => Ignored(SHRINKS),
+        (S::Dust, E::TooSmall) => Ignored(STAYS),
+        (
+            S::Dust,
+            E::EntryAck
+            | E::EntryDone
+            | E::ExitAck
+            | E::ExitReject
+            | E::ExitDone
+            | E::OutcomeUnknown,
+        ) => Ignored(LATE),
+        (S::Dust, E::EntryReject) => Violation(AFTER_FILL),
+        (S::Dust, E::ExitSent | E::ExitPending) => Violation(NO_EXIT),
+        (S::Dust, E::Booked | E::Written) => Violation(NOTHING_BOOKED),
+        (S::Dust, E::ProvedFlat | E::ProvedOpen) => Ignored(NOT_IN_DOUBT),
+
         // Closing and refusing, all within one turn.
         (S::PositionClosed, E::Booked) => Next(S::Closed),
         (S::Closed, E::Written) => Next(S::TradeTerminalWritten),
@@ -213,6 +255,8 @@ pub const fn transition(stage: S, event: E) -> Transition {
             | E::ExitPending
             | E::ExitDone
             | E::OutcomeUnknown
+            | E::ClosedOutside
+            | E::TooSmall
             | E::ProvedFlat
             | E::ProvedOpen,
         ) => Violation(BETWEEN),
@@ -234,10 +278,12 @@ pub const fn transition(stage: S, event: E) -> Transition {
         (S::StaleStateReconciling, E::ExitFlat) => Next(S::PositionClosed),
         (S::StaleStateReconciling, E::Booked | E::Written) => Violation(NOTHING_BOOKED),
         (S::StaleStateReconciling, E::OutcomeUnknown) => Next(S::StaleStateReconciling),
+        (S::StaleStateReconciling, E::ClosedOutside) => Ignored(SHRINKS),
+        (S::StaleStateReconciling, E::TooSmall) => Ignored(PROOF),
         (S::StaleStateReconciling, E::ProvedFlat) => Next(S::Idle),
         (S::StaleStateReconciling, E::ProvedOpen) => Next(S::PositionOpen),
 
-        // A slot that is not free takes no second entry.
+        // A slot that is not free takes no second entry, and no position of somebody else's.
         (
             S::OrderRequested
             | S::EntryWorking
@@ -253,10 +299,22 @@ pub const fn transition(stage: S, event: E) -> Transition {
             | S::Closed
             | S::OrderRejected
             | S::ExitRejected
+            | S::Dust
             | S::StaleStateReconciling,
-            E::Enter,
+            E::Enter | E::Adopt,
         ) => Ignored(BUSY),
     }
+}
+
+/// Every move that the table allows: stage, event, stage after it. A move that leaves the stage as it is
+/// is no edge, as [`crate::msg::Record::Slot`] does not tell it either.
+pub fn declared_edges() -> impl Iterator<Item = (S, E, S)> {
+    S::ALL.iter().flat_map(|from| {
+        E::ALL.iter().filter_map(|event| match transition(*from, *event) {
+            Next(to) if to != *from => Some((*from, *event, to)),
+            Next(_) | Ignored(_) | Violation(_) => None,
+        })
+    })
 }
 
 #[cfg(test)]
@@ -305,10 +363,31 @@ mod tests {
             S::PositionPartiallyClosed,
             S::ExitWorking,
             S::ExitRejected,
+            S::Dust,
             S::StaleStateReconciling,
         ] {
             assert_eq!(transition(stage, E::Exit), Next(S::ExitRequested), "{stage:?}");
         }
+    }
+
+    #[test]
+    fn the_declared_edges_are_the_moves_of_the_table() {
+        let edges: std::vec::Vec<_> = declared_edges().collect();
+        assert!(edges.contains(&(S::Idle, E::Adopt, S::PositionOpen)));
+        assert!(edges.contains(&(S::ExitWorking, E::TooSmall, S::Dust)));
+        assert!(
+            edges
+                .iter()
+                .all(|(from, event, to)| from != to && transition(*from, *event) == Next(*to))
+        );
+        let moves = include_str!("grid.txt").lines().filter(|line| {
+            let cell = line.get(23..).unwrap_or("");
+            line.starts_with("  ") && !cell.starts_with(['-', '!'])
+        });
+        // The table also has one move that stays: doubt in doubt.
+        let stays = S::ALL.iter().flat_map(|s| E::ALL.iter().map(move |e| (*s, *e)));
+        let stays = stays.filter(|(s, e)| transition(*s, *e) == Next(*s)).count();
+        assert_eq!(edges.len() + stays, moves.count());
     }
 
     #[test]

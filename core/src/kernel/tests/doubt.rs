@@ -115,6 +115,7 @@ fn a_denied_entry_never_arrived_only_after_long_denial() {
     rig.own(entry, VenueEvent::Ambiguous);
     for _ in 0..4 {
         status(&mut rig, entry, V::NotFound, "", None);
+        rig.probe(&[]);
         assert_eq!(rig.stage(), S::StaleStateReconciling);
         rig.wait(3 * SECOND);
     }

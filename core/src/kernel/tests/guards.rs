@@ -28,8 +28,11 @@ fn evidence_is_needed_piece_by_piece() {
     assert_eq!(rig.guard(), Err(B::NoPositionProof));
     assert_eq!(probe_end(&mut rig, false, 0), Verdict::OK);
     assert_eq!(rig.guard(), Err(B::ProbeFailed));
+    rig.probe(&[]);
+    assert_eq!(rig.guard(), Ok(()));
     rig.probe(&[(fet(), PositionSide::Long, "1")]);
     assert_eq!(rig.guard(), Err(B::VenueNotFlat));
+    rig.probe(&[]);
     rig.probe(&[(btc(), PositionSide::Long, "1")]);
     assert_eq!(rig.guard(), Err(B::VenueNotFlat), "a position nobody claims, anywhere");
     rig.probe(&[]);

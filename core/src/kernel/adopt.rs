@@ -1,0 +1,187 @@
+//! Positions of the venue's that are not ours: taken over at a start, an alarm while running.
+//!
+//! At a start (the first whole snapshot of a kernel that never placed an order, or the one that a recovery
+//! waits for) the venue is right: what it holds becomes round trips of ours, the largest first. What no
+//! slot can take, and what appears later, freezes entries for as long as the venue shows it; that is a
+//! function of its last snapshots and of nothing else.
+
+use crate::id::InstrumentId;
+use crate::kernel::slot::position::Position;
+use crate::kernel::stage::SlotEvent;
+use crate::kernel::{Effects, Kernel, Slot};
+use crate::msg::record::PriceSource;
+use crate::msg::{PositionSide, Record};
+use crate::units::{Money, Nanos, Price, Qty};
+
+/// Reason of the freeze, and of its end.
+const ORPHAN: &str = "orphan_position";
+
+/// What the venue shows of an asset beyond what we hold.
+#[derive(Clone, Copy, Debug)]
+struct Stranger {
+    instrument: InstrumentId,
+    side: PositionSide,
+    qty: Qty,
+    /// The venue's entry price, which is that of the whole position.
+    entry_price: Option<Price>,
+}
+
+/// A stranger with everything that a round trip needs.
+#[derive(Clone, Copy, Debug)]
+struct Adoptable {
+    stranger: Stranger,
+    price: Price,
+    source: PriceSource,
+    notional: Money,
+}
+
+impl Kernel {
+    /// True when a whole view of the venue's positions should be asked for soon: the venue refused an exit
+    /// because it sees nothing to reduce. Until a current one has come.
+    #[must_use]
+    pub const fn wants_positions(&self) -> bool {
+        self.wants_positions
+    }
+
+    /// What we hold of an asset: long, short.
+    pub(super) fn held(&self, instrument: InstrumentId) -> [Qty; 2] {
+        held_by(&self.slots, instrument)
+    }
+
+    /// A whole current position snapshot came.
+    pub(super) fn on_positions(&mut self, now: Nanos, out: &mut Effects) {
+        self.wants_positions = false;
+        self.positions_against_denied();
+        let is_first = !self.was_probed && self.orders_placed == 0 && !self.recovery.is_on();
+        self.was_probed = true;
+        let takes_over = is_first || self.recovery.awaits_positions();
+        if takes_over {
+            self.adopt_all(now, out);
+        }
+        self.watch_orphans(takes_over, out);
+        // An order of ours may just be filling what looks strange: the recovery waits for its answer.
+        let in_flight = self.strangers().any(|stranger| self.has_live_order(stranger.instrument));
+        if !in_flight {
+            self.recovery.positions_seen();
+        }
+        if self.close_outside(now, out) {
+            return;
+        }
+        let slots = &self.slots;
+        self.facts.compare(|instrument| held_by(slots, instrument));
+        if self.facts.shows_own_positions(now) {
+            self.positions_agree(out);
+        }
+    }
+
+    fn strangers(&self) -> impl Iterator<Item = Stranger> {
+        (0..self.table.len()).flat_map(|index| {
+            let instrument = InstrumentId::new(index);
+            let [long, short] = self.held(instrument);
+            let shown = self.facts.shown(instrument).copied().unwrap_or_default();
+            let beyond = |side, shown: Qty, held: Qty, entry_price| {
+                let qty = shown.checked_sub(held).filter(|qty| qty.is_positive())?;
+                Some(Stranger { instrument, side, qty, entry_price })
+            };
+            [
+                beyond(PositionSide::Long, shown.long, long, shown.long_price),
+                beyond(PositionSide::Short, shown.short, short, shown.short_price),
+            ]
+            .into_iter()
+            .flatten()
+        })
+    }
+
+    fn has_live_order(&self, instrument: InstrumentId) -> bool {
+        self.live_orders().any(|order| order.instrument == instrument)
+    }
+
+    /// Takes over what can be, the largest notional first; of two equal ones the first of the table.
+    fn adopt_all(&mut self, now: Nanos, out: &mut Effects) {
+        while let Some(free) = self.slots.iter().position(Slot::is_free) {
+            let mut largest: Option<Adoptable> = None;
+            for stranger in self.strangers() {
+                if let Some(next) = self.adoptable(stranger)
+                    && largest.is_none_or(|largest| next.notional > largest.notional)
+                {
+                    largest = Some(next);
+                }
+            }
+            let Some(adoptable) = largest else { return };
+            self.adopt(now, free, &adoptable, out);
+        }
+    }
+
+    /// What a round trip needs: a slot of ours that is not in it already, and a price.
+    fn adoptable(&self, stranger: Stranger) -> Option<Adoptable> {
+        let Stranger { instrument, side, qty, entry_price } = stranger;
+        let has = |slot: &Slot| {
+            !slot.is_free() && slot.instrument == instrument && slot.position.side == side
+        };
+        if self.slots.iter().any(has) || self.has_live_order(instrument) {
+            return None;
+        }
+        let told = entry_price.filter(|price| price.is_positive());
+        let (price, source) = match told {
+            Some(price) => (price, PriceSource::Venue),
+            None => (self.markets.get(instrument.index())?.top.fair()?, PriceSource::Market),
+        };
+        let notional = price.notional(qty)?;
+        Some(Adoptable { stranger, price, source, notional })
+    }
+
+    /// A round trip of our own sequence: nobody knows since when it is open, and nothing is booked for it.
+    fn adopt(&mut self, now: Nanos, index: usize, adoptable: &Adoptable, out: &mut Effects) {
+        let Adoptable { stranger, price, source, notional } = *adoptable;
+        let Stranger { instrument, side, qty, .. } = stranger;
+        let trade = self.next_trade();
+        self.next_trade = self.next_trade.saturating_add(1);
+        let slot = &mut self.slots[index];
+        slot.begin(trade, instrument, side);
+        slot.position = Position::adopted(side, qty, notional);
+        slot.requested = qty;
+        self.revision += 1;
+        #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
+        let slot = index as u8;
+        out.record(Record::Adopted {
+            slot,
+            trade,
+            instrument,
+            side,
+            qty,
+            entry_price: price,
+            source,
+        });
+        self.fire(index, SlotEvent::Adopt, out);
+        self.mark(instrument);
+        self.changed(index, out);
+        self.dust_below_lot(now, index, out);
+    }
+
+    /// Freezes while the venue shows what is not ours and no order of ours explains it. While running it
+    /// takes two snapshots in a row: one may lag behind our own fills.
+    fn watch_orphans(&mut self, at_once: bool, out: &mut Effects) {
+        let is_strange = self.facts.shows_unknown_asset()
+            || self.strangers().any(|stranger| !self.has_live_order(stranger.instrument));
+        let was = self.halts.orphan;
+        self.halts.orphan = is_strange && (at_once || was || self.halts.was_strange);
+        self.halts.was_strange = is_strange;
+        match (was, self.halts.orphan) {
+            (false, true) => out.record(Record::Halt { reason: ORPHAN }),
+            (true, false) => out.record(Record::Resume { reason: ORPHAN }),
+            (false, false) | (true, true) => {}
+        }
+    }
+}
+
+/// What these slots hold of an asset: long, short.
+pub(super) fn held_by(slots: &[Slot], instrument: InstrumentId) -> [Qty; 2] {
+    let mut held = [Qty::ZERO; 2];
+    for slot in slots.iter().filter(|slot| slot.is_open() && slot.instrument == instrument) {
+        match slot.position.side {
+            PositionSide::Long => held[0] += slot.position.size,
+            PositionSide::Short => held[1] += slot.position.size,
+        }
+    }
+    held
+}

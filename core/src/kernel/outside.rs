@@ -1,0 +1,240 @@
+//! Closes that no order of ours made: by the venue (liquidation, auto-deleveraging), or by somebody else
+//! on the same account.
+//!
+//! A forced close is told by the venue as a fill and is booked as one. A close by somebody else is not told
+//! as ours: it shows in position snapshots, and only when three in a row over `guard.outside_close_ns` show
+//! less than we hold while no order of ours can be the reason. Both are booked as an exit under an order
+//! line of their own, which stands for the order we did not send.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{InstrumentId, TextId};
+use crate::kernel::book::FillIn;
+use crate::kernel::orders::Order;
+use crate::kernel::{Code, Effects, Kernel, Verdict};
+use crate::msg::record::{DecisionReason, OrderStatus};
+use crate::msg::venue::ForcedCause;
+use crate::msg::{Maybe, OrderKind, OrderRole, PositionSide, TimeInForce};
+use crate::units::{Money, Nanos, Price, Qty};
+
+/// Fewest snapshots in a row that prove a close by somebody else.
+const SNAPSHOTS_MIN: u32 = 3;
+
+/// What speaks for a close by somebody else, since the last snapshot that agreed or our own last fill.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Outside {
+    /// Snapshots in a row that showed less than we hold, and the time of the first.
+    snapshots: u32,
+    since_ns: Nanos,
+    /// Fills on the asset's exit side that belong to no order of ours.
+    qty: Qty,
+    notional: Money,
+    /// Their fees as the venue signs them; `None` when one did not tell.
+    fees: Option<Money>,
+    last_fill: TextId,
+}
+
+impl Outside {
+    /// Takes in a fill that nobody claims. A sum that does not fit is as good as none.
+    fn add(&mut self, fill: &FillIn) {
+        let is_again = !fill.fill_id.is_empty() && fill.fill_id == self.last_fill;
+        let sums = fill.price.notional(fill.qty).and_then(|notional| {
+            Some((self.qty.checked_add(fill.qty)?, self.notional.checked_add(notional)?))
+        });
+        let Some((qty, notional)) = sums.filter(|_| !is_again && fill.qty.is_positive()) else {
+            return;
+        };
+        let before = if self.qty.is_zero() { Some(Money::ZERO) } else { self.fees };
+        self.fees = before.zip(fill.fee).and_then(|(sum, fee)| sum.checked_add(fee));
+        (self.qty, self.notional, self.last_fill) = (qty, notional, fill.fill_id);
+    }
+
+    /// Mean price and share of the fees of `qty`, where the fills cover it.
+    fn price_of(&self, qty: Qty) -> Option<(Price, Option<Money>)> {
+        if self.qty < qty {
+            return None;
+        }
+        let price = self.notional.per(self.qty).filter(|price| price.is_positive())?;
+        Some((price, self.fees.and_then(|fees| fees.share(qty, self.qty))))
+    }
+}
+
+impl Kernel {
+    /// The venue closed a position of its own accord.
+    pub(super) fn on_forced(
+        &mut self,
+        now: Nanos,
+        instrument: Option<InstrumentId>,
+        side: PositionSide,
+        fill: &FillIn,
+        cause: ForcedCause,
+        out: &mut Effects,
+    ) -> Verdict {
+        self.heat(now, instrument);
+        if let Some(number) = self.forced_before(instrument, fill) {
+            if let Some(fee) = fill.fee {
+                let _verdict = self.settle(number, fee, out);
+            }
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        let holder = self.slots.iter().position(|slot| {
+            slot.is_open() && Some(slot.instrument) == instrument && slot.position.side == side
+        });
+        let Some(index) = holder else { return Verdict::refused(Code::ForeignFill) };
+        if !fill.qty.is_positive() || !fill.price.is_positive() {
+            // What it was shows in the next position snapshots.
+            self.wants_positions = true;
+            self.fault("a forced close without quantity or price", out);
+            return Verdict::refused(Code::Violation);
+        }
+        let reason = match cause {
+            ForcedCause::Liquidation => DecisionReason::Liquidation,
+            ForcedCause::Adl => DecisionReason::Adl,
+        };
+        self.book_outside(now, index, fill, reason, out)
+    }
+
+    /// The number of a forced fill that was booked before.
+    fn forced_before(&self, instrument: Option<InstrumentId>, fill: &FillIn) -> Option<u64> {
+        if !fill.fill_id.is_empty() {
+            return self.fills.find(&fill.fill_id, instrument).map(|known| known.number);
+        }
+        let is_outside =
+            |client| self.orders.get(client).is_some_and(|order: &Order| order.is_outside);
+        self.fills
+            .newest()
+            .find(|known| {
+                known.looks_like(fill.qty, fill.price, fill.ts_exch_ns)
+                    && Some(known.instrument) == instrument
+                    && is_outside(known.order)
+            })
+            .map(|known| known.number)
+    }
+
+    /// A fill that belongs to no order of ours, of an asset that we hold.
+    pub(super) fn note_unclaimed(&mut self, instrument: Option<InstrumentId>, fill: &FillIn) {
+        for slot in &mut self.slots {
+            let closes = slot.is_open()
+                && Some(slot.instrument) == instrument
+                && fill.side == Some(slot.position.side.exit_side());
+            if closes {
+                slot.outside.add(fill);
+            }
+        }
+    }
+
+    /// Looks at a whole current position snapshot for positions that are smaller than ours; true when one
+    /// was booked as closed by somebody else.
+    pub(super) fn close_outside(&mut self, now: Nanos, out: &mut Effects) -> bool {
+        let mut booked = false;
+        for index in 0..self.slots.len() {
+            let Some(missing) = self.missing(index) else {
+                self.slots[index].outside = Outside::default();
+                continue;
+            };
+            if !self.is_quiet(now, index) {
+                continue;
+            }
+            let outside = &mut self.slots[index].outside;
+            if outside.snapshots == 0 {
+                outside.since_ns = now;
+            }
+            outside.snapshots = outside.snapshots.saturating_add(1);
+            let proved = outside.snapshots >= SNAPSHOTS_MIN
+                && now.since(outside.since_ns) >= self.times.outside_close_ns;
+            let Some((price, fee)) = self.outside_price(index, missing).filter(|_| proved) else {
+                continue;
+            };
+            let fill = FillIn {
+                venue_id: TextId::EMPTY,
+                fill_id: TextId::EMPTY,
+                qty: missing,
+                price,
+                fee,
+                cum: None,
+                side: None,
+                is_maker: Some(false),
+                ts_exch_ns: Maybe::NONE,
+            };
+            let reason = DecisionReason::ExternalClose;
+            if self.book_outside(now, index, &fill, reason, out).accepted {
+                self.fault("a position was closed outside", out);
+                booked = true;
+            }
+        }
+        booked
+    }
+
+    /// What the last snapshot lacks of a slot's position.
+    fn missing(&self, index: usize) -> Option<Qty> {
+        let slot = self.slots.get(index).filter(|slot| slot.is_open())?;
+        let [long, short] = self.held(slot.instrument);
+        let shown = self.facts.shown(slot.instrument)?;
+        let (held, shown) = match slot.position.side {
+            PositionSide::Long => (long, shown.long),
+            PositionSide::Short => (short, shown.short),
+        };
+        let missing = held.checked_sub(shown).filter(|missing| missing.is_positive())?;
+        Some(missing.min(slot.position.size))
+    }
+
+    /// No order of the slot can be the reason for what the venue shows: none lives, or the venue has
+    /// denied it for long.
+    fn is_quiet(&self, now: Nanos, index: usize) -> bool {
+        self.slots[index]
+            .live()
+            .filter_map(|client| self.orders.get(client))
+            .all(|order| self.is_gone(now, order))
+    }
+
+    /// Price and fee of a close by somebody else: those of the fills that nobody claimed, else the market.
+    fn outside_price(&self, index: usize, qty: Qty) -> Option<(Price, Option<Money>)> {
+        let slot = &self.slots[index];
+        slot.outside.price_of(qty).or_else(|| {
+            let top = self.markets.get(slot.instrument.index())?.top;
+            let (price, _) = top.executable(slot.position.side.exit_side())?;
+            Some((price, None))
+        })
+    }
+
+    /// Books an exit that no order of ours made, up to the size. What works of the slot is called back.
+    fn book_outside(
+        &mut self,
+        now: Nanos,
+        index: usize,
+        fill: &FillIn,
+        reason: DecisionReason,
+        out: &mut Effects,
+    ) -> Verdict {
+        let Some(client) = self.orders.allocate() else {
+            self.fault("no order identity left", out);
+            return Verdict::refused(Code::RateLimited);
+        };
+        let slot = &mut self.slots[index];
+        let qty = fill.qty.min(slot.position.size);
+        slot.close_reason = Some(reason);
+        #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
+        let order = Order {
+            slot: index as u8,
+            trade: slot.trade,
+            instrument: slot.instrument,
+            position_side: slot.position.side,
+            status: OrderStatus::Acked,
+            is_outside: true,
+            ..Order::new(client, OrderRole::Exit, OrderKind::Market, TimeInForce::Ioc, qty)
+        };
+        self.orders.insert(order);
+        out.record(order.record(OrderStatus::Acked, reason.as_str()));
+        // A fee for more than we held is not ours alone.
+        let fee = match fill.fee {
+            Some(fee) if qty < fill.qty => fee.share(qty, fill.qty),
+            told => told,
+        };
+        let verdict = self.book_fill(now, client, &FillIn { qty, fee, ..*fill }, qty, out);
+        if !verdict.accepted {
+            // The books did not take it; the order that stands for it is over all the same.
+            self.retire(client);
+        }
+        verdict
+    }
+}
