@@ -3,10 +3,12 @@
 //! ```text
 //!   Input ──▶ apply ─┬─ market ──▶ market.rs   last prices, marks of open slots
 //!                    ├─ venue ───▶ venue.rs    answers to orders ┬─▶ book.rs, fees.rs ─▶ ledger (K)
-//!                    │             account.rs  balances, funding ┘
-//!                    │             facts.rs    the venue's facts (E), K − E
-//!                    ├─ control ─▶ guard.rs    kill, freeze
-//!                    └─ any time ▶ lookup.rs   look-ups that are due
+//!                    │             outside.rs  closes not by us  ┘
+//!                    │             recover.rs  open orders, strays
+//!                    │             account.rs  balances, funding
+//!                    │             facts.rs    the venue's facts (E), K − E ─▶ adopt.rs  not ours
+//!                    ├─ control ─▶ guard.rs    kill, freeze; recover.rs
+//!                    └─ any time ▶ lookup.rs   look-ups that are due; owed.rs  exits that are due
 //!   Intent ─▶ submit ───────────▶ submit.rs   enter, exit, cancel, mark
 //!                                                  all ──▶ Effects: commands and records
 //! ```
@@ -15,17 +17,19 @@
 //!
 //! ```text
 //!  IDLE ─enter▶ ORDER_REQUESTED ─ack▶ ENTRY_WORKING ─fill▶ PARTIAL_FILL
-//!    ▲                │ reject              │ reject, end        │ rest, end
-//!    └────────────────┴─────────────────────┘                   ▼
-//!                                            (POSITION_OPENED) POSITION_OPEN ◀─proved─┐
-//!                                                               │ exit                │
-//!            ┌──────────────────────────────────────────────────┤              STALE_STATE_
-//!            ▼                                                  │              RECONCILING
-//!      EXIT_REQUESTED ▶ EXIT_SENT ─ack▶ EXIT_ACKED ─fill▶ EXIT_WORKING                ▲
-//!            ▲                │              │ leg filled       │ reject, end: retry  │
-//!            └────────────────┴── POSITION_PARTIALLY_CLOSED ◀───┘      outcome unknown┘
-//!                                            │ flat
-//!       POSITION_CLOSED ▶ CLOSED ▶ TRADE_TERMINAL_WRITTEN ─enter▶ …
+//!   │ ▲               │ reject              │ reject, end        │ rest, end
+//!   │ └───────────────┴─────────────────────┘                   ▼
+//!   └─adopt──────────────────────────────▶ (POSITION_OPENED) POSITION_OPEN ◀─proved─┐
+//!                                                               │ exit              │
+//!            ┌──────────────────────────────────────────────────┤            STALE_STATE_
+//!            ▼                                                  │            RECONCILING
+//!      EXIT_REQUESTED ▶ EXIT_SENT ─ack▶ EXIT_ACKED ─fill▶ EXIT_WORKING              ▲
+//!            ▲                │              │ leg filled       │ reject, end: retry│
+//!            ├────────────────┴── POSITION_PARTIALLY_CLOSED ◀───┘    outcome unknown┘
+//!            │                               │ flat     ▲ closed outside
+//!            │  POSITION_CLOSED ▶ CLOSED ▶ TRADE_TERMINAL_WRITTEN ─enter, adopt▶ …
+//!            │                               ▲ flat
+//!            └─exit── DUST ──────────────────┘   (too small to be sold: from any open stage at rest)
 //! ```
 //!
 //! Rules that hold everywhere:
@@ -33,7 +37,10 @@
 //!   an order, else by ours, else by nothing.
 //! - A fill moves slot and books in one step, once.
 //! - An order blocks its slot until the venue has told its end by identity and the total it told is the
-//!   total that is booked. Absence from a list proves nothing.
+//!   total that is booked. Absence from a list proves nothing; only a long denial by identity ends an
+//!   order otherwise, and only while positions and lists agree with it.
+//! - What the venue holds is taken over at a start and never later; what is not ours freezes entries for as
+//!   long as the venue shows it.
 //! - What cannot be is reported ([`Record::Error`]) and freezes entries; it never panics. Exits are never
 //!   frozen, killed or held back.
 //! - Nothing allocates after [`Kernel::new`]. A market event of an instrument without a position costs a

@@ -387,5 +387,9 @@ mod tests {
         assert_eq!(orders.route(ClientRef::Own(ClientId::new(7, 99)), &other), Route::Forgotten);
         let earlier_run = ClientRef::Own(ClientId::new(6, 1));
         assert_eq!(orders.route(earlier_run, &TextId::EMPTY), Route::Nobody);
+        orders.resume_as(8);
+        assert_eq!(orders.route(ClientRef::Own(b), &TextId::EMPTY), Route::Own(b), "it has a row");
+        assert_eq!(orders.allocate(), Some(ClientId::new(8, 3)), "the sequence goes on");
+        assert_eq!(orders.route(ClientRef::Own(ClientId::new(7, 99)), &other), Route::Nobody);
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(unused_must_use, reason = "a scenario asserts the verdicts that it is about")]
 
+mod adoption;
 mod doubt;
 mod exits;
 mod garbage;
@@ -9,4 +10,5 @@ mod guards;
 mod interleavings;
 mod money;
 mod orders;
+mod outside;
 mod rig;
