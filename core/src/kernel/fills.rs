@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use arrayvec::ArrayVec;
 
 use crate::id::{ClientId, InstrumentId, TextId, TradeId};
+use crate::kernel::fee_model::FeeBasis;
 use crate::units::{Money, Qty};
 
 /// Fills that are remembered. Older ones are covered by the order's total.
@@ -34,6 +35,8 @@ pub(super) struct AppliedFill {
     pub(super) fee: Money,
     /// The fee is the venue's, not a prediction.
     pub(super) settled: bool,
+    /// What its fee is measured by; `None` when it is not certain, and its fee then teaches nothing.
+    pub(super) basis: Option<FeeBasis>,
     /// Booked from a query's answer; the venue's own fill has not come.
     pub(super) inferred: bool,
 }
@@ -147,6 +150,7 @@ mod tests {
             qty: Qty::ONE,
             fee: Money::ZERO,
             settled: false,
+            basis: None,
             inferred: false,
         }
     }

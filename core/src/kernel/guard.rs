@@ -235,6 +235,7 @@ pub(super) const fn code_of(reason: BlockReason) -> Code {
         | BlockReason::ProbeFailed
         | BlockReason::VenueNotFlat
         | BlockReason::HotWindow
+        | BlockReason::Unreconciled
         | BlockReason::Journal
         | BlockReason::MinNotional
         | BlockReason::NotTradable

@@ -43,6 +43,7 @@ mod account;
 mod book;
 pub mod effects;
 pub mod facts;
+pub mod fee_model;
 mod fees;
 mod fills;
 mod guard;
@@ -60,6 +61,7 @@ mod venue;
 
 pub use effects::Effects;
 pub use facts::Facts;
+pub use fee_model::FeeModel;
 pub use intent::{Code, Intent, Verdict};
 pub use ledger::Ledger;
 pub use market::Top;
@@ -76,7 +78,7 @@ use crate::id::{ClientId, InstrumentId, TextId, TradeId};
 use crate::instrument::InstrumentTable;
 use crate::msg::{Input, MarketMsg, Maybe, Record};
 use crate::settings::Settings;
-use crate::units::{Money, Nanos, Rate};
+use crate::units::{Money, Nanos};
 
 use book::{HELD_FILLS_MAX, HeldFill};
 use fills::Fills;
@@ -105,7 +107,7 @@ pub struct Totals {
     pub fees: Money,
     /// Funding; positive was paid.
     pub funding: Money,
-    /// Gross result less fees and funding: capital less starting capital less transfers.
+    /// Gross result less fees and funding: capital less starting capital, transfers and adjustments.
     pub net_pnl: Money,
     /// Deepest fall of the equity below its earlier peak.
     pub max_drawdown: Money,
@@ -126,8 +128,7 @@ pub struct Kernel {
     ledger: Ledger,
     facts: Facts,
     halts: Halts,
-    taker_rate: Rate,
-    maker_rate: Rate,
+    fee_model: FeeModel,
     next_trade: u64,
     revision: u64,
     orders_placed: u32,
@@ -153,8 +154,7 @@ impl Kernel {
             ledger: Ledger::new(settings.account_starting_capital),
             facts: Facts::new(table.len()),
             halts: Halts::default(),
-            taker_rate: settings.account_taker_rate,
-            maker_rate: settings.account_maker_rate,
+            fee_model: FeeModel::new(settings),
             next_trade: 1,
             revision: 0,
             orders_placed: 0,
@@ -178,8 +178,7 @@ impl Kernel {
         let verdict = match input {
             Input::Market(message) => self.on_market(now, message, out),
             Input::Venue(message) => {
-                self.taker_rate = settings.account_taker_rate;
-                self.maker_rate = settings.account_maker_rate;
+                self.fee_model.publish(settings);
                 self.on_venue(now, message, out)
             }
             Input::Control(message) => self.on_control(now, message.control, out),
@@ -290,6 +289,12 @@ impl Kernel {
     #[must_use]
     pub const fn ledger(&self) -> &Ledger {
         &self.ledger
+    }
+
+    /// What fees are predicted by.
+    #[must_use]
+    pub const fn fee_model(&self) -> &FeeModel {
+        &self.fee_model
     }
 
     /// The venue's facts.

@@ -99,6 +99,9 @@ settings_table! {
     account_maker_rate: Rate = Rate::from_raw(20_000);
     "account.maker_rate", "fraction", rate(-100_000, 1_000_000), 0.0, High, Restart, Operator, true,
     "Fee of a fill that made; negative is a rebate.";
+    account_fee_ema: Rate = Rate::from_raw(10_000_000);
+    "account.fee_ema", "fraction", rate(0, 100_000_000), 0.0, Low, Restart, Operator, true,
+    "Weight of a settled fee in the ratio that predictions are corrected by; 0: published rates as they are.";
 
     data_backstep_ns_max: i64 = 5_000_000_000;
     "data.backstep_ns_max", "ns", ns(DAY_NS), 0.0, Low, Restart, Operator, false,

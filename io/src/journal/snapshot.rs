@@ -66,6 +66,9 @@ impl Snapshot {
             Record::Decision { .. }
             | Record::Router { .. }
             | Record::TradeClosed { .. }
+            | Record::FeeRatio { .. }
+            | Record::Reanchored { .. }
+            | Record::ReanchorRefused { .. }
             | Record::EntryBlocked { .. }
             | Record::Summary { .. }
             | Record::Gap { .. }
