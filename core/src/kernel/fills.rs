@@ -107,6 +107,14 @@ impl Fills {
         })
     }
 
+    /// No fee of a fill until now is open any more: what was predicted stays.
+    pub(super) fn settle_all(&mut self) {
+        for fill in &mut self.ring {
+            fill.settled = true;
+        }
+        self.early.clear();
+    }
+
     /// Keeps a fee whose fill has not come; the oldest gives way.
     pub(super) fn keep_fee(
         &mut self,

@@ -54,6 +54,9 @@ impl Kernel {
         if self.is_frozen() {
             return Err(BlockReason::EntryFrozen);
         }
+        if self.facts.is_unconfirmed() {
+            return Err(BlockReason::Unreconciled);
+        }
         if self.has_unresolved_order() {
             return Err(BlockReason::UnresolvedOrder);
         }
@@ -79,7 +82,7 @@ impl Kernel {
         if now.since(at) > age_max {
             return Err(BlockReason::StalePrice);
         }
-        if let Some(reason) = self.facts.blocks(now, settings) {
+        if let Some(reason) = self.facts.blocks(now, self.ledger.capital(), settings) {
             return Err(reason);
         }
         let hot = |at: Maybe<Nanos>| {
@@ -168,6 +171,7 @@ impl Kernel {
         &mut self,
         now: Nanos,
         control: Control,
+        settings: &Settings,
         out: &mut Effects,
     ) -> Verdict {
         let switch = match control {
@@ -178,7 +182,8 @@ impl Kernel {
             Control::JournalBehind => &mut self.halts.journal_behind,
             Control::JournalCaughtUp => return self.journal_caught_up(out),
             Control::Resume => return self.resume(out),
-            Control::Reanchor | Control::Recover => return Verdict::refused(Code::InvalidIntent),
+            Control::Reanchor => return self.reanchor(now, settings, out),
+            Control::Recover => return Verdict::refused(Code::InvalidIntent),
         };
         if core::mem::replace(switch, true) {
             return Verdict::refused(Code::DuplicateEvent);

@@ -10,7 +10,7 @@ use crate::kernel::orders::{
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::OrderStatus;
 use crate::msg::venue::{RejectReason, VenueOrderState};
-use crate::msg::{OrderRole, TimeInForce};
+use crate::msg::{Maybe, OrderRole, TimeInForce};
 use crate::units::{Nanos, Price, Qty};
 
 /// An answer to a look-up by identity.
@@ -149,6 +149,7 @@ impl Kernel {
         }
         order.presumed = true;
         let instrument = order.instrument;
+        self.presumed_ns = Maybe::some(now);
         self.heat(now, Some(instrument));
         self.refuse(now, client, "never_arrived", out);
         Verdict::OK

@@ -4,8 +4,8 @@
 //!   Input ──▶ apply ─┬─ market ──▶ market.rs   last prices, marks of open slots
 //!                    ├─ venue ───▶ venue.rs    answers to orders ┬─▶ book.rs, fees.rs ─▶ ledger (K)
 //!                    │             account.rs  balances, funding ┘
-//!                    │             facts.rs    the venue's facts (E), K − E
-//!                    ├─ control ─▶ guard.rs    kill, freeze
+//!                    │             facts.rs    the venue's facts (E), reconcile.rs K − E
+//!                    ├─ control ─▶ guard.rs    kill, freeze; reanchor.rs
 //!                    └─ any time ▶ lookup.rs   look-ups that are due
 //!   Intent ─▶ submit ───────────▶ submit.rs   enter, exit, cancel, mark
 //!                                                  all ──▶ Effects: commands and records
@@ -52,6 +52,8 @@ pub mod ledger;
 mod lookup;
 mod market;
 pub mod orders;
+mod reanchor;
+pub mod reconcile;
 pub mod slot;
 pub mod stage;
 mod submit;
@@ -85,6 +87,7 @@ use fills::Fills;
 use guard::Halts;
 use market::{Market, Seen};
 use orders::{Order, Orders};
+use reconcile::Bookings;
 use slot::transition::{Transition, transition};
 use stage::SlotEvent;
 
@@ -134,6 +137,9 @@ pub struct Kernel {
     orders_placed: u32,
     deadline: Nanos,
     hot_ns: Maybe<Nanos>,
+    bookings: Bookings,
+    /// When an order was last presumed never to have arrived.
+    presumed_ns: Maybe<Nanos>,
 }
 
 impl Kernel {
@@ -160,6 +166,8 @@ impl Kernel {
             orders_placed: 0,
             deadline: Nanos::MAX,
             hot_ns: Maybe::NONE,
+            bookings: Bookings::NONE,
+            presumed_ns: Maybe::NONE,
             table,
         }
     }
@@ -179,9 +187,12 @@ impl Kernel {
             Input::Market(message) => self.on_market(now, message, out),
             Input::Venue(message) => {
                 self.fee_model.publish(settings);
-                self.on_venue(now, message, out)
+                let before = self.ledger.capital();
+                let verdict = self.on_venue(now, message, settings, out);
+                self.note_booking(now, message, before, settings);
+                verdict
             }
-            Input::Control(message) => self.on_control(now, message.control, out),
+            Input::Control(message) => self.on_control(now, message.control, settings, out),
             Input::Scan(_) | Input::Settings { .. } | Input::Tick => Verdict::OK,
         };
         if now >= self.deadline {
@@ -327,6 +338,15 @@ impl Kernel {
     #[must_use]
     pub fn open_positions(&self) -> u16 {
         self.slots.iter().map(|slot| u16::from(slot.is_open())).sum()
+    }
+
+    /// Margin that can be used, as far as it is known between two balances: what the venue told last, less
+    /// what our capital has lost since; gains and freed margin count when the venue says so, and it is
+    /// never more than the capital. Margin of positions opened since is not in it: only the venue knows
+    /// it. `None` when the venue never said.
+    #[must_use]
+    pub fn available(&self) -> Option<Money> {
+        self.facts.available_at(self.ledger.capital())
     }
 
     /// Unrealized result of all slots at executable prices; `None` when an open one has no price.

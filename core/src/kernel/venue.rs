@@ -9,6 +9,7 @@ use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::OrderStatus;
 use crate::msg::venue::{RejectReason, VenueOrderState};
 use crate::msg::{OrderRole, TimeInForce, VenueEvent, VenueMsg};
+use crate::settings::Settings;
 use crate::units::{Nanos, Qty};
 
 impl Kernel {
@@ -16,6 +17,7 @@ impl Kernel {
         &mut self,
         now: Nanos,
         message: &VenueMsg,
+        settings: &Settings,
         out: &mut Effects,
     ) -> Verdict {
         let none = TextId::EMPTY;
@@ -107,7 +109,7 @@ impl Kernel {
             | VenueEvent::Funding { .. }
             | VenueEvent::Transfer { .. }
             | VenueEvent::Position { .. }
-            | VenueEvent::PositionsEnd { .. } => self.on_account(now, message, out),
+            | VenueEvent::PositionsEnd { .. } => self.on_account(now, message, settings, out),
         }
     }
 

@@ -243,6 +243,9 @@ settings_table! {
     guard_hot_window_ns: i64 = 5_000_000_000;
     "guard.hot_window_ns", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
     "No entry within this time of a fill on the symbol, ours or nobody's.";
+    guard_reconcile_confirm_ns: i64 = 2_000_000_000;
+    "guard.reconcile_confirm_ns", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
+    "A difference to the wallet that events on their way may explain needs a second balance this much later.";
 
     kernel_slots_max: i64 = 1;
     "kernel.slots_max", "", Domain::Int { min: 1, max: 16 }, 0.0, High, Restart, Operator, true,

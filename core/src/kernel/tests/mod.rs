@@ -9,4 +9,5 @@ mod guards;
 mod interleavings;
 mod money;
 mod orders;
+mod reconcile;
 mod rig;
