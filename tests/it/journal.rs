@@ -17,7 +17,7 @@ use pinion_core::msg::{
     Side, TimeInForce,
 };
 use pinion_core::settings::{Layout, Mode};
-use pinion_core::units::{Money, Nanos, Price, Qty};
+use pinion_core::units::{Money, Nanos, Price, Qty, Rate};
 use pinion_io::journal::frames::{END, FrameKind, FrameWriter};
 use pinion_io::journal::{
     Comparison, Item, Journal, JournalFault, JournalReader, RunDir, RunEnd, RunHeader,
@@ -184,8 +184,12 @@ impl Toy {
             unrealized_pnl: Maybe::some(Money::ZERO),
             fees_paid: Money::ZERO,
             funding_paid: Money::ZERO,
+            transfers: Money::ZERO,
+            adjustments: Money::ZERO,
             max_drawdown: Money::ZERO,
             delta: Maybe::NONE,
+            fee_ratio_taker: Rate::ONE,
+            fee_ratio_maker: Rate::ONE,
             open_positions: 1,
             reconcile: ReconcileState::Ok,
             frozen: false,

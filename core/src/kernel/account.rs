@@ -4,9 +4,11 @@ use crate::id::InstrumentId;
 use crate::kernel::adopt::held_by;
 use crate::kernel::facts::{BalanceFrame, Probe};
 use crate::kernel::ledger::Entry;
+use crate::kernel::reconcile::Evidence;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::ReconcileState;
 use crate::msg::{Maybe, Record, VenueEvent, VenueMsg};
+use crate::settings::Settings;
 use crate::units::{Money, Nanos};
 
 impl Kernel {
@@ -14,6 +16,7 @@ impl Kernel {
         &mut self,
         now: Nanos,
         message: &VenueMsg,
+        settings: &Settings,
         out: &mut Effects,
     ) -> Verdict {
         match message.event {
@@ -24,7 +27,7 @@ impl Kernel {
                     used: used.get(),
                     maint: maint.get(),
                 };
-                self.on_balance(now, frame, out)
+                self.on_balance(now, venue_time(message), frame, settings, out)
             }
             VenueEvent::Funding { amount, .. } => self.on_funding(message.instrument, amount, out),
             VenueEvent::Transfer { amount } => {
@@ -64,22 +67,54 @@ impl Kernel {
         Verdict::refused(Code::Violation)
     }
 
-    /// Takes in the balance; then, with no order open, measures K − E, writes it down, and freezes or
-    /// thaws by it. The books stay as they are.
-    fn on_balance(&mut self, now: Nanos, frame: BalanceFrame, out: &mut Effects) -> Verdict {
-        let has_wallet = self.facts.balance(now, frame);
-        if has_wallet {
+    /// Takes in the balance; then, with no order open and nothing booked that the venue did later,
+    /// measures K − E, writes it down, and freezes or thaws by it. The books stay as they are.
+    fn on_balance(
+        &mut self,
+        now: Nanos,
+        venue_ns: Option<Nanos>,
+        frame: BalanceFrame,
+        settings: &Settings,
+        out: &mut Effects,
+    ) -> Verdict {
+        let is_current = !self.bookings.are_after(venue_ns);
+        let capital = self.ledger.capital();
+        let told = self.facts.balance(now, capital, is_current, frame);
+        if told.is_some() {
             self.balance_recovers(out);
         }
-        if !has_wallet || self.live_orders().next().is_some() {
+        let Some(wallet) = told.filter(|_| is_current && self.live_orders().next().is_none())
+        else {
             return Verdict::OK;
+        };
+        let window_ns = settings.guard_hot_window_ns;
+        let was_presumed = self.presumed_ns.get().is_some_and(|at| now.since(at) < window_ns);
+        let evidence = Evidence {
+            now,
+            capital,
+            wallet,
+            revision: self.revision,
+            is_doubtful: was_presumed
+                || self.facts.shows_strange_position()
+                || self.bookings.explain(now, wallet, window_ns),
+            confirm_ns: settings.guard_reconcile_confirm_ns,
+        };
+        self.compare(&evidence, out);
+        if self.facts.reconcile() != ReconcileState::Error && !self.facts.is_unconfirmed() {
+            self.balance_agrees(out);
         }
-        let (delta, state) = (self.facts.delta(), self.facts.reconcile());
-        let (before, after) = self.facts.measure(self.ledger.capital());
-        if (self.facts.delta(), after) != (delta, state) {
+        Verdict::OK
+    }
+
+    /// Measures K − E, and writes down what changed by it.
+    pub(super) fn compare(&mut self, evidence: &Evidence, out: &mut Effects) {
+        let before = (self.facts.delta(), self.facts.reconcile());
+        self.facts.measure(evidence);
+        let after = (self.facts.delta(), self.facts.reconcile());
+        if after != before {
             out.record(self.account_record());
         }
-        match (before, after) {
+        match (before.1, after.1) {
             (ReconcileState::Ok | ReconcileState::Warn, ReconcileState::Error) => {
                 out.record(Record::Halt { reason: "reconcile" });
             }
@@ -92,10 +127,21 @@ impl Kernel {
             )
             | (ReconcileState::Error, ReconcileState::Error) => {}
         }
-        if after != ReconcileState::Error {
-            self.balance_agrees(out);
+    }
+
+    /// Notes that a message of the venue moved our capital, if it did.
+    pub(super) fn note_booking(
+        &mut self,
+        now: Nanos,
+        message: &VenueMsg,
+        before: Money,
+        settings: &Settings,
+    ) {
+        let capital = (before, self.ledger.capital());
+        if capital.0 != capital.1 {
+            self.bookings.note(now, venue_time(message), capital, settings.guard_hot_window_ns);
+            self.facts.outlive_wallet();
         }
-        Verdict::OK
     }
 
     /// Books funding, also to the round trip that holds the asset (the only one open, where the venue
@@ -168,16 +214,25 @@ impl Kernel {
         Record::Account {
             capital: self.ledger.capital(),
             equity: self.equity().into(),
-            available: self.facts.available().into(),
+            available: self.available().into(),
             realized_pnl: self.ledger.realized(),
             unrealized_pnl: Maybe::from(self.unrealized()),
             fees_paid: self.ledger.fees(),
             funding_paid: self.ledger.funding(),
+            transfers: self.ledger.transfers(),
+            adjustments: self.ledger.adjustments(),
             max_drawdown: self.ledger.max_drawdown(),
             delta: self.facts.delta().into(),
+            fee_ratio_taker: self.fee_model.side(false).ratio(),
+            fee_ratio_maker: self.fee_model.side(true).ratio(),
             open_positions: self.open_positions(),
             reconcile: self.facts.reconcile(),
             frozen: self.is_frozen(),
         }
     }
+}
+
+/// When the venue made a message, by its clock; never later than we had it.
+fn venue_time(message: &VenueMsg) -> Option<Nanos> {
+    message.ts_exch_ns.get().map(|at| at.min(message.ts_recv_ns))
 }

@@ -1,6 +1,7 @@
 //! Booking: a fill moves its order, its slot and the books in one step, once.
 
 use crate::id::{ClientId, InstrumentId, TextId};
+use crate::kernel::fee_model::FeeBasis;
 use crate::kernel::fills::AppliedFill;
 use crate::kernel::ledger::Entry;
 use crate::kernel::orders::{Denial, Order, Route};
@@ -247,6 +248,7 @@ impl Kernel {
             qty: fill.qty,
             fee: predicted,
             settled: false,
+            basis: fee_basis(&order, fill, fill.qty),
             inferred: false,
         });
         if let Some(order) = self.orders.get_mut(client) {
@@ -292,7 +294,8 @@ impl Kernel {
         if order.over && !order.presumed {
             self.fault("a fill after the venue told its order's end", out);
         }
-        let is_maker = fill.is_maker.unwrap_or(order.tif == TimeInForce::PostOnly);
+        let is_maker = certain_maker(&order, fill).unwrap_or(false);
+        let basis = fee_basis(&order, fill, qty);
         let told_fee = fill.fee.or_else(|| {
             if fill.fill_id.is_empty() {
                 None
@@ -318,6 +321,7 @@ impl Kernel {
             qty,
             fee,
             settled: told_fee.is_some(),
+            basis,
             inferred: false,
         });
         out.record(Record::Fill {
@@ -334,6 +338,9 @@ impl Kernel {
             price: fill.price,
             fee,
         });
+        if told_fee.is_some() {
+            self.learn_fee(basis, fee, out);
+        }
         if let (Some(order), None) = (self.orders.get_mut(client), fill.cum) {
             order.without_total += qty;
         }
@@ -381,7 +388,7 @@ impl Kernel {
         let notional = price.notional(qty)?;
         let fee = match told_fee {
             Some(fee) => Money::ZERO.checked_sub(fee)?,
-            None => notional.times(if is_maker { self.maker_rate } else { self.taker_rate })?,
+            None => self.fee_model.predict(FeeBasis { notional, is_maker })?,
         };
         let mut position = self.slots[index].position;
         let mut ledger = self.ledger;
@@ -586,6 +593,22 @@ fn is_same(applied: &AppliedFill, fill: &FillIn) -> bool {
         return applied.fill_id == fill.fill_id;
     }
     fill.cum.is_none() && applied.looks_like(fill.qty, fill.price, fill.ts_exch_ns)
+}
+
+/// Whether a fill made or took, where that is certain: the venue says it, or the time in force leaves no
+/// choice.
+fn certain_maker(order: &Order, fill: &FillIn) -> Option<bool> {
+    fill.is_maker.or(match order.tif {
+        TimeInForce::PostOnly => Some(true),
+        TimeInForce::Ioc => Some(false),
+        TimeInForce::Gtc => None,
+    })
+}
+
+/// What the fee of a fill is measured by. Of a fill that is booked in part the fee is that of the whole.
+fn fee_basis(order: &Order, fill: &FillIn, booked: Qty) -> Option<FeeBasis> {
+    let notional = fill.price.notional(booked).filter(|_| booked == fill.qty)?;
+    Some(FeeBasis { notional, is_maker: certain_maker(order, fill)? })
 }
 
 /// What of a fill is not booked. A fill with an identity is new when its identity is (duplicates are

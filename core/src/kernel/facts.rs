@@ -2,23 +2,19 @@
 //! books.
 //!
 //! Only what a frame carried is taken: a wallet of zero beside other fields is the placeholder of a
-//! margin-only frame, and no evidence. The comparison is measured on a balance while no order of ours is
-//! open, and nothing here ever writes to the books.
+//! margin-only frame, and no evidence. What the comparison means is in [`crate::kernel::reconcile`];
+//! nothing here ever writes to the books.
 
 use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::id::InstrumentId;
+use crate::kernel::reconcile::{Evidence, Reconcile};
 use crate::msg::PositionSide;
-use crate::msg::record::{BlockReason, ReconcileState};
+use crate::msg::record::{BlockReason, ReanchorRefusal, ReconcileState};
 use crate::settings::Settings;
 use crate::units::{Money, Nanos, Price, Qty};
-
-/// Below this the books agree.
-pub const DELTA_OK: Money = Money::from_raw(1_000_000);
-/// From this on the difference is not explained by events in flight.
-pub const DELTA_ERROR: Money = Money::from_whole(20);
 
 /// A position row as the venue showed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +58,11 @@ pub struct Facts {
     available: Option<Money>,
     used: Option<Money>,
     maint: Option<Money>,
-    delta: Option<Money>,
-    state: ReconcileState,
+    /// Our capital when it was told.
+    capital_then: Money,
+    reconcile: Reconcile,
+    /// Nothing was booked since the wallet was told.
+    is_wallet_current: bool,
     probe: Probe,
     shown: Vec<Shown>,
     gathered: Vec<Shown>,
@@ -84,8 +83,9 @@ impl Facts {
             available: None,
             used: None,
             maint: None,
-            delta: None,
-            state: ReconcileState::Ok,
+            capital_then: Money::ZERO,
+            reconcile: Reconcile::NEW,
+            is_wallet_current: false,
             probe: Probe::None,
             shown: vec![Shown::default(); instruments],
             gathered: vec![Shown::default(); instruments],
@@ -96,48 +96,68 @@ impl Facts {
         }
     }
 
-    /// Takes in a balance frame; true when it said what the wallet holds.
-    pub(super) fn balance(&mut self, now: Nanos, frame: BalanceFrame) -> bool {
+    /// Takes in a balance frame; the wallet, when it said what that holds. `capital` is ours now; a frame
+    /// that is not `is_current` was made before what we booked last.
+    pub(super) fn balance(
+        &mut self,
+        now: Nanos,
+        capital: Money,
+        is_current: bool,
+        frame: BalanceFrame,
+    ) -> Option<Money> {
         let others = frame.available.is_some() || frame.used.is_some() || frame.maint.is_some();
         let zero_wallet = frame.wallet == Some(Money::ZERO);
         // In a placeholder frame the zeros of the other fields are no evidence either.
         let real = |field: Option<Money>| field.filter(|value| !zero_wallet || !value.is_zero());
-        self.available = real(frame.available).or(self.available);
+        if let Some(available) = real(frame.available) {
+            self.available = Some(available);
+            self.capital_then = capital;
+        }
         self.used = real(frame.used).or(self.used);
         self.maint = real(frame.maint).or(self.maint);
         match frame.wallet {
-            None => false,
+            None => None,
             Some(_) if zero_wallet => {
                 self.empty_wallet |= !others;
-                false
+                None
             }
             Some(wallet) => {
                 self.wallet = Some(wallet);
                 self.wallet_ns = now;
                 self.empty_wallet = false;
-                true
+                self.is_wallet_current = is_current;
+                Some(wallet)
             }
         }
     }
 
-    /// Measures our capital against the wallet; the state before and after.
-    pub(super) fn measure(&mut self, capital: Money) -> (ReconcileState, ReconcileState) {
-        let before = self.state;
-        if let Some(wallet) = self.wallet {
-            let delta = capital.checked_sub(wallet);
-            self.delta = delta;
-            self.state = delta.map_or(ReconcileState::Error, |delta| {
-                let size = delta.raw().unsigned_abs();
-                if size < DELTA_OK.raw().unsigned_abs() {
-                    ReconcileState::Ok
-                } else if size < DELTA_ERROR.raw().unsigned_abs() {
-                    ReconcileState::Warn
-                } else {
-                    ReconcileState::Error
-                }
-            });
+    /// Compares our capital with a wallet; see [`crate::kernel::reconcile`].
+    pub(super) fn measure(&mut self, evidence: &Evidence) {
+        self.reconcile.measure(evidence);
+    }
+
+    /// The books moved: the wallet we have does not know of it.
+    pub(super) fn outlive_wallet(&mut self) {
+        self.is_wallet_current = false;
+    }
+
+    /// The wallet as an anchor for the books.
+    ///
+    /// # Errors
+    /// Why it is none.
+    pub(super) fn anchor(&self, now: Nanos, settings: &Settings) -> Result<Money, ReanchorRefusal> {
+        if self.empty_wallet {
+            return Err(ReanchorRefusal::ZeroWallet);
         }
-        (before, self.state)
+        let wallet = self.wallet.ok_or(ReanchorRefusal::NoWallet)?;
+        if !self.is_wallet_current || now.since(self.wallet_ns) > settings.guard_balance_age_ns_max
+        {
+            return Err(ReanchorRefusal::StaleWallet);
+        }
+        if self.is_unconfirmed() {
+            return Err(ReanchorRefusal::Unconfirmed);
+        }
+        Ok(wallet)
     }
 
     /// Takes in one row of a position snapshot.
@@ -200,7 +220,12 @@ impl Facts {
     }
 
     /// Why the facts forbid an entry; `None` when they do not.
-    pub(super) fn blocks(&self, now: Nanos, settings: &Settings) -> Option<BlockReason> {
+    pub(super) fn blocks(
+        &self,
+        now: Nanos,
+        capital: Money,
+        settings: &Settings,
+    ) -> Option<BlockReason> {
         let Some(wallet) = self.wallet else {
             return Some(if self.empty_wallet {
                 BlockReason::ZeroBalance
@@ -213,7 +238,7 @@ impl Facts {
         }
         if self.empty_wallet
             || !wallet.is_positive()
-            || self.available.is_some_and(|money| !money.is_positive())
+            || self.available_at(capital).is_some_and(|money| !money.is_positive())
         {
             return Some(BlockReason::ZeroBalance);
         }
@@ -233,10 +258,18 @@ impl Facts {
         self.wallet
     }
 
-    /// Margin that can be used; the last that was told.
+    /// Margin that can be used; the last that was told. [`crate::kernel::Kernel::available`] is what to
+    /// size by.
     #[must_use]
     pub const fn available(&self) -> Option<Money> {
         self.available
+    }
+
+    /// The same with our capital at `capital` by now.
+    pub(super) fn available_at(&self, capital: Money) -> Option<Money> {
+        let since = capital.raw().saturating_sub(self.capital_then.raw()).min(0);
+        let told = self.available?.raw().saturating_add(since);
+        Some(Money::from_raw(told.min(capital.raw())))
     }
 
     /// Margin in use; the last that was told.
@@ -254,13 +287,20 @@ impl Facts {
     /// Our capital less the wallet at the last measurement.
     #[must_use]
     pub const fn delta(&self) -> Option<Money> {
-        self.delta
+        self.reconcile.delta()
     }
 
     /// Result of the last measurement; `Ok` before the first.
     #[must_use]
     pub const fn reconcile(&self) -> ReconcileState {
-        self.state
+        self.reconcile.state()
+    }
+
+    /// True while a difference of class error waits for a second balance: the state is `Warn`, and no
+    /// entry leaves.
+    #[must_use]
+    pub const fn is_unconfirmed(&self) -> bool {
+        self.reconcile.is_unconfirmed()
     }
 
     /// What is known about the venue's positions.
@@ -308,25 +348,28 @@ mod tests {
     #[test]
     fn a_margin_only_frame_says_nothing_about_the_wallet() {
         let mut facts = Facts::new(0);
-        assert!(facts.balance(Nanos::ZERO, frame(Some(100), Some(90))));
-        assert!(!facts.balance(Nanos::ZERO, frame(Some(0), Some(0))));
-        assert!(!facts.balance(Nanos::ZERO, frame(None, Some(80))));
+        let mut told = |wallet, available| {
+            facts.balance(Nanos::ZERO, Money::ONE, true, frame(wallet, available))
+        };
+        assert_eq!(told(Some(100), Some(90)), Some(Money::from_whole(100)));
+        assert_eq!(told(Some(0), Some(0)), None);
+        assert_eq!(told(None, Some(80)), None);
         assert_eq!(facts.wallet(), Some(Money::from_whole(100)));
         assert_eq!(facts.available(), Some(Money::from_whole(80)));
     }
 
     #[test]
-    fn the_difference_is_measured_in_three_steps() {
+    fn available_margin_loses_with_our_capital_and_gains_only_when_the_venue_says_so() {
         let mut facts = Facts::new(0);
-        let mut measured = |capital: &str| {
-            facts.balance(Nanos::ZERO, frame(Some(100), None));
-            facts.measure(Money::parse(capital.as_bytes()).expect("money")).1
-        };
-        assert_eq!(measured("100.00999999"), ReconcileState::Ok);
-        assert_eq!(measured("99.99"), ReconcileState::Warn);
-        assert_eq!(measured("119.99999999"), ReconcileState::Warn);
-        assert_eq!(measured("80"), ReconcileState::Error);
-        assert_eq!(measured("100"), ReconcileState::Ok);
+        let whole = Money::from_whole;
+        assert_eq!(facts.available_at(whole(100)), None);
+        facts.balance(Nanos::ZERO, whole(100), true, frame(Some(100), Some(60)));
+        for (capital, available) in [(100, 60), (90, 50), (130, 60), (30, -10)] {
+            assert_eq!(facts.available_at(whole(capital)), Some(whole(available)), "{capital}");
+        }
+        facts.balance(Nanos::ZERO, whole(100), true, frame(None, Some(150)));
+        assert_eq!(facts.available_at(whole(100)), Some(whole(100)), "never above the capital");
+        assert_eq!(facts.available(), Some(whole(150)), "what was told stays told");
     }
 
     #[test]

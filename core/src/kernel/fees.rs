@@ -1,6 +1,7 @@
 //! Fees that become known after their fill.
 
 use crate::id::TextId;
+use crate::kernel::fee_model::FeeBasis;
 use crate::kernel::ledger::Entry;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::{ClientRef, Record, VenueMsg};
@@ -76,6 +77,7 @@ impl Kernel {
             estimated: fill.fee,
             fee,
         });
+        self.learn_fee(fill.basis, fee, out);
         self.follow();
         if shows {
             self.changed(index, out);
@@ -83,5 +85,12 @@ impl Kernel {
             out.record(self.account_record());
         }
         Verdict::OK
+    }
+
+    /// Lets the fee model learn from a settled fee, and reports what it makes of it.
+    pub(super) fn learn_fee(&mut self, basis: Option<FeeBasis>, fee: Money, out: &mut Effects) {
+        if let Some(record) = basis.and_then(|basis| self.fee_model.teach(basis, fee)) {
+            out.record(record);
+        }
     }
 }

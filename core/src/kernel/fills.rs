@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use arrayvec::ArrayVec;
 
 use crate::id::{ClientId, InstrumentId, TextId, TradeId};
+use crate::kernel::fee_model::FeeBasis;
 use crate::msg::Maybe;
 use crate::units::{Money, Nanos, Price, Qty};
 
@@ -38,6 +39,8 @@ pub(super) struct AppliedFill {
     pub(super) fee: Money,
     /// The fee is the venue's, not a prediction.
     pub(super) settled: bool,
+    /// What its fee is measured by; `None` when it is not certain, and its fee then teaches nothing.
+    pub(super) basis: Option<FeeBasis>,
     /// Booked from a query's answer; the venue's own fill has not come.
     pub(super) inferred: bool,
 }
@@ -122,6 +125,14 @@ impl Fills {
         })
     }
 
+    /// No fee of a fill until now is open any more: what was predicted stays.
+    pub(super) fn settle_all(&mut self) {
+        for fill in &mut self.ring {
+            fill.settled = true;
+        }
+        self.early.clear();
+    }
+
     /// Keeps a fee whose fill has not come; the oldest gives way.
     pub(super) fn keep_fee(
         &mut self,
@@ -167,6 +178,7 @@ mod tests {
             qty: Qty::ONE,
             fee: Money::ZERO,
             settled: false,
+            basis: None,
             inferred: false,
         }
     }

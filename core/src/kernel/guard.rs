@@ -61,6 +61,9 @@ impl Kernel {
         if self.is_frozen() {
             return Err(BlockReason::EntryFrozen);
         }
+        if self.facts.is_unconfirmed() {
+            return Err(BlockReason::Unreconciled);
+        }
         if self.has_unresolved_order() || self.recovery.has_strays() {
             return Err(BlockReason::UnresolvedOrder);
         }
@@ -86,7 +89,7 @@ impl Kernel {
         if now.since(at) > age_max {
             return Err(BlockReason::StalePrice);
         }
-        if let Some(reason) = self.facts.blocks(now, settings) {
+        if let Some(reason) = self.facts.blocks(now, self.ledger.capital(), settings) {
             return Err(reason);
         }
         let hot = |at: Maybe<Nanos>| {
@@ -177,6 +180,7 @@ impl Kernel {
         &mut self,
         now: Nanos,
         control: Control,
+        settings: &Settings,
         out: &mut Effects,
     ) -> Verdict {
         let switch = match control {
@@ -188,7 +192,7 @@ impl Kernel {
             Control::JournalCaughtUp => return self.journal_caught_up(out),
             Control::Resume => return self.resume(out),
             Control::Recover => return self.recover(now, out),
-            Control::Reanchor => return Verdict::refused(Code::InvalidIntent),
+            Control::Reanchor => return self.reanchor(now, settings, out),
         };
         if core::mem::replace(switch, true) {
             return Verdict::refused(Code::DuplicateEvent);
@@ -247,6 +251,7 @@ pub(super) const fn code_of(reason: BlockReason) -> Code {
         | BlockReason::VenueNotFlat
         | BlockReason::HotWindow
         | BlockReason::Recovering
+        | BlockReason::Unreconciled
         | BlockReason::Journal
         | BlockReason::MinNotional
         | BlockReason::NotTradable

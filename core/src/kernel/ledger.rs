@@ -1,7 +1,8 @@
 //! Our books, K: capital from our own fills, fees and funding, and nothing else.
 //!
-//! `capital = starting + realized − fees − funding + transfers`, exact at every moment. The venue's
-//! wallet is compared with it ([`crate::kernel::facts`]) and never written into it.
+//! `capital = starting + realized − fees − funding + transfers + adjustments`, exact at every moment. The
+//! venue's wallet is compared with it ([`crate::kernel::reconcile`]) and never written into it: only a
+//! re-anchor by the operator books a difference, and that stands in a column of its own.
 
 use crate::units::Money;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ pub struct Ledger {
     fees: Money,
     funding: Money,
     transfers: Money,
+    adjustments: Money,
     peak_equity: Money,
     max_drawdown: Money,
     fills: u64,
@@ -38,6 +40,8 @@ pub struct Entry {
     pub funding: Money,
     /// Deposits; negative for withdrawals.
     pub transfers: Money,
+    /// Differences to the venue's wallet that a re-anchor took over; positive adds.
+    pub adjustments: Money,
 }
 
 impl Ledger {
@@ -51,6 +55,7 @@ impl Ledger {
             fees: Money::ZERO,
             funding: Money::ZERO,
             transfers: Money::ZERO,
+            adjustments: Money::ZERO,
             peak_equity: starting,
             max_drawdown: Money::ZERO,
             fills: 0,
@@ -71,6 +76,13 @@ impl Ledger {
             .and_then(|sum| sum.checked_sub(entry.fees))
             .and_then(|sum| sum.checked_sub(entry.funding))
             .and_then(|sum| sum.checked_add(entry.transfers))
+            .and_then(|sum| sum.checked_add(entry.adjustments))
+            .ok_or(Overflow)?;
+        // A deposit is no gain and a withdrawal no loss, and neither is a correction of the books.
+        let peak_equity = self
+            .peak_equity
+            .checked_add(entry.transfers)
+            .and_then(|sum| sum.checked_add(entry.adjustments))
             .ok_or(Overflow)?;
         let next = Self {
             capital,
@@ -78,8 +90,8 @@ impl Ledger {
             fees: self.fees.checked_add(entry.fees).ok_or(Overflow)?,
             funding: self.funding.checked_add(entry.funding).ok_or(Overflow)?,
             transfers: self.transfers.checked_add(entry.transfers).ok_or(Overflow)?,
-            // A deposit is no gain and a withdrawal no loss.
-            peak_equity: self.peak_equity.checked_add(entry.transfers).ok_or(Overflow)?,
+            adjustments: self.adjustments.checked_add(entry.adjustments).ok_or(Overflow)?,
+            peak_equity,
             ..*self
         };
         *self = next;
@@ -116,7 +128,7 @@ impl Ledger {
         self.starting
     }
 
-    /// Capital now: starting + realized − fees − funding + transfers.
+    /// Capital now: starting + realized − fees − funding + transfers + adjustments.
     #[must_use]
     pub const fn capital(&self) -> Money {
         self.capital
@@ -144,6 +156,12 @@ impl Ledger {
     #[must_use]
     pub const fn transfers(&self) -> Money {
         self.transfers
+    }
+
+    /// What re-anchors took over from the venue's wallet; positive added.
+    #[must_use]
+    pub const fn adjustments(&self) -> Money {
+        self.adjustments
     }
 
     /// Highest equity (capital plus unrealized) so far.
@@ -195,9 +213,11 @@ mod tests {
             fees: Money::from_raw(3),
             funding: Money::from_whole(-2),
             transfers: Money::from_whole(50),
+            adjustments: Money::from_whole(-9),
         };
         ledger.book(entry).expect("fits");
-        assert_eq!(ledger.capital(), Money::from_raw(159 * 100_000_000 - 3));
+        assert_eq!(ledger.capital(), Money::from_raw(150 * 100_000_000 - 3));
+        assert_eq!(ledger.adjustments(), Money::from_whole(-9));
     }
 
     #[test]
@@ -210,10 +230,12 @@ mod tests {
     }
 
     #[test]
-    fn a_withdrawal_is_no_drawdown_and_a_loss_is() {
+    fn a_withdrawal_or_correction_is_no_drawdown_and_a_loss_is() {
         let mut ledger = Ledger::new(Money::from_whole(100));
-        let out = Entry { transfers: Money::from_whole(-40), ..Entry::default() };
+        let out = Entry { transfers: Money::from_whole(-30), ..Entry::default() };
         ledger.book(out).expect("fits");
+        let corrected = Entry { adjustments: Money::from_whole(-10), ..Entry::default() };
+        ledger.book(corrected).expect("fits");
         ledger.follow(ledger.capital());
         assert_eq!(ledger.max_drawdown(), Money::ZERO);
         ledger.follow(Money::from_whole(75));

@@ -12,7 +12,7 @@ use crate::kernel::orders::{Denial, NOT_FOUND_MIN, Order};
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::OrderStatus;
 use crate::msg::venue::{RejectReason, VenueOrderState};
-use crate::msg::{OrderRole, TimeInForce};
+use crate::msg::{Maybe, OrderRole, TimeInForce};
 use crate::units::{Nanos, Price, Qty};
 
 /// An answer to a look-up by identity.
@@ -155,6 +155,7 @@ impl Kernel {
             self.look_up_by(client, now.plus(order.query_wait_ns));
             return Verdict { accepted: true, code: Code::StaleStateReconciling };
         }
+        self.presumed_ns = Maybe::some(now);
         self.heat(now, Some(order.instrument));
         if let Some(order) = self.orders.get_mut(client) {
             order.presumed = true;

@@ -3,11 +3,13 @@
 //! ```text
 //!   Input ──▶ apply ─┬─ market ──▶ market.rs   last prices, marks of open slots
 //!                    ├─ venue ───▶ venue.rs    answers to orders ┬─▶ book.rs, fees.rs ─▶ ledger (K)
+//!                    ├─ venue ───▶ venue.rs    answers to orders ┬─▶ book.rs, fees.rs ─▶ ledger (K)
 //!                    │             outside.rs  closes not by us  ┘
 //!                    │             recover.rs  open orders, strays
 //!                    │             account.rs  balances, funding
-//!                    │             facts.rs    the venue's facts (E), K − E ─▶ adopt.rs  not ours
-//!                    ├─ control ─▶ guard.rs    kill, freeze; recover.rs
+//!                    │             facts.rs    the venue's facts (E) ─▶ adopt.rs  not ours
+//!                    │             reconcile.rs  K − E
+//!                    ├─ control ─▶ guard.rs    kill, freeze; recover.rs; reanchor.rs
 //!                    └─ any time ▶ lookup.rs   look-ups that are due; owed.rs  exits that are due
 //!   Intent ─▶ submit ───────────▶ submit.rs   enter, exit, cancel, mark
 //!                                                  all ──▶ Effects: commands and records
@@ -51,6 +53,7 @@ mod adopt;
 mod book;
 pub mod effects;
 pub mod facts;
+pub mod fee_model;
 mod fees;
 mod fills;
 mod guard;
@@ -61,6 +64,8 @@ mod market;
 pub mod orders;
 mod outside;
 mod owed;
+mod reanchor;
+pub mod reconcile;
 mod recover;
 pub mod slot;
 pub mod stage;
@@ -72,6 +77,7 @@ mod venue;
 
 pub use effects::Effects;
 pub use facts::Facts;
+pub use fee_model::FeeModel;
 pub use intent::{Code, Intent, Verdict};
 pub use ledger::Ledger;
 pub use market::Top;
@@ -88,13 +94,14 @@ use crate::id::{ClientId, InstrumentId, TextId, TradeId};
 use crate::instrument::InstrumentTable;
 use crate::msg::{Input, MarketMsg, Maybe, Record};
 use crate::settings::Settings;
-use crate::units::{Money, Nanos, Rate};
+use crate::units::{Money, Nanos};
 
 use book::{HELD_FILLS_MAX, HeldFill};
 use fills::Fills;
 use guard::Halts;
 use market::{Market, Seen};
 use orders::{Order, Orders};
+use reconcile::Bookings;
 use recover::Recovery;
 use slot::transition::{Transition, transition};
 use stage::SlotEvent;
@@ -119,7 +126,7 @@ pub struct Totals {
     pub fees: Money,
     /// Funding; positive was paid.
     pub funding: Money,
-    /// Gross result less fees and funding: capital less starting capital less transfers.
+    /// Gross result less fees and funding: capital less starting capital, transfers and adjustments.
     pub net_pnl: Money,
     /// Deepest fall of the equity below its earlier peak.
     pub max_drawdown: Money,
@@ -142,8 +149,7 @@ pub struct Kernel {
     halts: Halts,
     recovery: Recovery,
     times: Times,
-    taker_rate: Rate,
-    maker_rate: Rate,
+    fee_model: FeeModel,
     next_trade: u64,
     revision: u64,
     orders_placed: u32,
@@ -151,6 +157,9 @@ pub struct Kernel {
     hot_ns: Maybe<Nanos>,
     was_probed: bool,
     wants_positions: bool,
+    bookings: Bookings,
+    /// When an order was last presumed never to have arrived.
+    presumed_ns: Maybe<Nanos>,
 }
 
 impl Kernel {
@@ -173,8 +182,7 @@ impl Kernel {
             halts: Halts::default(),
             recovery: Recovery::default(),
             times: Times::of(settings),
-            taker_rate: settings.account_taker_rate,
-            maker_rate: settings.account_maker_rate,
+            fee_model: FeeModel::new(settings),
             next_trade: 1,
             revision: 0,
             orders_placed: 0,
@@ -182,6 +190,8 @@ impl Kernel {
             hot_ns: Maybe::NONE,
             was_probed: false,
             wants_positions: false,
+            bookings: Bookings::NONE,
+            presumed_ns: Maybe::NONE,
             table,
         }
     }
@@ -201,13 +211,15 @@ impl Kernel {
             Input::Market(message) => self.on_market(now, message, out),
             Input::Venue(message) => {
                 self.times = Times::of(settings);
-                self.taker_rate = settings.account_taker_rate;
-                self.maker_rate = settings.account_maker_rate;
-                self.on_venue(now, message, out)
+                self.fee_model.publish(settings);
+                let before = self.ledger.capital();
+                let verdict = self.on_venue(now, message, settings, out);
+                self.note_booking(now, message, before, settings);
+                verdict
             }
             Input::Control(message) => {
                 self.times = Times::of(settings);
-                self.on_control(now, message.control, out)
+                self.on_control(now, message.control, settings, out)
             }
             Input::Settings { .. } => {
                 self.times = Times::of(settings);
@@ -325,6 +337,12 @@ impl Kernel {
         &self.ledger
     }
 
+    /// What fees are predicted by.
+    #[must_use]
+    pub const fn fee_model(&self) -> &FeeModel {
+        &self.fee_model
+    }
+
     /// The venue's facts.
     #[must_use]
     pub const fn facts(&self) -> &Facts {
@@ -355,6 +373,15 @@ impl Kernel {
     #[must_use]
     pub fn open_positions(&self) -> u16 {
         self.slots.iter().map(|slot| u16::from(slot.is_open())).sum()
+    }
+
+    /// Margin that can be used, as far as it is known between two balances: what the venue told last, less
+    /// what our capital has lost since; gains and freed margin count when the venue says so, and it is
+    /// never more than the capital. Margin of positions opened since is not in it: only the venue knows
+    /// it. `None` when the venue never said.
+    #[must_use]
+    pub fn available(&self) -> Option<Money> {
+        self.facts.available_at(self.ledger.capital())
     }
 
     /// Unrealized result of all slots at executable prices; `None` when an open one has no price.

@@ -9,6 +9,7 @@ use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::OrderStatus;
 use crate::msg::venue::RejectReason;
 use crate::msg::{OrderKind, OrderRole, TimeInForce, VenueEvent, VenueMsg};
+use crate::settings::Settings;
 use crate::units::{Nanos, Qty};
 
 impl Kernel {
@@ -16,6 +17,7 @@ impl Kernel {
         &mut self,
         now: Nanos,
         message: &VenueMsg,
+        settings: &Settings,
         out: &mut Effects,
     ) -> Verdict {
         let none = TextId::EMPTY;
@@ -109,7 +111,7 @@ impl Kernel {
             | VenueEvent::Funding { .. }
             | VenueEvent::Transfer { .. }
             | VenueEvent::Position { .. }
-            | VenueEvent::PositionsEnd { .. } => self.on_account(now, message, out),
+            | VenueEvent::PositionsEnd { .. } => self.on_account(now, message, settings, out),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::id::{ClientId, InstrumentId, TextId, TradeId};
 use crate::kernel::stage::{SlotEvent, SlotStage};
 use crate::msg::scan::RankVerdict;
 use crate::msg::{Maybe, OrderKind, OrderRole, PositionSide, Side, TimeInForce};
-use crate::units::{Money, Nanos, Price, Qty};
+use crate::units::{Money, Nanos, Price, Qty, Rate};
 
 /// A record with the time it became true. 128 bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -113,6 +113,18 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
+    /// How far our fees are off the published rate.
+    pub enum FeeDeviation {
+        /// Below 1 %.
+        Ok => "ok",
+        /// Below 5 %.
+        Warn => "warn",
+        /// More, or a single fee was too far off to be believed: the published rate wants a look.
+        Error => "error",
+    }
+}
+
+crate::text_enum! {
     /// Result of comparing our books with the exchange's facts.
     pub enum ReconcileState {
         /// Within a cent.
@@ -121,6 +133,24 @@ crate::text_enum! {
         Warn => "warn",
         /// Unexplained: entries freeze.
         Error => "error",
+    }
+}
+
+crate::text_enum! {
+    /// Why the books were not re-anchored.
+    pub enum ReanchorRefusal {
+        /// The venue told no wallet yet.
+        NoWallet => "no_wallet",
+        /// The last balance said zero: that is no anchor.
+        ZeroWallet => "zero_wallet",
+        /// The wallet is older than `guard.balance_age_ns_max` or than what was booked last.
+        StaleWallet => "stale_wallet",
+        /// An order is not proved to be over: its fills may be in the wallet and not in the books.
+        OrderLive => "order_live",
+        /// The difference may be of events on their way; the next balances tell.
+        Unconfirmed => "unconfirmed",
+        /// A sum left its range.
+        OutOfRange => "out_of_range",
     }
 }
 
@@ -155,6 +185,8 @@ crate::text_enum! {
         Recovering => "recovering",
         /// An order's outcome is unknown.
         UnresolvedOrder => "unresolved_order",
+        /// The books seem not to agree with the exchange; a second balance has yet to say so.
+        Unreconciled => "unreconciled",
         /// The books do not agree with the exchange.
         EntryFrozen => "entry_frozen",
         /// The kill switch is on.
@@ -415,6 +447,21 @@ pub enum Record {
         /// Fee as the venue says it; positive is a cost.
         fee: Money,
     },
+    /// Our fees are off the published rate by another class than before. An alert; nothing is blocked.
+    FeeRatio {
+        /// Fees of fills that made, or of those that took.
+        is_maker: bool,
+        /// How far.
+        state: FeeDeviation,
+        /// What predictions are multiplied by.
+        ratio: Rate,
+        /// The fee that changed the class, over what the published rate says.
+        observed: Maybe<Rate>,
+        /// Fees that moved the ratio so far.
+        taught: u64,
+        /// Fees that were too far off to be believed so far.
+        refused: u64,
+    },
     /// The contents of a slot after a booked fill or funding.
     SlotState(SlotState),
     /// A slot moved.
@@ -491,7 +538,7 @@ pub enum Record {
     },
     /// The books after a change.
     Account {
-        /// Starting capital plus realized, less fees and funding, plus transfers.
+        /// Starting capital plus realized, less fees and funding, plus transfers and adjustments.
         capital: Money,
         /// Capital plus unrealized.
         equity: Maybe<Money>,
@@ -505,16 +552,41 @@ pub enum Record {
         fees_paid: Money,
         /// Funding so far; positive was paid.
         funding_paid: Money,
+        /// Deposits less withdrawals so far.
+        transfers: Money,
+        /// What re-anchors took over from the venue's wallet so far.
+        adjustments: Money,
         /// Deepest fall of the equity below its earlier peak so far.
         max_drawdown: Money,
         /// Our capital less the venue's wallet; missing before the first balance.
         delta: Maybe<Money>,
+        /// What predicted fees of fills that take are multiplied by.
+        fee_ratio_taker: Rate,
+        /// The same of fills that make.
+        fee_ratio_maker: Rate,
         /// Open positions.
         open_positions: u16,
         /// Comparison with the venue.
         reconcile: ReconcileState,
         /// Entries are frozen.
         frozen: bool,
+    },
+    /// The operator had the books take over the venue's wallet: what stood where before, and what was
+    /// booked.
+    Reanchored {
+        /// Our capital before.
+        capital_before: Money,
+        /// The venue's wallet, which is our capital now.
+        wallet: Money,
+        /// Capital before less wallet, as it was measured; its negative was booked as an adjustment.
+        delta: Money,
+        /// Who wanted it.
+        reason: &'static str,
+    },
+    /// A re-anchor was asked for and not done; the books are as they were.
+    ReanchorRefused {
+        /// Why.
+        reason: ReanchorRefusal,
     },
     /// An entry did not pass.
     EntryBlocked {

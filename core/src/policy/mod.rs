@@ -466,7 +466,7 @@ impl Policy {
             return Err(about(DecisionReason::Guard));
         };
         let row = *self.table.row(best.instrument);
-        let capital = kernel.facts().available().unwrap_or_else(|| kernel.ledger().capital());
+        let capital = kernel.available().unwrap_or_else(|| kernel.ledger().capital());
         let sizing = sizer::size(capital, reference, &row, factors, settings)
             .filter(|sizing| sizing.qty.is_positive())
             .filter(|sizing| {

@@ -146,6 +146,26 @@ mod tests {
     }
 
     #[test]
+    fn venue_leverage_is_whole_bounded_and_never_falls_with_conviction() {
+        for (max, venue_max) in [(9.0, 3), (8.0, 20), (0.5, 5), (125.0, 125), (9.0, 1)] {
+            let settings = Settings {
+                policy_leverage_max: max,
+                policy_venue_leverage_max: venue_max,
+                ..Settings::default()
+            };
+            let mut before = Rate::ONE;
+            for step in 0..=2_000 {
+                let whole = venue_leverage(f64::from(step) * 0.1 - 1.0, &settings);
+                assert!(whole.is_multiple_of(Rate::ONE) && whole >= before, "{step}: {whole}");
+                assert!(whole <= Rate::from_whole(venue_max), "{step}: {whole}");
+                before = whole;
+            }
+            let top = if max > 0.5 { venue_max } else { 1 };
+            assert_eq!(before, Rate::from_whole(top), "the cap is the setting, not a number here");
+        }
+    }
+
+    #[test]
     fn the_stalker_posture_caps_leverage() {
         let settings = Settings { policy_posture: Posture::Stalker, ..Settings::default() };
         assert!(close(leverage(1.0, &settings), 2.0));

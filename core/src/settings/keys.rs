@@ -99,6 +99,9 @@ settings_table! {
     account_maker_rate: Rate = Rate::from_raw(20_000);
     "account.maker_rate", "fraction", rate(-100_000, 1_000_000), 0.0, High, Restart, Operator, true,
     "Fee of a fill that made; negative is a rebate.";
+    account_fee_ema: Rate = Rate::from_raw(10_000_000);
+    "account.fee_ema", "fraction", rate(0, 100_000_000), 0.0, Low, Restart, Operator, true,
+    "Weight of a settled fee in the ratio that predictions are corrected by; 0: published rates as they are.";
 
     data_backstep_ns_max: i64 = 5_000_000_000;
     "data.backstep_ns_max", "ns", ns(DAY_NS), 0.0, Low, Restart, Operator, false,
@@ -261,6 +264,9 @@ settings_table! {
     guard_outside_close_ns: i64 = 10_000_000_000;
     "guard.outside_close_ns", "ns", Domain::Int { min: 1_000_000_000, max: 3_600_000_000_000 }, 0.0, High, Hot, Operator, true,
     "A position that the venue shows smaller than ours for this long was closed by somebody else.";
+    guard_reconcile_confirm_ns: i64 = 2_000_000_000;
+    "guard.reconcile_confirm_ns", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
+    "A difference to the wallet that events on their way may explain needs a second balance this much later.";
 
     kernel_slots_max: i64 = 1;
     "kernel.slots_max", "", Domain::Int { min: 1, max: 16 }, 0.0, High, Restart, Operator, true,

@@ -90,6 +90,9 @@ pub(super) const fn place(record: &Record) -> Place {
         Record::Error { .. } => "error",
         Record::Settings { .. } => "settings",
         Record::FeeSettled { .. } => "fee_settled",
+        Record::FeeRatio { .. } => "fee_ratio",
+        Record::Reanchored { .. } => "reanchor",
+        Record::ReanchorRefused { .. } => "reanchor_refused",
         Record::Candidate { .. } => return Place::Candidates,
         Record::TradeDecision { .. } => return Place::TradeDecisions,
         Record::SlotState(_) => return Place::Nowhere,
@@ -122,6 +125,21 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
             object.decimal("estimated", estimated);
             object.decimal("fee", fee);
         }
+        Record::FeeRatio { is_maker, state, ratio, observed, taught, refused } => {
+            object.text("liquidity", if is_maker { "maker" } else { "taker" });
+            object.text("state", state.as_str());
+            object.decimal("ratio", ratio);
+            object.maybe("observed", observed);
+            object.integer("taught", taught);
+            object.integer("refused", refused);
+        }
+        Record::Reanchored { capital_before, wallet, delta, reason } => {
+            object.decimal("capital_before", capital_before);
+            object.decimal("wallet", wallet);
+            object.decimal("delta", delta);
+            object.text("reason", reason);
+        }
+        Record::ReanchorRefused { reason } => object.text("reason", reason.as_str()),
         Record::SlotState(_) => {}
         Record::Slot { slot, trade, instrument, from, to, event } => {
             object.integer("slot_id", slot);
@@ -285,8 +303,12 @@ pub(super) fn account_fields(object: &mut Object, record: &Record) {
         unrealized_pnl,
         fees_paid,
         funding_paid,
+        transfers,
+        adjustments,
         max_drawdown,
         delta,
+        fee_ratio_taker,
+        fee_ratio_maker,
         open_positions,
         reconcile,
         frozen,
@@ -301,11 +323,15 @@ pub(super) fn account_fields(object: &mut Object, record: &Record) {
     object.maybe("unrealized_pnl", unrealized_pnl);
     object.decimal("fees_paid", fees_paid);
     object.decimal("funding_paid", funding_paid);
+    object.decimal("transfers", transfers);
+    object.decimal("adjustments", adjustments);
     object.decimal("max_drawdown", max_drawdown);
     object.integer("open_positions", open_positions);
     object.text("reconcile", reconcile.as_str());
     object.maybe("delta", delta);
     object.flag("frozen", frozen);
+    object.decimal("fee_ratio_taker", fee_ratio_taker);
+    object.decimal("fee_ratio_maker", fee_ratio_maker);
 }
 
 fn summary_fields(object: &mut Object, record: &Record) {

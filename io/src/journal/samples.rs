@@ -4,13 +4,14 @@ use pinion_core::id::{ClientId, InstrumentId, TextId, TradeId};
 use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::kernel::stage::{SlotEvent, SlotStage};
 use pinion_core::msg::record::{
-    Action, BlockReason, DecisionReason, FeeSource, FunnelDecision, FunnelReason, FunnelStage,
-    OrderStatus, PriceSource, ReconcileState, RouterEvent, Sizing, SlotState,
+    Action, BlockReason, DecisionReason, FeeDeviation, FeeSource, FunnelDecision, FunnelReason,
+    FunnelStage, OrderStatus, PriceSource, ReanchorRefusal, ReconcileState, RouterEvent, Sizing,
+    SlotState,
 };
 use pinion_core::msg::scan::RankVerdict;
 use pinion_core::msg::{Maybe, OrderKind, OrderRole, PositionSide, Record, Side, TimeInForce};
 use pinion_core::settings::{Layout, Mode};
-use pinion_core::units::{Money, Nanos, Price, Qty};
+use pinion_core::units::{Money, Nanos, Price, Qty, Rate};
 
 use crate::journal::header::{RunHeader, SettingChange, SettingsVersion};
 
@@ -114,8 +115,12 @@ pub(crate) fn account() -> Record {
         unrealized_pnl: Maybe::some(money("0.1")),
         fees_paid: money("2.44"),
         funding_paid: money("-0.04"),
+        transfers: Money::ZERO,
+        adjustments: Money::ZERO,
         max_drawdown: money("1.5"),
         delta: Maybe::NONE,
+        fee_ratio_taker: "1.01".parse().expect("a decimal"),
+        fee_ratio_maker: Rate::ONE,
         open_positions: 1,
         reconcile: ReconcileState::Ok,
         frozen: false,
@@ -151,6 +156,17 @@ fn fee_settled() -> Record {
         instrument: fet(),
         estimated: money("2.4420573"),
         fee: money("2.44"),
+    }
+}
+
+fn fee_ratio() -> Record {
+    Record::FeeRatio {
+        is_maker: false,
+        state: FeeDeviation::Warn,
+        ratio: "1.012".parse().expect("a decimal"),
+        observed: Maybe::some("1.12".parse().expect("a decimal")),
+        taught: 1,
+        refused: 0,
     }
 }
 
@@ -288,5 +304,13 @@ pub(crate) fn records() -> Vec<Record> {
         Record::Settings { version: 2 },
         fee_settled(),
         adopted(),
+        fee_ratio(),
+        Record::Reanchored {
+            capital_before: money("25010.9"),
+            wallet: money("25000"),
+            delta: money("10.9"),
+            reason: "operator",
+        },
+        Record::ReanchorRefused { reason: ReanchorRefusal::OrderLive },
     ]
 }

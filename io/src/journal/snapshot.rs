@@ -67,6 +67,9 @@ impl Snapshot {
             | Record::Adopted { .. }
             | Record::Router { .. }
             | Record::TradeClosed { .. }
+            | Record::FeeRatio { .. }
+            | Record::Reanchored { .. }
+            | Record::ReanchorRefused { .. }
             | Record::EntryBlocked { .. }
             | Record::Summary { .. }
             | Record::Gap { .. }

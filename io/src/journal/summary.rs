@@ -5,7 +5,7 @@ use std::path::Path;
 use hdrhistogram::Histogram;
 use pinion_core::msg::record::OrderStatus;
 use pinion_core::msg::{Maybe, Record};
-use pinion_core::units::{Money, Nanos};
+use pinion_core::units::{Money, Nanos, Rate};
 use serde_json::{Map, Value, json};
 
 use crate::journal::fault::JournalFault;
@@ -30,8 +30,6 @@ pub struct RunEnd {
     pub conflated: u64,
     /// Messages lost; 0 unless something is broken.
     pub dropped: u64,
-    /// Deposits less withdrawals.
-    pub transfers: Money,
 }
 
 /// What the wall clock says. Never part of a comparison.
@@ -77,7 +75,6 @@ impl RunEnd {
             "bytes": source.bytes,
             "conflated": self.conflated,
             "dropped": self.dropped,
-            "transfers": self.transfers.to_string(),
         })
         .to_string()
     }
@@ -112,7 +109,6 @@ impl RunEnd {
             },
             conflated: members.count("conflated")?,
             dropped: members.count("dropped")?,
-            transfers: members.parsed("transfers", |text| text.parse().ok())?,
         })
     }
 }
@@ -140,8 +136,12 @@ pub struct Totals {
     gross_pnl: Money,
     fees: Money,
     funding: Money,
+    transfers: Money,
+    adjustments: Money,
     capital: Money,
     max_drawdown: Money,
+    fee_ratio_taker: Rate,
+    fee_ratio_maker: Rate,
     open_positions: u16,
     unrealized_pnl: Maybe<Money>,
 }
@@ -160,8 +160,12 @@ impl Totals {
             gross_pnl: Money::ZERO,
             fees: Money::ZERO,
             funding: Money::ZERO,
+            transfers: Money::ZERO,
+            adjustments: Money::ZERO,
             capital: starting_capital,
             max_drawdown: Money::ZERO,
+            fee_ratio_taker: Rate::ONE,
+            fee_ratio_maker: Rate::ONE,
             open_positions: 0,
             unrealized_pnl: Maybe::some(Money::ZERO),
         }
@@ -186,7 +190,11 @@ impl Totals {
                 realized_pnl,
                 fees_paid,
                 funding_paid,
+                transfers,
+                adjustments,
                 max_drawdown,
+                fee_ratio_taker,
+                fee_ratio_maker,
                 open_positions,
                 ..
             } => {
@@ -194,6 +202,10 @@ impl Totals {
                 self.gross_pnl = *realized_pnl;
                 self.fees = *fees_paid;
                 self.funding = *funding_paid;
+                self.transfers = *transfers;
+                self.adjustments = *adjustments;
+                self.fee_ratio_taker = *fee_ratio_taker;
+                self.fee_ratio_maker = *fee_ratio_maker;
                 self.max_drawdown = *max_drawdown;
                 self.open_positions = *open_positions;
                 self.unrealized_pnl = *unrealized_pnl;
@@ -205,6 +217,9 @@ impl Totals {
                 self.unrealized_pnl = unrealized.into();
             }
             Record::FeeSettled { .. }
+            | Record::FeeRatio { .. }
+            | Record::Reanchored { .. }
+            | Record::ReanchorRefused { .. }
             | Record::SlotState(_)
             | Record::Slot { .. }
             | Record::Adopted { .. }
@@ -248,10 +263,19 @@ pub struct Summary {
     pub net_pnl: Money,
     /// Capital at the start.
     pub starting_capital: Money,
-    /// Capital at the end.
+    /// Deposits less withdrawals.
+    pub transfers: Money,
+    /// What re-anchors took over from the venue's wallet.
+    pub adjustments: Money,
+    /// Capital at the end: the start, net PnL, transfers and adjustments; without the last two, which
+    /// only an account of one's own can have, the start and net PnL.
     pub ending_capital: Money,
     /// Deepest fall of the equity below its earlier peak, open positions at executable prices; positive.
     pub max_drawdown: Money,
+    /// Settled fees of fills that took over what the published rate says, as learned; 1 before the first.
+    pub fee_ratio_taker: Rate,
+    /// The same of fills that made.
+    pub fee_ratio_maker: Rate,
     /// Positions that are still open.
     pub open_positions: u16,
     /// Their unrealized result at the last full minute or fill; missing without a price.
@@ -298,8 +322,12 @@ impl Summary {
                     .saturating_sub(totals.funding.raw()),
             ),
             starting_capital: header.starting_capital,
+            transfers: totals.transfers,
+            adjustments: totals.adjustments,
             ending_capital: totals.capital,
             max_drawdown: totals.max_drawdown,
+            fee_ratio_taker: totals.fee_ratio_taker,
+            fee_ratio_maker: totals.fee_ratio_maker,
             open_positions: totals.open_positions,
             unrealized_pnl: totals.unrealized_pnl,
             journal_inputs,
@@ -314,18 +342,22 @@ impl Summary {
     #[must_use]
     pub fn identities(&self) -> Vec<String> {
         let mut violations = Vec::new();
-        let expected = self.starting_capital.raw().saturating_add(self.net_pnl.raw());
-        let expected = Money::from_raw(expected.saturating_add(self.end.transfers.raw()));
+        let parts = [self.net_pnl, self.transfers, self.adjustments];
+        let expected = parts
+            .iter()
+            .fold(self.starting_capital.raw(), |sum, part| sum.saturating_add(part.raw()));
+        let expected = Money::from_raw(expected);
         if self.ending_capital != expected {
             violations.push(format!(
                 "ending_capital is {}, but starting_capital {} + gross_pnl {} - fees {} - funding {} \
-                 + transfers {} is {expected}",
+                 + transfers {} + adjustments {} is {expected}",
                 self.ending_capital,
                 self.starting_capital,
                 self.gross_pnl,
                 self.fees,
                 self.funding,
-                self.end.transfers
+                self.transfers,
+                self.adjustments
             ));
         }
         if self.journal_inputs != self.end.events {
@@ -373,12 +405,15 @@ impl Summary {
             ("funding", self.funding),
             ("net_pnl", self.net_pnl),
             ("starting_capital", self.starting_capital),
-            ("transfers", end.transfers),
+            ("transfers", self.transfers),
+            ("adjustments", self.adjustments),
             ("ending_capital", self.ending_capital),
             ("max_drawdown", self.max_drawdown),
         ] {
             object.decimal(key, amount);
         }
+        object.decimal("fee_ratio_taker", self.fee_ratio_taker);
+        object.decimal("fee_ratio_maker", self.fee_ratio_maker);
         object.integer("open_positions", self.open_positions);
         object.maybe("unrealized_pnl", self.unrealized_pnl);
         for (key, count) in [
@@ -499,7 +534,8 @@ mod tests {
         let value: Value = serde_json::from_str(&text).expect("parses");
         for key in
             "run_id events market_events scans decisions orders fills trades_closed wins losses \
-                    gross_pnl fees funding net_pnl starting_capital ending_capital max_drawdown \
+                    gross_pnl fees funding net_pnl starting_capital transfers adjustments \
+                    ending_capital max_drawdown fee_ratio_taker fee_ratio_maker \
                     conflated dropped gaps journal_inputs output_hash wall_s events_per_s \
                     tick_to_order_ns market_events_by_kind rejected"
                 .split_whitespace()
@@ -532,11 +568,12 @@ mod tests {
     }
 
     #[test]
-    fn transfers_are_part_of_the_identity() {
+    fn transfers_and_adjustments_are_part_of_the_identity() {
         let mut summary = summary();
-        summary.end.transfers = Money::from_whole(100);
+        summary.transfers = Money::from_whole(100);
+        summary.adjustments = Money::from_whole(-30);
         assert_eq!(summary.identities().len(), 1);
-        summary.ending_capital += Money::from_whole(100);
+        summary.ending_capital += Money::from_whole(70);
         assert_eq!(summary.identities(), [""; 0]);
     }
 
@@ -562,7 +599,6 @@ mod tests {
             scans: 2,
             conflated: 3,
             dropped: 4,
-            transfers: Money::from_raw(-5),
             source: SourceCounts {
                 quote: 6,
                 trade: 7,

@@ -153,7 +153,6 @@ fn drive(
         source: ingest.counts(),
         conflated: ingest.conflated(),
         dropped: journal.dropped() + kernel.records_lost(),
-        transfers: engine.kernel().ledger().transfers(),
     };
     let summary = journal.finish(end, wall(started, ran.as_ref().ok()))?;
     let report = ran?;

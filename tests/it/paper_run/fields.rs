@@ -42,7 +42,8 @@ const LINES: &[(&str, &str)] = &[
     (
         "account",
         "capital:d equity:d? available:d? realized_pnl:d unrealized_pnl:d? fees_paid:d \
-         funding_paid:d open_positions:i reconcile:ok|warn|error delta:d? frozen:b",
+         funding_paid:d transfers:d adjustments:d open_positions:i reconcile:ok|warn|error delta:d? \
+         frozen:b fee_ratio_taker:d fee_ratio_maker:d",
     ),
     ("entry_blocked", "asset:s reason:s"),
     ("settings", "version:i hash_before:s hash_after:s changes:l"),
@@ -56,12 +57,19 @@ const LINES: &[(&str, &str)] = &[
     ("resume", "reason:s"),
     ("error", "reason:s"),
     ("fee_settled", "trade_id:s client_order_id:s fill_id:s? asset:s estimated:d fee:d"),
+    (
+        "fee_ratio",
+        "liquidity:maker|taker state:ok|warn|error ratio:d observed:d? taught:i refused:i",
+    ),
+    ("reanchor", "capital_before:d wallet:d delta:d reason:s"),
+    ("reanchor_refused", "reason:s"),
     ("run_end", "reason:s run_id:s events:i wall:o"),
 ];
 
 const SUMMARY: &str = "run_id:s events:i market_events:i market_events_by_kind:o rejected:o scans:i \
     decisions:i orders:i fills:i trades_closed:i wins:i losses:i gross_pnl:d fees:d funding:d \
-    net_pnl:d starting_capital:d ending_capital:d max_drawdown:d conflated:i dropped:i gaps:i \
+    net_pnl:d starting_capital:d transfers:d adjustments:d ending_capital:d max_drawdown:d \
+    fee_ratio_taker:d fee_ratio_maker:d conflated:i dropped:i gaps:i \
     journal_inputs:i output_hash:s wall_s:f events_per_s:i tick_to_order_ns:o";
 
 fn has_shape(value: &Value, shape: &str) -> bool {

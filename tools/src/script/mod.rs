@@ -49,6 +49,7 @@ pub const EVENTS: [&str; 26] = [
     "tick",
     "kill",
     "resume",
+    "reanchor",
     "save",
     "restore",
 ];
@@ -79,7 +80,7 @@ Venue  ack reject ambiguous cancel_ack cancel_reject expire order_status fill
        transfer    amount
        positions   positions? [asset side? qty entry_price?] ok?
        open_orders orders? [client_order_id? venue_order_id? asset? side qty cum_qty?] ok?
-Other  tick  kill  resume  save  restore
+Other  tick  kill  resume  reanchor  save  restore
 
 `$entry` and `$exit` stand for the last entry and exit order of the slot, `<as sent>` for the order that
 left last. A fee is signed as the venue signs it: negative is a cost.";

@@ -102,6 +102,7 @@ impl Session {
             "intent" => self.intent(object)?,
             "kill" => self.control(Control::Kill),
             "resume" => self.control(Control::Resume),
+            "reanchor" => self.control(Control::Reanchor),
             "tick" => self.input(&Input::Tick).into(),
             "save" => {
                 self.saved = Some(Saved { kernel: self.kernel.clone(), last: self.last.clone() });
@@ -251,6 +252,7 @@ impl Session {
     fn recorded_reason(&self) -> Option<String> {
         self.out.records.iter().find_map(|message| match message.record {
             Record::EntryBlocked { reason, .. } => Some(reason.as_str().to_owned()),
+            Record::ReanchorRefused { reason } => Some(reason.as_str().to_owned()),
             Record::Order { status: OrderStatus::Rejected, reason, .. }
             | Record::Error { reason } => Some(reason.to_owned()),
             _ => None,

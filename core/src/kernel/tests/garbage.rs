@@ -199,6 +199,7 @@ proptest! {
             let ledger = rig.kernel.ledger();
             let wide = |money: Money| i128::from(money.raw());
             let sum = wide(ledger.starting()) + wide(ledger.realized()) + wide(ledger.transfers())
+                + wide(ledger.adjustments())
                 - wide(ledger.fees())
                 - wide(ledger.funding());
             prop_assert_eq!(wide(ledger.capital()), sum);

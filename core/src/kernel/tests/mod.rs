@@ -11,4 +11,5 @@ mod interleavings;
 mod money;
 mod orders;
 mod outside;
+mod reconcile;
 mod rig;

@@ -1,12 +1,14 @@
 //! What is booked, at which price, with which fee.
 
+use proptest::prelude::*;
+
 use super::rig::*;
-use crate::id::TextId;
+use crate::id::{ClientId, TextId};
 use crate::kernel::stage::SlotStage as S;
 use crate::kernel::{Code, Intent, Verdict};
 use crate::msg::record::{FeeSource, ReconcileState};
 use crate::msg::{ClientRef, Maybe, PositionSide, Record, VenueEvent};
-use crate::units::{Money, Rate};
+use crate::units::{Money, Price, Qty, Rate};
 
 /// The incident behind the rules: a round trip of about +242 was booked as −5,990.90 with leverage and
 /// the orders' bounds. Here the true fills give the true result, to the last digit.
@@ -119,6 +121,139 @@ fn maker_fills_are_predicted_at_the_maker_rate_and_a_crossing_limit_as_taker() {
         rig.fill(Fill { client, id: "F", qty: "1000", price: "0.2", is_maker, ..Fill::default() });
         assert_eq!(rig.slot().fees(), money(fee));
     }
+}
+
+/// Ratios of takers and makers, and how many fees taught them.
+fn learned(rig: &Rig) -> [(Rate, u64); 2] {
+    [false, true].map(|is_maker| {
+        let side = rig.kernel.fee_model().side(is_maker);
+        (side.ratio(), side.taught())
+    })
+}
+
+#[test]
+fn a_settled_fee_teaches_the_next_prediction_once_whenever_it_comes() {
+    let rate = |text: &str| text.parse::<Rate>().expect("a rate");
+    let settle = |rig: &mut Rig, fee: &str| {
+        let event = VenueEvent::FeeSettled { fill_id: id("F1"), fee: money(fee) };
+        rig.account(Some(fet()), event)
+    };
+    let fill = |rig: &mut Rig, fee| {
+        let client = rig.slot().entry_order();
+        rig.fill(Fill { client, id: "F1", qty: "1000", price: "0.2", fee, ..Fill::default() })
+    };
+    type Story = fn(
+        &mut Rig,
+        &dyn Fn(&mut Rig, &str) -> Verdict,
+        &dyn Fn(&mut Rig, Option<&'static str>) -> Verdict,
+    );
+    let stories: [Story; 3] = [
+        |rig, _, fill| {
+            fill(rig, Some("-0.104"));
+            assert_eq!(fill(rig, Some("-0.104")), no(Code::DuplicateEvent));
+        },
+        |rig, settle, fill| {
+            fill(rig, None);
+            settle(rig, "-0.104");
+            assert_eq!(settle(rig, "-0.104"), no(Code::DuplicateEvent));
+        },
+        |rig, settle, fill| {
+            settle(rig, "-0.104");
+            fill(rig, None);
+            assert_eq!(settle(rig, "-0.104"), no(Code::DuplicateEvent));
+        },
+    ];
+    for (at, story) in stories.into_iter().enumerate() {
+        let mut rig = Rig::ready();
+        rig.enter(PositionSide::Long, "2000");
+        story(&mut rig, &settle, &fill);
+        assert_eq!(learned(&rig), [(rate("1.004"), 1), (Rate::ONE, 0)], "story {at}");
+        let client = rig.slot().entry_order();
+        rig.fill(Fill { client, id: "F2", qty: "1000", price: "0.2", ..Fill::default() });
+        assert_eq!(rig.kernel.ledger().fees(), money("0.2044"), "0.1 × 1.004 beside 0.104");
+        let line = rig.out.records.iter().rev().find_map(|message| match message.record {
+            Record::Account { fee_ratio_taker, fee_ratio_maker, .. } => {
+                Some((fee_ratio_taker, fee_ratio_maker))
+            }
+            _ => None,
+        });
+        assert_eq!(line, Some((rate("1.004"), Rate::ONE)));
+    }
+}
+
+#[test]
+fn only_a_fill_that_is_ours_and_surely_made_or_took_teaches() {
+    let fee = Some("-0.09");
+    let after = |intent: &Intent, is_maker| {
+        let mut rig = Rig::ready();
+        assert_eq!(rig.submit(intent), Verdict::OK);
+        let client = rig.slot().entry_order();
+        rig.fill(Fill {
+            client,
+            id: "F",
+            qty: "1000",
+            price: "0.2",
+            fee,
+            is_maker,
+            ..Fill::default()
+        });
+        let [taker, maker] = learned(&rig);
+        (taker.1, maker.1, rig.kernel.fee_model().side(true).refused())
+    };
+    let market = Rig::enter_intent(PositionSide::Long, "1000");
+    let resting = Rig::resting(market.clone(), "0.2");
+    let mut crossing = resting.clone();
+    if let Intent::Enter { tif, .. } = &mut crossing {
+        *tif = crate::msg::TimeInForce::Gtc;
+    }
+    assert_eq!(after(&market, None), (1, 0, 0), "an immediate order takes");
+    assert_eq!(after(&crossing, None), (0, 0, 0), "a limit order may do either");
+    assert_eq!(after(&crossing, Some(false)), (1, 0, 0), "never by the type");
+    assert_eq!(
+        after(&resting, None),
+        (0, 0, 1),
+        "a post-only order makes: 0.09 for 0.04 is refused"
+    );
+    // A foreign fill and a fee for it.
+    let mut rig = Rig::ready();
+    rig.enter(PositionSide::Long, "1000");
+    rig.fill(Fill { venue: "777", id: "G", qty: "1000", price: "0.2", fee, ..Fill::default() });
+    let event = VenueEvent::FeeSettled { fill_id: id("G"), fee: money("-0.09") };
+    rig.account(Some(fet()), event);
+    assert_eq!(learned(&rig), [(Rate::ONE, 0), (Rate::ONE, 0)]);
+}
+
+#[test]
+fn a_fill_that_is_booked_in_part_teaches_nothing_by_the_fee_of_the_whole() {
+    let mut rig = Rig::ready();
+    let client = Some(rig.enter(PositionSide::Long, "1000"));
+    let part = Fill { client, qty: "960", price: "0.2", fee: Some("-0.096"), ..Fill::default() };
+    rig.fill(Fill { cum: Some("960"), ..part });
+    assert_eq!(learned(&rig)[0].1, 1);
+    rig.fill(Fill { id: "F", qty: "1000", cum: Some("1000"), fee: Some("-0.0041"), ..part });
+    assert_eq!(rig.slot().size(), qty("1000"));
+    assert_eq!(learned(&rig)[0].1, 1);
+    assert_eq!(rig.kernel.fee_model().side(false).refused(), 0);
+}
+
+#[test]
+fn a_fee_of_a_fill_that_was_looked_up_teaches_when_it_comes() {
+    use crate::msg::venue::VenueOrderState;
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    status(&mut rig, entry, VenueOrderState::Filled, "1000", Some("0.2"));
+    assert_eq!((rig.slot().size(), learned(&rig)[0].1), (qty("1000"), 0));
+    let fee = Some("-0.104");
+    rig.fill(Fill {
+        client: Some(entry),
+        id: "F",
+        qty: "1000",
+        price: "0.2",
+        fee,
+        ..Fill::default()
+    });
+    assert_eq!(learned(&rig)[0].1, 1);
+    assert_eq!(rig.kernel.ledger().fees(), money("0.104"));
 }
 
 #[test]
@@ -346,4 +481,88 @@ fn two_slots_are_marked_and_closed_apart() {
     rig.filled(exit, "C", "1000", "0.1888");
     assert_eq!((rig.capital(), rig.kernel.unrealized()), (money("25001"), Some(money("10"))));
     assert_eq!(rig.kernel.slot(1).stage(), S::PositionOpen);
+}
+
+/// The bound of an order is no price of a fill, on either side.
+#[test]
+fn the_bound_of_an_order_prices_nothing() {
+    let mut rig = Rig::ready();
+    let mut intent = Rig::enter_intent(PositionSide::Long, "1000");
+    if let Intent::Enter { kind, price: bound, .. } = &mut intent {
+        *kind = crate::msg::OrderKind::Limit;
+        *bound = Maybe::some(price("0.25"));
+    }
+    assert_eq!(rig.submit(&intent), Verdict::OK);
+    let entry = rig.slot().entry_order();
+    let none = Fill { client: entry, id: "N", qty: "1000", price: "0", ..Fill::default() };
+    assert_eq!(rig.fill(none), no(Code::Violation), "asked for, not booked at the bound");
+    assert_eq!((rig.slot().size(), rig.queries()), (qty("0"), 1));
+    rig.fill(Fill { client: entry, id: "N", qty: "1000", price: "0.2", ..Fill::default() });
+    assert_eq!(rig.slot().entry_price(), Some(price("0.2")));
+}
+
+proptest! {
+    /// Signed cash flow, added up in plain integers, is the oracle; leverage is told and changes nothing.
+    #[test]
+    fn leverage_leaves_every_result_as_it_is(
+        leverage in 1i64..=125,
+        is_long in any::<bool>(),
+        fills in prop::collection::vec((1i64..400, 1i64..1_000_000), 1..8),
+        exits in prop::collection::vec(1i64..1_000_000, 1..6),
+    ) {
+        let side = if is_long { PositionSide::Long } else { PositionSide::Short };
+        let lots: i64 = fills.iter().map(|(lots, _)| lots).sum();
+        prop_assume!(lots >= 100);
+        let run = |leverage: i64| {
+            let mut rig = Rig::ready();
+            let mut intent = Rig::enter_intent(side, "1");
+            if let Intent::Enter { leverage: setting, qty, .. } = &mut intent {
+                (*setting, *qty) = (Rate::from_whole(leverage), Qty::from_whole(lots));
+            }
+            assert_eq!(rig.submit(&intent), Verdict::OK);
+            let sign = i128::from(side.sign());
+            let mut cash = 0;
+            let mut number = 0;
+            let mut fill = |rig: &mut Rig, client: Option<ClientId>, lots: i64, at: i64| {
+                number += 1;
+                let event = VenueEvent::Fill {
+                    venue_id: TextId::EMPTY,
+                    fill_id: TextId::from_number(number),
+                    qty: Qty::from_whole(lots),
+                    price: Price::from_raw(at),
+                    fee: Maybe::some(Money::ZERO),
+                    cum_qty: Maybe::NONE,
+                    side: None,
+                    is_maker: None,
+                };
+                let client = ClientRef::Own(client.expect("an order"));
+                assert_eq!(rig.venue(client, Some(fet()), event), Verdict::OK);
+            };
+            let entry = rig.slot().entry_order();
+            for (lots, at) in &fills {
+                fill(&mut rig, entry, *lots, *at);
+                cash -= sign * i128::from(*lots) * i128::from(*at);
+            }
+            for (index, at) in exits.iter().enumerate() {
+                let left = rig.slot().size().raw() / Qty::ONE.raw();
+                let lots = if index + 1 == exits.len() { left } else { (left / 3).max(1) };
+                if left == 0 {
+                    break;
+                }
+                let mut intent = Rig::exit_intent(None);
+                if let Intent::Exit { qty, .. } = &mut intent {
+                    *qty = Maybe::some(Qty::from_whole(lots));
+                }
+                assert_eq!(rig.submit(&intent), Verdict::OK);
+                let exit = rig.slot().exit_order();
+                fill(&mut rig, exit, lots, *at);
+                cash += sign * i128::from(lots) * i128::from(*at);
+            }
+            assert!(rig.slot().is_free() && !rig.has_error());
+            let gained = rig.capital().raw() - money("25000").raw();
+            assert_eq!(i128::from(gained), cash);
+            (rig.kernel.totals(), rig.slot().realized())
+        };
+        prop_assert_eq!(run(leverage), run(1));
+    }
 }

@@ -23,8 +23,8 @@ const PROMISED: &[(&str, &str)] = &[
     ),
     (
         "account",
-        "capital equity available realized_pnl unrealized_pnl fees_paid funding_paid open_positions \
-         reconcile delta frozen",
+        "capital equity available realized_pnl unrealized_pnl fees_paid funding_paid transfers adjustments \
+         open_positions reconcile delta frozen fee_ratio_taker fee_ratio_maker",
     ),
     ("router", "event trade_id reason"),
     (
@@ -51,6 +51,9 @@ const PROMISED: &[(&str, &str)] = &[
     ("settings", "version hash_before hash_after changes"),
     ("fee_settled", "trade_id client_order_id fill_id asset estimated fee"),
     ("adopted", "slot_id trade_id asset side qty entry_price entry_price_source"),
+    ("fee_ratio", "liquidity state ratio observed taught refused"),
+    ("reanchor", "capital_before wallet delta reason"),
+    ("reanchor_refused", "reason"),
 ];
 
 fn rendered() -> Vec<(LineFileId, Value, String)> {
