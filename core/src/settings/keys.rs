@@ -240,6 +240,9 @@ settings_table! {
     guard_hot_window_ns: i64 = 5_000_000_000;
     "guard.hot_window_ns", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
     "No entry within this time of a fill on the symbol, ours or nobody's.";
+    guard_probe_interval_ns: i64 = 10_000_000_000;
+    "guard.probe_interval_ns", "ns", Domain::Int { min: 1_000_000_000, max: DAY_NS }, 0.0, Medium, Hot, Operator, true,
+    "Time between probes of open orders, positions and balance; sooner when an entry lacks fresh proof.";
 
     kernel_slots_max: i64 = 1;
     "kernel.slots_max", "", Domain::Int { min: 1, max: 16 }, 0.0, High, Restart, Operator, true,
@@ -257,9 +260,6 @@ settings_table! {
     paper_trade_slip_ticks: i64 = 1;
     "paper.trade_slip_ticks", "ticks", Domain::Int { min: 0, max: 1_000 }, 0.0, Medium, Restart, Operator, false,
     "Ticks against us on a market order where the data has no quotes.";
-    paper_probe_interval_ns: i64 = 10_000_000_000;
-    "paper.probe_interval_ns", "ns", Domain::Int { min: 1_000_000, max: DAY_NS }, 0.0, Low, Restart, Operator, false,
-    "Time between balance and position snapshots of the paper account.";
     paper_funding_interval_ns: i64 = 28_800_000_000_000;
     "paper.funding_interval_ns", "ns", Domain::Int { min: 60_000_000_000, max: DAY_NS }, 0.0, Low, Restart, Operator, false,
     "Time between funding exchanges where the data does not say it.";
