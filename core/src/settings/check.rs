@@ -85,6 +85,24 @@ const RELATIONS: &[Relation] = &[
         expected: "at least signal.scan_ns, or every asset is stale at every scan",
         holds: |s| s.signal_stale_ns >= s.signal_scan_ns,
     },
+    Relation {
+        key: "cap.position_notional_max",
+        other: "cap.total_notional_max",
+        expected: "at most cap.total_notional_max",
+        holds: |s| s.cap_position_notional_max <= s.cap_total_notional_max,
+    },
+    Relation {
+        key: "cap.orders_per_second_max",
+        other: "cap.orders_per_minute_max",
+        expected: "at most cap.orders_per_minute_max",
+        holds: |s| s.cap_orders_per_second_max <= s.cap_orders_per_minute_max,
+    },
+    Relation {
+        key: "cap.orders_per_minute_max",
+        other: "cap.orders_per_day_max",
+        expected: "at most cap.orders_per_day_max",
+        holds: |s| s.cap_orders_per_minute_max <= s.cap_orders_per_day_max,
+    },
 ];
 
 fn value_text(settings: &Settings, name: &str) -> String {
@@ -149,7 +167,7 @@ pub fn describe(domain: Domain) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Rate;
+    use crate::units::{Money, Rate};
 
     #[test]
     fn defaults_are_inside_their_own_ranges() {
@@ -159,12 +177,15 @@ mod tests {
     #[test]
     fn every_relation_can_fail_and_is_named() {
         type Break = fn(&mut Settings);
-        let broken: [(&str, Break); 5] = [
+        let broken: [(&str, Break); 8] = [
             ("policy.leverage_min", |s| s.policy_leverage_min = s.policy_leverage_max + 1.0),
             ("policy.vel_div_extreme", |s| s.policy_vel_div_extreme = s.policy_vel_div_threshold),
             ("account.maker_rate", |s| s.account_taker_rate = Rate::from_raw(19_999)),
             ("signal.vol_samples_min", |s| s.signal_vol_window = s.signal_vol_samples_min - 1),
             ("signal.stale_ns", |s| s.signal_scan_ns = s.signal_stale_ns + 1),
+            ("cap.position_notional_max", |s| s.cap_total_notional_max = Money::ONE),
+            ("cap.orders_per_second_max", |s| s.cap_orders_per_second_max = 101),
+            ("cap.orders_per_minute_max", |s| s.cap_orders_per_day_max = 99),
         ];
         assert_eq!(broken.len(), RELATIONS.len(), "a case for every relation");
         for (key, breaks) in broken {

@@ -244,6 +244,25 @@ settings_table! {
     "guard.probe_interval_ns", "ns", Domain::Int { min: 1_000_000_000, max: DAY_NS }, 0.0, Medium, Hot, Operator, true,
     "Time between probes of open orders, positions and balance; sooner when an entry lacks fresh proof.";
 
+    cap_position_notional_max: Money = Money::from_whole(1_000_000);
+    "cap.position_notional_max", "quote", Domain::Decimal { min: 0, max: MAX_MONEY }, 0.0, High, Restart, Operator, true,
+    "Most notional on one instrument, entries under way included; checked where orders leave.";
+    cap_total_notional_max: Money = Money::from_whole(2_000_000);
+    "cap.total_notional_max", "quote", Domain::Decimal { min: 0, max: MAX_MONEY }, 0.0, High, Restart, Operator, true,
+    "The same over all instruments.";
+    cap_orders_per_second_max: i64 = 10;
+    "cap.orders_per_second_max", "orders", Domain::Int { min: 1, max: 10_000 }, 0.0, High, Restart, Operator, true,
+    "Most entry orders in a second.";
+    cap_orders_per_minute_max: i64 = 100;
+    "cap.orders_per_minute_max", "orders", Domain::Int { min: 1, max: 100_000 }, 0.0, High, Restart, Operator, true,
+    "Most entry orders in a minute; a further one stops entries until the operator resumes.";
+    cap_orders_per_day_max: i64 = 10_000;
+    "cap.orders_per_day_max", "orders", Domain::Int { min: 1, max: 10_000_000 }, 0.0, High, Restart, Operator, true,
+    "Most entry orders in 24 hours; a further one stops entries until the operator resumes.";
+    cap_exits_per_second_max: i64 = 200;
+    "cap.exits_per_second_max", "orders", Domain::Int { min: 50, max: 10_000 }, 0.0, Medium, Restart, Operator, true,
+    "Most exits and cancels in a second; stops nothing but a runaway.";
+
     kernel_slots_max: i64 = 1;
     "kernel.slots_max", "", Domain::Int { min: 1, max: 16 }, 0.0, High, Restart, Operator, true,
     "Trade slots.";
