@@ -11,6 +11,7 @@ extern crate std;
 
 pub mod book;
 pub mod engine;
+pub mod gate;
 pub mod id;
 pub mod instrument;
 pub mod journal;

@@ -1,16 +1,23 @@
-//! One turn: the kernel applies an input, the policy answers it, the effects go out.
+//! One turn: the kernel applies an input, the policy answers it, the guardian sees to exits that must
+//! happen, the prober asks the venue for proof, the effects go out.
 //!
 //! [`Engine`] is a pure function of its ordered inputs and their times; [`KernelStage`] wires it to the
 //! links. The journal holds both, so it is all that a replay needs.
 
 mod gauges;
+mod guardian;
+mod prober;
 mod stage;
+#[cfg(test)]
+mod tests;
 
 pub use gauges::Gauges;
 pub use stage::{JournalFull, KernelLinks, KernelStage};
 
 use alloc::sync::Arc;
 
+use guardian::Guardian;
+use prober::Prober;
 use serde::{Deserialize, Serialize};
 
 use crate::instrument::InstrumentTable;
@@ -31,6 +38,8 @@ pub struct Engine<P = Policy> {
     settings: Arc<Settings>,
     kernel: Kernel,
     policy: P,
+    guardian: Guardian,
+    prober: Prober,
     now: Nanos,
     inputs: u64,
     scans: u64,
@@ -67,6 +76,8 @@ impl<P: Decide> Engine<P> {
             summarised: kernel.totals(),
             kernel,
             policy,
+            guardian: Guardian::new(),
+            prober: Prober::new(),
             settings,
             now: Nanos::ZERO,
             inputs: 0,
@@ -92,7 +103,7 @@ impl<P: Decide> Engine<P> {
             self.settings = settings;
         }
         let before = out.records.len();
-        let Self { settings, kernel, policy, .. } = self;
+        let Self { settings, kernel, policy, guardian, prober, .. } = self;
         // The verdict is for scripts; everything that matters to a run is in the records.
         let _verdict = kernel.apply(now, input, settings, out);
         match input {
@@ -106,7 +117,9 @@ impl<P: Decide> Engine<P> {
             Input::Control(message) => policy.on_control(message.control),
             Input::Venue(_) | Input::Settings { .. } => {}
         }
+        guardian.turn(now, input, kernel, settings, out);
         policy.after_turn(kernel, before, out);
+        prober.turn(now, input, kernel, settings, out);
         for message in &out.records[before..] {
             if let Record::TradeClosed { net_pnl, .. } = message.record {
                 self.closed_net += net_pnl;

@@ -116,6 +116,18 @@ impl Kernel {
         self.halts.killed
     }
 
+    /// True while the operator wants everything closed.
+    #[must_use]
+    pub const fn is_flattening(&self) -> bool {
+        self.halts.flatten
+    }
+
+    /// True when nothing is held and no order of ours can still fill: what a kill or a flatten waits for.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.open_positions() == 0 && self.live_orders().next().is_none()
+    }
+
     /// True while an order's outcome is unknown, or its told total is not booked.
     #[must_use]
     pub fn has_unresolved_order(&self) -> bool {

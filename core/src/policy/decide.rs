@@ -13,7 +13,8 @@ use crate::units::Nanos;
 /// A policy: sees what the engine sees, after the kernel has applied it, and asks the kernel for orders.
 ///
 /// It must be a pure function of what it was shown (no clock, no randomness but its own seeded state), and
-/// its state must survive a snapshot: a restored engine decides like the one that was saved.
+/// its state must survive a snapshot: a restored engine decides like the one that was saved. Exits that must
+/// happen whatever it does (flatten, hibernate, no price, an exit that is owed) are not its business.
 pub trait Decide: fmt::Debug + Send + Serialize + DeserializeOwned {
     /// A market message came.
     fn on_market(

@@ -165,23 +165,14 @@ impl Decide for Policy {
         }
     }
 
-    /// Time passed: slots without a usable price, and what the operator asked for.
-    fn on_tick(&mut self, now: Nanos, kernel: &mut Kernel, settings: &Settings, out: &mut Effects) {
-        let leave = self.flatten || settings.policy_posture == Posture::Hibernate;
-        for slot in 0..kernel.slots().len() {
-            let Some(instrument) = kernel.slot(slot).instrument() else { continue };
-            if !kernel.slot(slot).is_open() {
-                continue;
-            }
-            let reason = if leave {
-                DecisionReason::OperatorFlatten
-            } else if price_age_ns(kernel, now, instrument) > settings.exit_no_price_ns_max {
-                DecisionReason::NoPriceFlatten
-            } else {
-                continue;
-            };
-            self.exit(now, slot, Exit { reason, all: true }, kernel, settings, out);
-        }
+    /// Nothing here depends on time alone: exits that do are the guardian's.
+    fn on_tick(
+        &mut self,
+        _now: Nanos,
+        _kernel: &mut Kernel,
+        _settings: &Settings,
+        _out: &mut Effects,
+    ) {
     }
 
     fn on_control(&mut self, control: Control) {
@@ -552,14 +543,6 @@ fn open_slot_of(kernel: &Kernel, instrument: InstrumentId) -> Option<usize> {
 
 fn executable_price(kernel: &Kernel, instrument: InstrumentId, side: Side) -> Option<Price> {
     kernel.top(instrument)?.executable(side).map(|(price, _)| price)
-}
-
-/// Age of the newest price of any kind; as old as can be without one.
-fn price_age_ns(kernel: &Kernel, now: Nanos, instrument: InstrumentId) -> i64 {
-    let newest = kernel.top(instrument).and_then(|top| {
-        [top.quote_ns, top.last_ns, top.mark_ns].iter().filter_map(|at| at.get()).max()
-    });
-    newest.map_or(i64::MAX, |at| now.since(at))
 }
 
 /// True when nothing is on its way that closes the slot already, and a refused exit has had its pause.

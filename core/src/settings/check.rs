@@ -103,6 +103,24 @@ const RELATIONS: &[Relation] = &[
         expected: "above guard.lookup_first_ns, or one denial is all the time there is",
         holds: |s| s.guard_not_found_ns > s.guard_lookup_first_ns,
     },
+    Relation {
+        key: "cap.position_notional_max",
+        other: "cap.total_notional_max",
+        expected: "at most cap.total_notional_max",
+        holds: |s| s.cap_position_notional_max <= s.cap_total_notional_max,
+    },
+    Relation {
+        key: "cap.orders_per_second_max",
+        other: "cap.orders_per_minute_max",
+        expected: "at most cap.orders_per_minute_max",
+        holds: |s| s.cap_orders_per_second_max <= s.cap_orders_per_minute_max,
+    },
+    Relation {
+        key: "cap.orders_per_minute_max",
+        other: "cap.orders_per_day_max",
+        expected: "at most cap.orders_per_day_max",
+        holds: |s| s.cap_orders_per_minute_max <= s.cap_orders_per_day_max,
+    },
 ];
 
 fn value_text(settings: &Settings, name: &str) -> String {
@@ -167,7 +185,7 @@ pub fn describe(domain: Domain) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Rate;
+    use crate::units::{Money, Rate};
 
     #[test]
     fn defaults_are_inside_their_own_ranges() {
@@ -186,6 +204,9 @@ mod tests {
             ("exit.retry_first_ns", |s| s.exit_retry_first_ns = s.exit_retry_max_ns + 1),
             ("guard.lookup_first_ns", |s| s.guard_lookup_max_ns = s.guard_lookup_first_ns - 1),
             ("guard.not_found_ns", |s| s.guard_not_found_ns = s.guard_lookup_first_ns),
+            ("cap.position_notional_max", |s| s.cap_total_notional_max = Money::ONE),
+            ("cap.orders_per_second_max", |s| s.cap_orders_per_second_max = 101),
+            ("cap.orders_per_minute_max", |s| s.cap_orders_per_day_max = 99),
         ];
         assert_eq!(broken.len(), RELATIONS.len(), "a case for every relation");
         for (key, breaks) in broken {

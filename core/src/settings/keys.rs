@@ -267,6 +267,28 @@ settings_table! {
     guard_reconcile_confirm_ns: i64 = 2_000_000_000;
     "guard.reconcile_confirm_ns", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
     "A difference to the wallet that events on their way may explain needs a second balance this much later.";
+    guard_probe_interval_ns: i64 = 10_000_000_000;
+    "guard.probe_interval_ns", "ns", Domain::Int { min: 1_000_000_000, max: DAY_NS }, 0.0, Medium, Hot, Operator, true,
+    "Time between probes of open orders, positions and balance; sooner when an entry lacks fresh proof.";
+
+    cap_position_notional_max: Money = Money::from_whole(1_000_000);
+    "cap.position_notional_max", "quote", Domain::Decimal { min: 0, max: MAX_MONEY }, 0.0, High, Restart, Operator, true,
+    "Most notional on one instrument, entries under way included; checked where orders leave.";
+    cap_total_notional_max: Money = Money::from_whole(2_000_000);
+    "cap.total_notional_max", "quote", Domain::Decimal { min: 0, max: MAX_MONEY }, 0.0, High, Restart, Operator, true,
+    "The same over all instruments.";
+    cap_orders_per_second_max: i64 = 10;
+    "cap.orders_per_second_max", "orders", Domain::Int { min: 1, max: 10_000 }, 0.0, High, Restart, Operator, true,
+    "Most entry orders in a second.";
+    cap_orders_per_minute_max: i64 = 100;
+    "cap.orders_per_minute_max", "orders", Domain::Int { min: 1, max: 100_000 }, 0.0, High, Restart, Operator, true,
+    "Most entry orders in a minute; a further one stops entries until the operator resumes.";
+    cap_orders_per_day_max: i64 = 10_000;
+    "cap.orders_per_day_max", "orders", Domain::Int { min: 1, max: 10_000_000 }, 0.0, High, Restart, Operator, true,
+    "Most entry orders in 24 hours; a further one stops entries until the operator resumes.";
+    cap_exits_per_second_max: i64 = 200;
+    "cap.exits_per_second_max", "orders", Domain::Int { min: 50, max: 10_000 }, 0.0, Medium, Restart, Operator, true,
+    "Most exits and cancels in a second; stops nothing but a runaway.";
 
     kernel_slots_max: i64 = 1;
     "kernel.slots_max", "", Domain::Int { min: 1, max: 16 }, 0.0, High, Restart, Operator, true,
@@ -284,9 +306,6 @@ settings_table! {
     paper_trade_slip_ticks: i64 = 1;
     "paper.trade_slip_ticks", "ticks", Domain::Int { min: 0, max: 1_000 }, 0.0, Medium, Restart, Operator, false,
     "Ticks against us on a market order where the data has no quotes.";
-    paper_probe_interval_ns: i64 = 10_000_000_000;
-    "paper.probe_interval_ns", "ns", Domain::Int { min: 1_000_000, max: DAY_NS }, 0.0, Low, Restart, Operator, false,
-    "Time between balance and position snapshots of the paper account.";
     paper_funding_interval_ns: i64 = 28_800_000_000_000;
     "paper.funding_interval_ns", "ns", Domain::Int { min: 60_000_000_000, max: DAY_NS }, 0.0, Low, Restart, Operator, false,
     "Time between funding exchanges where the data does not say it.";

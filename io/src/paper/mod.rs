@@ -41,10 +41,9 @@
 //! account link ([`ReplyLink::of`]). All replies leave in the order in which the venue made them, an
 //! acknowledgement before its fills; a reader of two links may still see the fill first.
 //!
-//! A balance and a position snapshot are pushed at the start and every `paper.probe_interval_ns`, a
-//! balance after every fill and funding. `PositionsEnd::revision` is the venue's own activity: orders that
-//! arrived plus fills made. It equals the kernel's revision, orders sent plus fills booked, exactly when
-//! nothing was under way, in either direction, when the snapshot was taken.
+//! A balance is pushed after every fill and funding. Whole views (balance, positions, open orders) are told
+//! only when they are asked for, as they are when the probe arrives; the end of one carries the revision of
+//! the probe.
 //!
 //! # Cost
 //!
@@ -144,7 +143,7 @@ pub struct PaperCounts {
     pub maker_fills: u64,
     /// Funding exchanges.
     pub fundings: u64,
-    /// Position snapshots.
+    /// Position snapshots told.
     pub snapshots: u64,
 }
 
@@ -173,7 +172,6 @@ struct Rules {
     taker_rate: Rate,
     maker_rate: Rate,
     slip_ticks: i64,
-    probe_interval_ns: i64,
     funding_interval_ns: i64,
     funding_rate: Rate,
 }
@@ -184,7 +182,7 @@ enum Due {
     Funding(usize),
     Deadline(usize),
     Arrival,
-    Probe,
+    Nothing,
 }
 
 /// The model. Owner: [`PaperEgress`], a simulation, or a test.
@@ -200,8 +198,6 @@ pub struct PaperVenue {
     order_line: DelayLine,
     reply_line: DelayLine,
     clock: Nanos,
-    /// Time of the next snapshot; `None` before the first moment.
-    next_probe: Option<Nanos>,
     /// Nothing inside the venue is due before this.
     wake: Nanos,
     venue_ids: u64,
@@ -221,7 +217,6 @@ impl PaperVenue {
                 taker_rate: settings.account_taker_rate,
                 maker_rate: settings.account_maker_rate,
                 slip_ticks: settings.paper_trade_slip_ticks,
-                probe_interval_ns: settings.paper_probe_interval_ns,
                 funding_interval_ns: settings.paper_funding_interval_ns,
                 funding_rate: settings.paper_funding_rate,
             },
@@ -233,7 +228,6 @@ impl PaperVenue {
             order_line: line(settings.paper_order_latency_ns, 1),
             reply_line: line(settings.paper_reply_latency_ns, 2),
             clock: NEVER,
-            next_probe: None,
             wake: NEVER,
             venue_ids: 0,
             counts: PaperCounts::default(),
@@ -267,7 +261,7 @@ impl PaperVenue {
         self.wake = self.wake.min(due);
     }
 
-    /// Does everything that is due by `now`: arrivals, expiries, funding, snapshots. Returns how many
+    /// Does everything that is due by `now`: arrivals, expiries, funding. Returns how many
     /// such things it did. `now` before an earlier one is taken as that earlier one.
     pub fn handle_time(&mut self, now: Nanos) -> u32 {
         self.clock = self.clock.max(now);
@@ -326,9 +320,6 @@ impl PaperVenue {
 
     /// Does what is due before `limit` (`inclusive`: by it), each at its own time.
     fn run(&mut self, limit: Nanos, inclusive: bool) -> u32 {
-        if self.next_probe.is_none() {
-            self.next_probe = Some(limit);
-        }
         let mut done = 0;
         loop {
             let (due, what) = self.earliest();
@@ -348,20 +339,14 @@ impl PaperVenue {
                         self.retire_done();
                     }
                 }
-                Due::Probe => {
-                    self.push_snapshot(due);
-                    // Far behind, the grid points that passed unseen are skipped.
-                    let interval = self.rules.probe_interval_ns;
-                    let skipped = limit.since(due) / interval;
-                    self.next_probe = Some(due.plus(skipped.max(1) * interval));
-                }
+                Due::Nothing => return done,
             }
             done += 1;
         }
     }
 
     fn earliest(&self) -> (Nanos, Due) {
-        let mut first = (self.next_probe.unwrap_or(NEVER), Due::Probe);
+        let mut first = (Nanos::MAX, Due::Nothing);
         if let Some((due, _)) = self.arrivals.front()
             && *due <= first.0
         {
@@ -409,12 +394,6 @@ impl PaperVenue {
             maint: Maybe::some(margin.maint),
         };
         self.emit(at, None, None, event);
-    }
-
-    fn push_snapshot(&mut self, at: Nanos) {
-        self.push_balance(at);
-        let revision = self.counts.accepted + self.counts.rejected + self.fills();
-        self.push_positions(at, revision);
     }
 
     /// Answers with a whole view under the revision at which it was asked.

@@ -1,6 +1,6 @@
 //! Fees, wallet, funding, snapshots.
 
-use pinion_core::msg::{MarketBody, Maybe, PositionSide, VenueEvent, VenueMsg};
+use pinion_core::msg::{MarketBody, Maybe, PositionSide, ProbeKind, Side, VenueEvent, VenueMsg};
 use pinion_core::settings::Settings;
 use pinion_core::units::{Nanos, Rate};
 
@@ -81,8 +81,7 @@ fn funding_without_mark_data_comes_at_multiples_of_the_interval() {
 
 #[test]
 fn a_position_that_the_market_opened_is_funded_on_time() {
-    let settings = Settings { paper_probe_interval_ns: 3 * HOURS_8, ..prompt() };
-    let mut script = Script::with(&settings);
+    let mut script = Script::new();
     script.quote("100", "50", "100.2", "50");
     script.send(buy("1").gtc("100.1"));
     script.trade("100", "1", None);
@@ -173,36 +172,37 @@ fn an_announcement_past_the_boundary_says_that_it_has_come() {
 }
 
 #[test]
-fn snapshots_come_at_the_start_and_every_interval() {
-    let settings = Settings { paper_probe_interval_ns: 10 * SECOND, ..prompt() };
-    let mut script = Script::with(&settings);
-    assert_eq!(script.venue.counts().snapshots, 1);
+fn nothing_is_told_unasked_and_a_view_is_that_of_the_moment_the_probe_arrives() {
+    let mut script = Script::new();
+    script.wait(1_000 * SECOND);
+    assert_eq!(events(&mut script), [], "nobody asked");
     script.quote("100", "50", "100.2", "50");
     script.send(buy("2"));
     script.send(buy("1"));
     script.send(short("1.5"));
+    script.send(buy("1").gtc("99"));
     script.drain();
-    script.wait(10 * SECOND);
-    let told = events(&mut script);
+    script.probe(ProbeKind::Positions, 41);
     let row = |side, amount, entry| VenueEvent::Position {
         side,
         qty: qty(amount),
         entry_price: Maybe::some(price(entry)),
     };
-    assert!(matches!(told[0], VenueEvent::Balance { .. }));
     assert_eq!(
-        told[1..],
+        events(&mut script),
         [
             row(PositionSide::Long, "3", "100.2"),
             row(PositionSide::Short, "1.5", "100"),
-            // Three commands arrived, three fills were made.
-            VenueEvent::PositionsEnd { ok: true, rows: 2, revision: 6 },
+            VenueEvent::PositionsEnd { ok: true, rows: 2, revision: 41 },
         ]
     );
-    // Asked after a long silence, the snapshots that nobody could see are skipped.
-    script.wait(1_005 * SECOND);
-    assert!(script.venue.counts().snapshots <= 4);
-    let before = script.venue.counts().snapshots;
-    script.wait(10 * SECOND);
-    assert_eq!(script.venue.counts().snapshots, before + 1);
+    assert_eq!(script.venue.counts().snapshots, 1);
+    script.probe(ProbeKind::OpenOrders, 42);
+    let told = events(&mut script);
+    assert!(matches!(told[0], VenueEvent::OpenOrder { side: Side::Buy, .. }), "{told:?}");
+    assert_eq!(told[1..], [VenueEvent::OpenOrdersEnd { ok: true, rows: 1, revision: 42 }]);
+    script.probe(ProbeKind::Balance, 43);
+    let told = events(&mut script);
+    let [VenueEvent::Balance { wallet, .. }] = told[..] else { panic!("{told:?}") };
+    assert_eq!(wallet.get(), Some(script.venue.account().wallet));
 }

@@ -6,7 +6,7 @@ use pinion_core::id::{ClientId, InstrumentId, TextId, TradeId};
 use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::msg::{
     ClientRef, Command, CommandMsg, MarketBody, MarketMsg, Maybe, OrderKind, OrderRole,
-    PositionSide, Side, TimeInForce, VenueEvent, VenueMsg,
+    PositionSide, ProbeKind, Side, TimeInForce, VenueEvent, VenueMsg,
 };
 use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Price, Qty};
@@ -42,12 +42,7 @@ pub(super) fn table() -> Arc<InstrumentTable> {
 
 /// Settings without latency, so that a script's order arrives at the moment it is sent.
 pub(super) fn prompt() -> Settings {
-    Settings {
-        paper_order_latency_ns: 0,
-        paper_reply_latency_ns: 0,
-        paper_probe_interval_ns: 3_600 * SECOND,
-        ..Settings::default()
-    }
+    Settings { paper_order_latency_ns: 0, paper_reply_latency_ns: 0, ..Settings::default() }
 }
 
 pub(super) fn message(
@@ -217,6 +212,10 @@ impl Script {
     pub(super) fn query(&mut self, client: ClientId) {
         let instrument = InstrumentId::new(0);
         self.command(Command::Query { client, venue_id: TextId::EMPTY, instrument });
+    }
+
+    pub(super) fn probe(&mut self, probe: ProbeKind, revision: u64) {
+        self.command(Command::Probe { probe, revision });
     }
 
     pub(super) fn drain(&mut self) -> Vec<(ReplyLink, VenueMsg)> {

@@ -264,6 +264,16 @@ impl Slot {
         self.exit_retry_ns
     }
 
+    /// True while something is left of an accepted exit and no order is there to close it: the venue
+    /// refused the order, or it ended unfilled.
+    #[must_use]
+    pub const fn is_exit_owed(&self) -> bool {
+        self.is_open()
+            && self.leg_left.is_positive()
+            && self.exit_order.is_none()
+            && self.pending_exit.is_none()
+    }
+
     /// Exits that the venue refused since the last exit fill.
     #[must_use]
     pub const fn exit_rejects(&self) -> u32 {
