@@ -52,7 +52,8 @@
 //! # Cost
 //!
 //! A market message on an instrument without a live order: a few ns for a quote, a binary search more for a
-//! level. Nothing allocates after warm-up (each side of a book reserves its levels once).
+//! level. While a position is open, each priced message works the margin out anew: one pass over positions
+//! and live orders. Nothing allocates after warm-up (each side of a book reserves its levels once).
 
 mod account;
 pub mod faults;

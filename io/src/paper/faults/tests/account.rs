@@ -8,6 +8,7 @@ use super::{
 };
 use crate::paper::Owner;
 use crate::paper::faults::plan::MILLION;
+use crate::paper::faults::{Fault, Instance};
 
 #[test]
 fn others_trade_where_we_are() {
@@ -111,8 +112,28 @@ fn a_request_or_a_message_takes_longer_and_the_next_ones_wait() {
     rig.wait(10 * MS);
     assert_eq!(lines(&rig.send(buy("1"))), [""; 0]);
     assert_eq!(rig.held(), qty("1"), "done, not yet told");
-    assert_eq!(lines(&rig.wait(MS)), ["ack"], "each message's extra time adds up");
-    assert_eq!(lines(&rig.wait(MS)), ["fill 1@100.1"]);
+    assert_eq!(lines(&rig.wait(MS - 1)), [""; 0]);
+    assert_eq!(lines(&rig.wait(1)), ["ack", "fill 1@100.1"]);
+    // The jump of the first is over, and nothing goes wrong any more: the second comes with it all the same.
+    let jump = Instance { fault: Fault::ReplyJump, opportunity: rig.count("reply_jump") };
+    rig.venue.allow(Some(&[jump]));
+    assert_eq!(lines(&rig.send(buy("1"))), [""; 0]);
+    assert_eq!(lines(&rig.wait(MS)), ["ack", "fill 1@100.1"]);
+}
+
+#[test]
+fn the_venue_s_clock_is_off_to_either_side() {
+    let mut rig = Rig::sure(&["clock_off"]);
+    let (mut ahead, mut behind) = (0, 0);
+    for _ in 0..20 {
+        for msg in rig.send(buy("0.1")) {
+            let off = msg.ts_exch_ns.get().expect("a time").since(rig.now());
+            assert!((MS..=2 * SECOND).contains(&off.abs()), "{off}");
+            ahead += u32::from(off > 0);
+            behind += u32::from(off < 0);
+        }
+    }
+    assert!(ahead > 10 && behind > 10, "{ahead} ahead, {behind} behind");
 }
 
 #[test]

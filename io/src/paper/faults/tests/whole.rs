@@ -182,6 +182,34 @@ fn every_fault_happens_within_a_few_hundred_seeds() {
     assert_eq!(never, [""; 0]);
 }
 
+/// Groups of faults that happen on the way, and not at the venue. A request that gets lost changes what
+/// happens, and so does the time that anything takes.
+fn told_only(plan: &FaultPlan) -> FaultPlan {
+    let mut told = FaultPlan::NONE;
+    for (name, group, value) in plan.fields() {
+        if matches!(group, "stream" | "answer") && name != Fault::RequestLost.as_str() {
+            assert!(told.set(name, value));
+        }
+    }
+    told
+}
+
+#[test]
+fn what_goes_wrong_on_the_way_changes_nothing_at_the_venue() {
+    for seed in 0..40 {
+        let log = |plan| {
+            let (load, mut venue) = run(plan, seed, None);
+            let mut log = Vec::new();
+            venue.take_truth(&mut |truth| log.push(truth));
+            (log, load.told)
+        };
+        let (happened, told) = log(told_only(&FaultPlan::draw(seed, true)));
+        let (plain, plainly) = log(FaultPlan::NONE);
+        assert!(happened == plain, "seed {seed}");
+        assert!(told != plainly, "seed {seed}: something went wrong all the same");
+    }
+}
+
 /// What the truth log adds up to.
 #[derive(Debug, Default, PartialEq)]
 struct Sums {
