@@ -271,7 +271,9 @@ const fn wanted_by(reason: BlockReason) -> (bool, bool) {
         | BlockReason::StalePositionProof
         | BlockReason::ProbeFailed
         | BlockReason::VenueNotFlat => (true, false),
-        BlockReason::EntryFrozen => (true, true),
+        BlockReason::EntryFrozen | BlockReason::Recovering | BlockReason::Unreconciled => {
+            (true, true)
+        }
         BlockReason::SlotBusy
         | BlockReason::NoPrice
         | BlockReason::StalePrice
