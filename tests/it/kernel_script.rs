@@ -69,6 +69,10 @@ fn lacks(expected: &Value, found: &Value, at: &str) -> Option<String> {
     }
 }
 
+/// What the last line of every script states.
+const BOOKS: [&str; 7] =
+    ["capital", "realized_pnl", "fees_paid", "funding_paid", "reconcile", "delta", "frozen"];
+
 #[test]
 fn every_script_answers_as_expected() {
     let names = names();
@@ -84,6 +88,10 @@ fn every_script_answers_as_expected() {
             assert!(expected.get("accepted").is_some(), "{name}:{}: says little", index + 1);
             wrong.extend(lacks(&expected, found, &format!("{name}:{}", index + 1)));
         }
+        let last: Value = serde_json::from_str(expected.lines().last().unwrap()).unwrap();
+        for part in BOOKS {
+            assert!(!last["account"][part].is_null(), "{name}: the last line says no `{part}`");
+        }
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
@@ -95,6 +103,32 @@ fn an_expectation_that_does_not_hold_is_seen() {
     assert!(holds(r#"{"a":[{"b":"1"}]}"#));
     for text in [r#"{"a":[]}"#, r#"{"a":[{"b":"2"}]}"#, r#"{"d":"2"}"#, r#"{"e":1}"#] {
         assert!(!holds(text), "{text}");
+    }
+}
+
+#[test]
+fn every_script_prints_the_same_bytes_twice() {
+    for name in names() {
+        let script = read(&format!("{name}.jsonl"));
+        let printed = || {
+            let mut out = Vec::new();
+            script::run(&name, script.as_bytes(), &mut out).unwrap();
+            out
+        };
+        assert_eq!(printed(), printed(), "{name}");
+    }
+}
+
+#[test]
+fn a_time_to_live_that_makes_no_sense_is_said_and_the_exit_leaves() {
+    let script = read("fet_round_trip.jsonl");
+    let exit = r#"{"t":9,"event":"intent","action":"exit","slot":0,"qty":"13003"}"#;
+    assert!(script.contains(exit));
+    for ttl in ["\"NaN\"", "-1", "1.5"] {
+        let odd = exit.replace("}", &format!(",\"ttl_ns\":{ttl}}}"));
+        let found = &lines(&script.replace(exit, &odd))[8];
+        assert_eq!(found["reason"], "ttl_ns: expected whole nanoseconds from 0", "{ttl}");
+        assert_eq!(found["commands"][0]["qty"], "13003", "{ttl}");
     }
 }
 
@@ -148,6 +182,7 @@ const HEAD: &str = r#"{"t":0,"event":"instrument","asset":"FETUSDT","tick":"0.00
 #[test]
 fn malformed_lines_are_named_and_end_the_script() {
     let fill = |rest: &str| format!(r#"{{"t":2,"event":"fill","venue_order_id":"1",{rest}}}"#);
+    let forced = |rest: &str| format!(r#"{{"t":2,"event":"forced","asset":"FETUSDT",{rest}}}"#);
     for (line, says) in [
         ("nonsense".to_owned(), "not a JSON object"),
         ("[1]".to_owned(), "not a JSON object"),
@@ -166,6 +201,13 @@ fn malformed_lines_are_named_and_end_the_script() {
         (fill(r#""qty":"1","price":"0.000000001""#), "at most 8 decimals"),
         (fill(r#""qty":"1","price":"inf""#), "price: found inf"),
         (fill(r#""qty":true,"price":"1""#), "qty: found true"),
+        (r#"{"t":2,"event":"positions","stale":true}"#.to_owned(), "stale: found true"),
+        (r#"{"t":2,"event":"open_orders","stale":true,"revision":0}"#.to_owned(), "not both"),
+        (r#"{"t":2,"event":"positions","revision":-1}"#.to_owned(), "revision: found -1"),
+        (forced(r#""side":"long","qty":"1","price":"1","cause":"fate""#), "cause: found fate"),
+        (forced(r#""side":"long","qty":"1","price":"1""#), "cause: missing"),
+        (forced(r#""qty":"1","price":"1","cause":"adl""#), "side: missing"),
+        (forced(r#""side":"long","qty":"-1","price":"1","cause":"adl""#), "qty: found -1"),
         (r#"{"t":2,"event":"account","wallet_balance":"1e3"}"#.to_owned(), "wallet_balance"),
         (r#"{"t":2,"event":"intent","action":"hold"}"#.to_owned(), "action: found hold"),
         (r#"{"t":2,"event":"positions","positions":{}}"#.to_owned(), "a list of objects"),

@@ -177,9 +177,14 @@ impl Session {
         let price = price.ok_or_else(|| missing("price", "a decimal number"))?;
         let holds = |row: &Slot| row.is_open() && row.instrument() == asset;
         let holder = self.kernel.slots().iter().position(holds);
+        let nobody = || Verdict::refused(Code::NoOpenPosition).into();
+        // The price of an asset never values another one.
+        if asset.is_some() && (holder.is_none() || slot.is_some_and(|slot| Some(slot) != holder)) {
+            return Ok(nobody());
+        }
         Ok(match self.slot_of(slot.or(holder), trade.as_deref()) {
             Ok(slot) => self.submit(&Intent::Mark { slot, price }),
-            Err(_) => Verdict::refused(Code::NoOpenPosition).into(),
+            Err(_) => nobody(),
         })
     }
 
