@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a broken input must fail the test")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -104,6 +105,43 @@ fn an_expectation_that_does_not_hold_is_seen() {
     for text in [r#"{"a":[]}"#, r#"{"a":[{"b":"2"}]}"#, r#"{"d":"2"}"#, r#"{"e":1}"#] {
         assert!(!holds(text), "{text}");
     }
+}
+
+#[test]
+fn the_index_names_every_case_once_and_every_script() {
+    let index = read("README.md");
+    let rows: Vec<Vec<&str>> = index
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let cases = (1..=38).map(|case| format!("D{case:02}"));
+    let cases = cases.chain((1..=22).map(|case| format!("L{case:02}")));
+    let mut named = BTreeSet::new();
+    for case in cases.chain((1..=52).map(|case| format!("X{case:02}"))) {
+        let rows: Vec<_> = rows.iter().filter(|row| row[0] == case).collect();
+        assert_eq!(rows.len(), 1, "{case}");
+        assert!(rows[0].len() == 3 && rows[0][2].ends_with('.'), "{case}: says what");
+        named.extend(script_of(rows[0][1]));
+        // What the kernel alone cannot meet says where it is met instead.
+        let elsewhere = rows[0][2].starts_with("Not the kernel's: ") || rows[0][2].contains("`");
+        assert!(rows[0][1] != "—" || elsewhere, "{case}");
+    }
+    for row in rows.iter().filter(|row| row.len() == 2) {
+        named.extend(script_of(row[0]));
+    }
+    assert_eq!(named.into_iter().collect::<Vec<_>>(), names(), "named here, lying there");
+    for path in index.split('`').skip(1).step_by(2).filter(|text| text.contains('/')) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        assert!(root.join(path).exists(), "{path}");
+    }
+}
+
+/// The script that a cell links to: `[name](name.jsonl)`.
+fn script_of(cell: &str) -> Option<String> {
+    let (name, file) = cell.strip_prefix('[')?.strip_suffix(')')?.split_once("](")?;
+    assert_eq!(file, format!("{name}.jsonl"));
+    Some(name.to_owned())
 }
 
 #[test]
