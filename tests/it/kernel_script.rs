@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests: a broken input must fail the test")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -69,6 +70,10 @@ fn lacks(expected: &Value, found: &Value, at: &str) -> Option<String> {
     }
 }
 
+/// What the last line of every script states.
+const BOOKS: [&str; 7] =
+    ["capital", "realized_pnl", "fees_paid", "funding_paid", "reconcile", "delta", "frozen"];
+
 #[test]
 fn every_script_answers_as_expected() {
     let names = names();
@@ -84,6 +89,10 @@ fn every_script_answers_as_expected() {
             assert!(expected.get("accepted").is_some(), "{name}:{}: says little", index + 1);
             wrong.extend(lacks(&expected, found, &format!("{name}:{}", index + 1)));
         }
+        let last: Value = serde_json::from_str(expected.lines().last().unwrap()).unwrap();
+        for part in BOOKS {
+            assert!(!last["account"][part].is_null(), "{name}: the last line says no `{part}`");
+        }
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
@@ -95,6 +104,69 @@ fn an_expectation_that_does_not_hold_is_seen() {
     assert!(holds(r#"{"a":[{"b":"1"}]}"#));
     for text in [r#"{"a":[]}"#, r#"{"a":[{"b":"2"}]}"#, r#"{"d":"2"}"#, r#"{"e":1}"#] {
         assert!(!holds(text), "{text}");
+    }
+}
+
+#[test]
+fn the_index_names_every_case_once_and_every_script() {
+    let index = read("README.md");
+    let rows: Vec<Vec<&str>> = index
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let cases = (1..=38).map(|case| format!("D{case:02}"));
+    let cases = cases.chain((1..=22).map(|case| format!("L{case:02}")));
+    let mut named = BTreeSet::new();
+    for case in cases.chain((1..=52).map(|case| format!("X{case:02}"))) {
+        let rows: Vec<_> = rows.iter().filter(|row| row[0] == case).collect();
+        assert_eq!(rows.len(), 1, "{case}");
+        assert!(rows[0].len() == 3 && rows[0][2].ends_with('.'), "{case}: says what");
+        named.extend(script_of(rows[0][1]));
+        // What the kernel alone cannot meet says where it is met instead.
+        let elsewhere = rows[0][2].starts_with("Not the kernel's: ") || rows[0][2].contains("`");
+        assert!(rows[0][1] != "—" || elsewhere, "{case}");
+    }
+    for row in rows.iter().filter(|row| row.len() == 2) {
+        named.extend(script_of(row[0]));
+    }
+    assert_eq!(named.into_iter().collect::<Vec<_>>(), names(), "named here, lying there");
+    for path in index.split('`').skip(1).step_by(2).filter(|text| text.contains('/')) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        assert!(root.join(path).exists(), "{path}");
+    }
+}
+
+/// The script that a cell links to: `[name](name.jsonl)`.
+fn script_of(cell: &str) -> Option<String> {
+    let (name, file) = cell.strip_prefix('[')?.strip_suffix(')')?.split_once("](")?;
+    assert_eq!(file, format!("{name}.jsonl"));
+    Some(name.to_owned())
+}
+
+#[test]
+fn every_script_prints_the_same_bytes_twice() {
+    for name in names() {
+        let script = read(&format!("{name}.jsonl"));
+        let printed = || {
+            let mut out = Vec::new();
+            script::run(&name, script.as_bytes(), &mut out).unwrap();
+            out
+        };
+        assert_eq!(printed(), printed(), "{name}");
+    }
+}
+
+#[test]
+fn a_time_to_live_that_makes_no_sense_is_said_and_the_exit_leaves() {
+    let script = read("fet_round_trip.jsonl");
+    let exit = r#"{"t":9,"event":"intent","action":"exit","slot":0,"qty":"13003"}"#;
+    assert!(script.contains(exit));
+    for ttl in ["\"NaN\"", "-1", "1.5"] {
+        let odd = exit.replace("}", &format!(",\"ttl_ns\":{ttl}}}"));
+        let found = &lines(&script.replace(exit, &odd))[8];
+        assert_eq!(found["reason"], "ttl_ns: expected whole nanoseconds from 0", "{ttl}");
+        assert_eq!(found["commands"][0]["qty"], "13003", "{ttl}");
     }
 }
 
@@ -148,6 +220,7 @@ const HEAD: &str = r#"{"t":0,"event":"instrument","asset":"FETUSDT","tick":"0.00
 #[test]
 fn malformed_lines_are_named_and_end_the_script() {
     let fill = |rest: &str| format!(r#"{{"t":2,"event":"fill","venue_order_id":"1",{rest}}}"#);
+    let forced = |rest: &str| format!(r#"{{"t":2,"event":"forced","asset":"FETUSDT",{rest}}}"#);
     for (line, says) in [
         ("nonsense".to_owned(), "not a JSON object"),
         ("[1]".to_owned(), "not a JSON object"),
@@ -166,6 +239,13 @@ fn malformed_lines_are_named_and_end_the_script() {
         (fill(r#""qty":"1","price":"0.000000001""#), "at most 8 decimals"),
         (fill(r#""qty":"1","price":"inf""#), "price: found inf"),
         (fill(r#""qty":true,"price":"1""#), "qty: found true"),
+        (r#"{"t":2,"event":"positions","stale":true}"#.to_owned(), "stale: found true"),
+        (r#"{"t":2,"event":"open_orders","stale":true,"revision":0}"#.to_owned(), "not both"),
+        (r#"{"t":2,"event":"positions","revision":-1}"#.to_owned(), "revision: found -1"),
+        (forced(r#""side":"long","qty":"1","price":"1","cause":"fate""#), "cause: found fate"),
+        (forced(r#""side":"long","qty":"1","price":"1""#), "cause: missing"),
+        (forced(r#""qty":"1","price":"1","cause":"adl""#), "side: missing"),
+        (forced(r#""side":"long","qty":"-1","price":"1","cause":"adl""#), "qty: found -1"),
         (r#"{"t":2,"event":"account","wallet_balance":"1e3"}"#.to_owned(), "wallet_balance"),
         (r#"{"t":2,"event":"intent","action":"hold"}"#.to_owned(), "action: found hold"),
         (r#"{"t":2,"event":"positions","positions":{}}"#.to_owned(), "a list of objects"),

@@ -35,6 +35,17 @@ impl Numbers {
             .ok()
     }
 
+    /// A span of time; one that makes no sense is none.
+    fn take_ns(&mut self, object: &mut Object, name: &str) -> Result<Option<i64>, Fault> {
+        let Some(text) = object.text(name)? else { return Ok(None) };
+        let span = text.parse().ok().filter(|span: &i64| !span.is_negative());
+        if span.is_none() {
+            let expected = "whole nanoseconds from 0";
+            self.unusable.get_or_insert_with(|| format!("{name}: expected {expected}"));
+        }
+        Ok(span)
+    }
+
     /// The answer, when a number was unusable.
     fn refusal(self) -> Option<Reply> {
         let reason = self.unusable?;
@@ -99,8 +110,8 @@ impl Session {
             return Ok(numbers.refusal().unwrap_or_else(refused));
         };
         let trade = match name {
-            Some(name) => self.trades.number(&name),
-            None => self.trades.unnamed(self.kernel.table().symbol(instrument)),
+            Some(name) => self.trades.number(&name, self.kernel.next_trade()),
+            None => self.kernel.next_trade(),
         };
         Ok(self.submit(&Intent::Enter {
             slot,
@@ -119,7 +130,7 @@ impl Session {
     }
 
     /// An exit never fails on its numbers: a size that is none means all that remains, a price that is
-    /// none means by market.
+    /// none means by market, a time to live that is none means that it rests.
     fn exit(&mut self, object: &mut Object) -> Result<Reply, Fault> {
         let slot = object.count("slot")?;
         let trade = object.text("trade_id")?;
@@ -128,6 +139,7 @@ impl Session {
         let qty: Option<Qty> = numbers.take(object, "qty")?;
         let price = limit_price(&mut numbers, object)?;
         let is_leg = object.flag("leg")?.unwrap_or(false);
+        let ttl_ns = numbers.take_ns(object, "ttl_ns")?;
         // A script may give any reason; one that the engine has no name for is the operator's.
         let reason = object.text("reason")?.unwrap_or_default().to_ascii_lowercase();
         let reason = DecisionReason::from_text(&reason).unwrap_or(DecisionReason::OperatorFlatten);
@@ -145,7 +157,7 @@ impl Session {
             kind,
             tif,
             price: price.into(),
-            ttl_ns: None,
+            ttl_ns,
             reason,
         });
         Ok(Reply { reason: numbers.unusable.or(reply.reason), ..reply })
@@ -165,9 +177,14 @@ impl Session {
         let price = price.ok_or_else(|| missing("price", "a decimal number"))?;
         let holds = |row: &Slot| row.is_open() && row.instrument() == asset;
         let holder = self.kernel.slots().iter().position(holds);
+        let nobody = || Verdict::refused(Code::NoOpenPosition).into();
+        // The price of an asset never values another one.
+        if asset.is_some() && (holder.is_none() || slot.is_some_and(|slot| Some(slot) != holder)) {
+            return Ok(nobody());
+        }
         Ok(match self.slot_of(slot.or(holder), trade.as_deref()) {
             Ok(slot) => self.submit(&Intent::Mark { slot, price }),
-            Err(_) => Verdict::refused(Code::NoOpenPosition).into(),
+            Err(_) => nobody(),
         })
     }
 

@@ -176,6 +176,9 @@ impl Object {
     }
 }
 
+/// Greatest exponent of a number that is read: more than the units' digits.
+const EXPONENT_MAX: i32 = 30;
+
 /// A line: its time, its event, its members.
 #[derive(Debug)]
 pub(super) struct Line {
@@ -227,9 +230,36 @@ pub(super) fn missing(name: &str, expected: &str) -> Fault {
 fn scalar(raw: &str) -> Option<Cow<'_, str>> {
     match raw.as_bytes().first()? {
         b'"' => serde_json::from_str::<String>(raw).ok().map(Cow::Owned),
-        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(raw)),
+        b'-' | b'0'..=b'9' => Some(without_exponent(raw).map_or(Cow::Borrowed(raw), Cow::Owned)),
         _ => None,
     }
+}
+
+/// A JSON number with an exponent by its plain digits: serializers write 0.00001 as `1e-05`. `None`
+/// without an exponent, and for one that no unit can hold.
+fn without_exponent(raw: &str) -> Option<String> {
+    let (number, exponent) = raw.split_once(['e', 'E'])?;
+    let exponent: i32 =
+        exponent.parse().ok().filter(|places: &i32| places.abs() <= EXPONENT_MAX)?;
+    let (sign, digits) = match number.strip_prefix('-') {
+        Some(digits) => ("-", digits),
+        None => ("", number),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let point = i32::try_from(whole.len()).ok()? + exponent;
+    let leading = usize::try_from(-point).unwrap_or(0);
+    let digits = format!("{}{whole}{fraction}", "0".repeat(leading));
+    let point = usize::try_from(point).unwrap_or(0);
+    let (whole, fraction) = match digits.split_at_checked(point) {
+        Some((whole, fraction)) => (whole.to_owned(), fraction.trim_end_matches('0')),
+        None => (format!("{digits:0<point$}"), ""),
+    };
+    let whole = match whole.trim_start_matches('0') {
+        "" => "0",
+        whole => whole,
+    };
+    let separator = if fraction.is_empty() { "" } else { "." };
+    Some(format!("{sign}{whole}{separator}{fraction}"))
 }
 
 #[cfg(test)]
@@ -250,6 +280,27 @@ mod tests {
         assert_eq!(object.number::<Qty>("c"), Ok(Some(Err(DecimalFault::Malformed))));
         assert_eq!(object.exact::<Qty>("d"), Ok(None));
         assert!(object.exact::<Qty>("c").is_err_and(|fault| fault.0.starts_with("c: found 1e400")));
+    }
+
+    #[test]
+    fn a_number_with_an_exponent_is_its_digits() {
+        for (raw, plain) in [
+            ("1e-05", "0.00001"),
+            ("-2.44E0", "-2.44"),
+            ("2.50e-1", "0.25"),
+            ("1e3", "1000"),
+            ("12.5e+2", "1250"),
+            ("12.345e2", "1234.5"),
+            ("0.01e1", "0.1"),
+            ("0e-8", "0"),
+            ("-5e-1", "-0.5"),
+        ] {
+            assert_eq!(scalar(raw).as_deref(), Some(plain), "{raw}");
+        }
+        for raw in ["1e400", "1e-99999999999", "26007", "0.1878"] {
+            assert_eq!(scalar(raw).as_deref(), Some(raw));
+        }
+        assert_eq!(scalar("\"1e3\"").as_deref(), Some("1e3"), "a text stays as it is");
     }
 
     #[test]

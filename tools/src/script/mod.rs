@@ -24,7 +24,7 @@ use line::Line;
 use session::Session;
 
 /// Every event of a script.
-pub const EVENTS: [&str; 26] = [
+pub const EVENTS: [&str; 29] = [
     "config",
     "instrument",
     "quote",
@@ -40,6 +40,7 @@ pub const EVENTS: [&str; 26] = [
     "expire",
     "order_status",
     "fill",
+    "forced",
     "fee_settled",
     "account",
     "funding",
@@ -49,6 +50,7 @@ pub const EVENTS: [&str; 26] = [
     "tick",
     "kill",
     "resume",
+    "recover",
     "reanchor",
     "save",
     "restore",
@@ -56,7 +58,8 @@ pub const EVENTS: [&str; 26] = [
 
 /// The events and their members, for `--help`; a `?` marks what may be left out.
 pub const HELP: &str = "\
-Every line has `t` (nanoseconds, not decreasing) and `event`. A number is a JSON number or a text.
+Every line has `t` (nanoseconds, not decreasing) and `event`. A number is a JSON number or a text of
+plain digits.
 
 First  config      max_slots? capital? taker_rate? maker_rate? and any setting by its dotted name
        instrument  asset tick lot min_notional? tradable?
@@ -66,7 +69,7 @@ Market quote       asset bid ask bid_qty? ask_qty?
        gap         asset
 Intent intent      action: enter   asset side qty trade_id? slot? leverage? type? tif? limit_price?
                                    reference_price? legs?
-                           exit    slot? trade_id? qty? (none: all) leg? type? tif? limit_price? reason?
+                           exit    slot? trade_id? qty? (none: all) leg? type? tif? limit_price? ttl_ns? reason?
                            cancel  slot? trade_id?
                            mark    price slot? trade_id? asset?
 Venue  ack reject ambiguous cancel_ack cancel_reject expire order_status fill
@@ -74,16 +77,19 @@ Venue  ack reject ambiguous cancel_ack cancel_reject expire order_status fill
                    reject, cancel_reject: reason?; cancel_ack, expire: cum_qty?
                    order_status: state cum_qty? avg_price?
                    fill: qty price fill_id? cum_qty? fee? side? is_maker?
+       forced      asset side qty price fill_id? fee? cause: liquidation or adl
        fee_settled fill_id fee
        account     wallet_balance? available_margin? used_margin? maint_margin?
        funding     amount asset? rate?
        transfer    amount
-       positions   positions? [asset side? qty entry_price?] ok?
-       open_orders orders? [client_order_id? venue_order_id? asset? side qty cum_qty?] ok?
-Other  tick  kill  resume  reanchor  save  restore
+       positions   positions? [asset side? qty entry_price?] ok? revision? stale?
+       open_orders orders? [client_order_id? venue_order_id? asset? side qty cum_qty?] ok? revision? stale?
+Other  tick  kill  resume  recover  reanchor  save  restore
 
 `$entry` and `$exit` stand for the last entry and exit order of the slot, `<as sent>` for the order that
-left last. A fee is signed as the venue signs it: negative is a cost.";
+left last. A fee is signed as the venue signs it: negative is a cost. `side` of `forced` is that of the position
+that the venue closed. A snapshot was asked at the present revision (orders sent plus fills booked) unless
+`revision` says at which, or `\"stale\":true` says that it was asked before the last of these.";
 
 /// Why a script ended early.
 #[derive(Debug)]

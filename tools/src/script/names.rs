@@ -47,40 +47,45 @@ impl LastOrders {
     }
 }
 
-/// Round trips by the text that the script gave them, numbered from 1 in order of appearance.
-#[derive(Debug, Default)]
+/// Round trips by their texts: those that the script gave, and `<asset>-T-<number>` for the others.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Trades {
-    texts: Vec<String>,
+    named: Vec<(String, TradeId)>,
 }
 
 impl Trades {
-    /// The number of a text, a new one for a new text.
-    pub(super) fn number(&mut self, text: &str) -> TradeId {
-        let index = self.find(text).unwrap_or_else(|| {
-            self.texts.push(text.to_owned());
-            self.texts.len() - 1
-        });
-        TradeId::new(index as u64 + 1)
+    /// The round trip of a text. A text that no round trip has yet stands for the kernel's `next`; it keeps
+    /// that only when the kernel takes it ([`Self::follow`]).
+    pub(super) fn number(&mut self, text: &str, next: TradeId) -> TradeId {
+        if let Some(known) = self.known(text) {
+            return known;
+        }
+        self.named.push((text.to_owned(), next));
+        next
     }
 
-    /// A number for an entry that names no round trip.
-    pub(super) fn unnamed(&mut self, asset: &str) -> TradeId {
-        let text = format!("{asset}-T-{:012}", self.texts.len() + 1);
-        self.number(&text)
+    /// Follows the kernel after a line: a text whose round trip it did not take is free again, a round trip
+    /// that has no text gets one.
+    pub(super) fn follow(&mut self, kernel: &Kernel) {
+        let next = kernel.next_trade();
+        self.named.retain(|(_, trade)| *trade < next);
+        for slot in kernel.slots() {
+            if let (Some(trade), Some(instrument)) = (slot.trade(), slot.instrument())
+                && self.text(trade).is_none()
+            {
+                let symbol = kernel.table().symbol(instrument);
+                self.named.push((format!("{symbol}-T-{:012}", trade.seq()), trade));
+            }
+        }
     }
 
-    /// The number of a text that appeared before.
+    /// The round trip of a text that appeared before.
     pub(super) fn known(&self, text: &str) -> Option<TradeId> {
-        self.find(text).map(|index| TradeId::new(index as u64 + 1))
+        self.named.iter().find(|(known, _)| known == text).map(|(_, trade)| *trade)
     }
 
-    /// The text of a number.
+    /// The text of a round trip.
     pub(super) fn text(&self, trade: TradeId) -> Option<&str> {
-        let index = usize::try_from(trade.seq().checked_sub(1)?).ok()?;
-        self.texts.get(index).map(String::as_str)
-    }
-
-    fn find(&self, text: &str) -> Option<usize> {
-        self.texts.iter().position(|known| known == text)
+        self.named.iter().find(|(_, known)| *known == trade).map(|(text, _)| text.as_str())
     }
 }

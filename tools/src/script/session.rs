@@ -38,6 +38,7 @@ impl From<Verdict> for Reply {
 struct Saved {
     kernel: Kernel,
     last: LastOrders,
+    trades: Trades,
 }
 
 /// The kernel of a script.
@@ -88,6 +89,7 @@ impl Session {
         let event = line.event().to_owned();
         let reply = self.dispatch(&event, line.object())?;
         self.last.follow(&self.kernel, &self.out.commands);
+        self.trades.follow(&self.kernel);
         Ok(Reply { reason: reply.reason.or_else(|| self.recorded_reason()), ..reply })
     }
 
@@ -102,10 +104,15 @@ impl Session {
             "intent" => self.intent(object)?,
             "kill" => self.control(Control::Kill),
             "resume" => self.control(Control::Resume),
+            "recover" => self.control(Control::Recover),
             "reanchor" => self.control(Control::Reanchor),
             "tick" => self.input(&Input::Tick).into(),
             "save" => {
-                self.saved = Some(Saved { kernel: self.kernel.clone(), last: self.last.clone() });
+                self.saved = Some(Saved {
+                    kernel: self.kernel.clone(),
+                    last: self.last.clone(),
+                    trades: self.trades.clone(),
+                });
                 Verdict::OK.into()
             }
             "restore" => self.restore(),
@@ -175,6 +182,7 @@ impl Session {
         };
         self.kernel = saved.kernel.clone();
         self.last = saved.last.clone();
+        self.trades = saved.trades.clone();
         Verdict::OK.into()
     }
 
@@ -248,13 +256,14 @@ impl Session {
         Ok(Verdict::OK.into())
     }
 
-    /// What the kernel wrote down about a refusal or something impossible.
+    /// What the kernel wrote down about a refusal, something impossible, or a halt.
     fn recorded_reason(&self) -> Option<String> {
         self.out.records.iter().find_map(|message| match message.record {
             Record::EntryBlocked { reason, .. } => Some(reason.as_str().to_owned()),
             Record::ReanchorRefused { reason } => Some(reason.as_str().to_owned()),
             Record::Order { status: OrderStatus::Rejected, reason, .. }
-            | Record::Error { reason } => Some(reason.to_owned()),
+            | Record::Error { reason }
+            | Record::Halt { reason } => Some(reason.to_owned()),
             _ => None,
         })
     }

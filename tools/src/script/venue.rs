@@ -2,13 +2,13 @@
 
 use pinion_core::id::{InstrumentId, TextId};
 use pinion_core::kernel::{Code, Verdict};
-use pinion_core::msg::venue::{RejectReason, VenueOrderState};
+use pinion_core::msg::venue::{ForcedCause, RejectReason, VenueOrderState};
 use pinion_core::msg::{ClientRef, Input, Maybe, PositionSide, Side, VenueEvent, VenueMsg};
 use pinion_core::units::{Price, Qty};
 
 use crate::script::EVENTS;
 use crate::script::line::{Fault, Object, missing};
-use crate::script::session::{Reply, Session};
+use crate::script::session::{Reply, Session, needed_side};
 
 /// Whom a line is about.
 struct Whose {
@@ -35,6 +35,7 @@ impl Session {
                 let event = VenueEvent::Funding { amount, rate };
                 Ok(self.say(ClientRef::Absent, asset, event).into())
             }
+            "forced" => self.forced(object),
             "ack" | "reject" | "ambiguous" | "cancel_ack" | "cancel_reject" | "expire"
             | "order_status" | "fill" | "fee_settled" => self.answer(event, object),
             other => {
@@ -152,8 +153,44 @@ impl Session {
         })
     }
 
-    fn positions(&mut self, object: &mut Object) -> Result<Reply, Fault> {
+    /// The venue closed of its own accord what we may hold.
+    fn forced(&mut self, object: &mut Object) -> Result<Reply, Fault> {
+        let asset = object.needed_text("asset")?;
+        let event = VenueEvent::Forced {
+            side: needed_side(object)?,
+            fill_id: fill_id(object)?.unwrap_or(TextId::EMPTY),
+            qty: object.size("qty")?.ok_or_else(|| missing("qty", "a decimal number"))?,
+            price: object.size("price")?.ok_or_else(|| missing("price", "a decimal number"))?,
+            fee: object.exact("fee")?.into(),
+            cause: object
+                .choice("cause", ForcedCause::TEXTS, ForcedCause::from_text)?
+                .ok_or_else(|| missing("cause", "liquidation or adl"))?,
+        };
+        let Some(instrument) = self.kernel.table().find(&asset) else {
+            return Ok(Verdict::refused(Code::ForeignFill).into());
+        };
+        Ok(self.say(ClientRef::Absent, Some(instrument), event).into())
+    }
+
+    /// Whether a snapshot succeeded, and the revision at which it was asked.
+    fn asked(&self, object: &mut Object) -> Result<(bool, u64), Fault> {
         let ok = object.flag("ok")?.unwrap_or(true);
+        let present = self.kernel.revision();
+        let revision = match (object.count("revision")?, object.flag("stale")?.unwrap_or(false)) {
+            (Some(revision), false) => revision,
+            (None, false) => present,
+            (None, true) => present.checked_sub(1).ok_or_else(|| {
+                Fault(String::from("stale: found true; expected an order or a fill of ours before"))
+            })?,
+            (Some(_), true) => {
+                return Err(Fault(String::from("stale: expected it or `revision`, not both")));
+            }
+        };
+        Ok((ok, revision))
+    }
+
+    fn positions(&mut self, object: &mut Object) -> Result<Reply, Fault> {
+        let (ok, revision) = self.asked(object)?;
         let mut rows = Vec::new();
         for mut row in object.objects(&["positions", "list", "rows"])? {
             let asset = row.needed_text("asset")?;
@@ -175,11 +212,7 @@ impl Session {
             let event = VenueEvent::Position { side, qty: qty.abs(), entry_price };
             rows.push((self.kernel.table().find(&asset), event));
         }
-        let end = VenueEvent::PositionsEnd {
-            ok,
-            rows: count(rows.len())?,
-            revision: self.kernel.revision(),
-        };
+        let end = VenueEvent::PositionsEnd { ok, rows: count(rows.len())?, revision };
         for (instrument, event) in rows {
             let _verdict = self.say(ClientRef::Absent, instrument, event);
         }
@@ -187,7 +220,7 @@ impl Session {
     }
 
     fn open_orders(&mut self, object: &mut Object) -> Result<Reply, Fault> {
-        let ok = object.flag("ok")?.unwrap_or(true);
+        let (ok, revision) = self.asked(object)?;
         let mut rows = Vec::new();
         for mut row in object.objects(&["orders", "open_orders", "list", "rows"])? {
             let whose = self.whose(&mut row)?;
@@ -201,11 +234,7 @@ impl Session {
             };
             rows.push((whose, event));
         }
-        let end = VenueEvent::OpenOrdersEnd {
-            ok,
-            rows: count(rows.len())?,
-            revision: self.kernel.revision(),
-        };
+        let end = VenueEvent::OpenOrdersEnd { ok, rows: count(rows.len())?, revision };
         for (whose, event) in rows {
             let _verdict = self.say(whose.client, whose.instrument, event);
         }
