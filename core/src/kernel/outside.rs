@@ -14,7 +14,7 @@ use crate::kernel::orders::Order;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::{DecisionReason, OrderStatus};
 use crate::msg::venue::ForcedCause;
-use crate::msg::{Maybe, OrderKind, OrderRole, PositionSide, TimeInForce};
+use crate::msg::{OrderKind, OrderRole, PositionSide, TimeInForce};
 use crate::units::{Money, Nanos, Price, Qty};
 
 /// Fewest snapshots in a row that prove a close by somebody else.
@@ -145,17 +145,8 @@ impl Kernel {
             let Some((price, fee)) = self.outside_price(index, missing).filter(|_| proved) else {
                 continue;
             };
-            let fill = FillIn {
-                venue_id: TextId::EMPTY,
-                fill_id: TextId::EMPTY,
-                qty: missing,
-                price,
-                fee,
-                cum: None,
-                side: None,
-                is_maker: Some(false),
-                ts_exch_ns: Maybe::NONE,
-            };
+            let taker = Some(false);
+            let fill = FillIn { fee, is_maker: taker, ..FillIn::bare(missing, price) };
             let reason = DecisionReason::ExternalClose;
             if self.book_outside(now, index, &fill, reason, out).accepted {
                 self.fault("a position was closed outside", out);

@@ -69,6 +69,20 @@ impl Trades {
         self.number(&text)
     }
 
+    /// The kernel took over a position under this number. A text that only ever named refused entries and
+    /// had the number by then gets a new one.
+    pub(super) fn adopted(&mut self, trade: TradeId, asset: &str) {
+        let text = format!("{asset}-T-{:012}", trade.seq());
+        let index = usize::try_from(trade.seq().saturating_sub(1)).unwrap_or(usize::MAX);
+        match self.texts.get_mut(index) {
+            Some(taken) => {
+                let refused = std::mem::replace(taken, text);
+                self.texts.push(refused);
+            }
+            None => self.texts.push(text),
+        }
+    }
+
     /// The number of a text that appeared before.
     pub(super) fn known(&self, text: &str) -> Option<TradeId> {
         self.find(text).map(|index| TradeId::new(index as u64 + 1))

@@ -116,7 +116,13 @@ impl Session {
 
     /// One input into the kernel.
     pub(super) fn input(&mut self, input: &Input) -> Verdict {
-        self.kernel.apply(self.now, input, &self.settings, &mut self.out)
+        let verdict = self.kernel.apply(self.now, input, &self.settings, &mut self.out);
+        for message in &self.out.records {
+            if let Record::Adopted { trade, instrument, .. } = message.record {
+                self.trades.adopted(trade, self.kernel.table().symbol(instrument));
+            }
+        }
+        verdict
     }
 
     /// One market message into the kernel.
