@@ -58,9 +58,10 @@ impl Kernel {
         if takes_over {
             self.adopt_all(now, out);
         }
-        self.watch_orphans(takes_over, out);
+        self.watch_orphans(now, takes_over, out);
         // An order of ours may just be filling what looks strange: the recovery waits for its answer.
-        let in_flight = self.strangers().any(|stranger| self.has_live_order(stranger.instrument));
+        let in_flight =
+            self.strangers().any(|stranger| self.has_live_order(now, stranger.instrument));
         if !in_flight {
             self.recovery.positions_seen();
         }
@@ -92,8 +93,10 @@ impl Kernel {
         })
     }
 
-    fn has_live_order(&self, instrument: InstrumentId) -> bool {
-        self.live_orders().any(|order| order.instrument == instrument)
+    /// An order of ours may explain what the venue shows of an asset. One that the venue has denied for long
+    /// does not: what it may have done is as good as somebody else's.
+    fn has_live_order(&self, now: Nanos, instrument: InstrumentId) -> bool {
+        self.live_orders().any(|order| order.instrument == instrument && !self.is_gone(now, order))
     }
 
     /// Takes over what can be, the largest notional first; of two equal ones the first of the table.
@@ -101,7 +104,7 @@ impl Kernel {
         while let Some(free) = self.slots.iter().position(Slot::is_free) {
             let mut largest: Option<Adoptable> = None;
             for stranger in self.strangers() {
-                if let Some(next) = self.adoptable(stranger)
+                if let Some(next) = self.adoptable(now, stranger)
                     && largest.is_none_or(|largest| next.notional > largest.notional)
                 {
                     largest = Some(next);
@@ -113,12 +116,12 @@ impl Kernel {
     }
 
     /// What a round trip needs: a slot of ours that is not in it already, and a price.
-    fn adoptable(&self, stranger: Stranger) -> Option<Adoptable> {
+    fn adoptable(&self, now: Nanos, stranger: Stranger) -> Option<Adoptable> {
         let Stranger { instrument, side, qty, entry_price } = stranger;
         let has = |slot: &Slot| {
             !slot.is_free() && slot.instrument == instrument && slot.position.side == side
         };
-        if self.slots.iter().any(has) || self.has_live_order(instrument) {
+        if self.slots.iter().any(has) || self.has_live_order(now, instrument) {
             return None;
         }
         let told = entry_price.filter(|price| price.is_positive());
@@ -160,9 +163,9 @@ impl Kernel {
 
     /// Freezes while the venue shows what is not ours and no order of ours explains it. While running it
     /// takes two snapshots in a row: one may lag behind our own fills.
-    fn watch_orphans(&mut self, at_once: bool, out: &mut Effects) {
+    fn watch_orphans(&mut self, now: Nanos, at_once: bool, out: &mut Effects) {
         let is_strange = self.facts.shows_unknown_asset()
-            || self.strangers().any(|stranger| !self.has_live_order(stranger.instrument));
+            || self.strangers().any(|stranger| !self.has_live_order(now, stranger.instrument));
         let was = self.halts.orphan;
         self.halts.orphan = is_strange && (at_once || was || self.halts.was_strange);
         self.halts.was_strange = is_strange;
@@ -178,10 +181,11 @@ impl Kernel {
 pub(super) fn held_by(slots: &[Slot], instrument: InstrumentId) -> [Qty; 2] {
     let mut held = [Qty::ZERO; 2];
     for slot in slots.iter().filter(|slot| slot.is_open() && slot.instrument == instrument) {
-        match slot.position.side {
-            PositionSide::Long => held[0] += slot.position.size,
-            PositionSide::Short => held[1] += slot.position.size,
-        }
+        let sum = match slot.position.side {
+            PositionSide::Long => &mut held[0],
+            PositionSide::Short => &mut held[1],
+        };
+        *sum = sum.checked_add(slot.position.size).unwrap_or(Qty::MAX);
     }
     held
 }

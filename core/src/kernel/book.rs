@@ -33,6 +33,23 @@ pub(super) struct FillIn {
     pub(super) ts_exch_ns: Maybe<Nanos>,
 }
 
+impl FillIn {
+    /// A fill of which nothing but quantity and price is known.
+    pub(super) const fn bare(qty: Qty, price: Price) -> Self {
+        Self {
+            venue_id: TextId::EMPTY,
+            fill_id: TextId::EMPTY,
+            qty,
+            price,
+            fee: None,
+            cum: None,
+            side: None,
+            is_maker: None,
+            ts_exch_ns: Maybe::NONE,
+        }
+    }
+}
+
 /// A fill under a venue identity that no order of ours has yet.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct HeldFill {
@@ -183,17 +200,7 @@ impl Kernel {
             self.look_up_by(client, now.plus(self.times.lookup_first_ns));
             return;
         };
-        let fill = FillIn {
-            venue_id: TextId::EMPTY,
-            fill_id: TextId::EMPTY,
-            qty: missing,
-            price,
-            fee: None,
-            cum: Some(total),
-            side: None,
-            is_maker: None,
-            ts_exch_ns: Maybe::NONE,
-        };
+        let fill = FillIn { cum: Some(total), ..FillIn::bare(missing, price) };
         if !self.book_fill(now, client, &fill, missing, out).accepted {
             return;
         }
@@ -423,7 +430,7 @@ impl Kernel {
             slot.owed_exit = slot.owed_exit.and_then(|owed| {
                 let qty = owed.qty.checked_sub(qty).filter(|left| left.is_positive());
                 // What is to close everything also owes what still comes in.
-                let qty = qty.or(owed.all.then_some(slot.position.size));
+                let qty = qty.or_else(|| owed.all.then_some(slot.position.size));
                 qty.map(|qty| OwedExit { qty, ..owed })
             });
         }

@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{InstrumentId, TextId};
 use crate::kernel::book::FillIn;
+use crate::kernel::fills::AppliedFill;
 use crate::kernel::orders::Order;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::{DecisionReason, OrderStatus};
 use crate::msg::venue::ForcedCause;
-use crate::msg::{Maybe, OrderKind, OrderRole, PositionSide, TimeInForce};
+use crate::msg::{OrderKind, OrderRole, PositionSide, TimeInForce};
 use crate::units::{Money, Nanos, Price, Qty};
 
 /// Fewest snapshots in a row that prove a close by somebody else.
@@ -96,19 +97,20 @@ impl Kernel {
 
     /// The number of a forced fill that was booked before.
     fn forced_before(&self, instrument: Option<InstrumentId>, fill: &FillIn) -> Option<u64> {
-        if !fill.fill_id.is_empty() {
-            return self.fills.find(&fill.fill_id, instrument).map(|known| known.number);
-        }
-        let is_outside =
-            |client| self.orders.get(client).is_some_and(|order: &Order| order.is_outside);
-        self.fills
-            .newest()
-            .find(|known| {
+        let is_same = |known: &AppliedFill| {
+            if fill.fill_id.is_empty() {
                 known.looks_like(fill.qty, fill.price, fill.ts_exch_ns)
-                    && Some(known.instrument) == instrument
-                    && is_outside(known.order)
-            })
-            .map(|known| known.number)
+            } else {
+                known.fill_id == fill.fill_id
+            }
+        };
+        // Venues number the fills of different orders alike: only one that was no order's counts.
+        let is_outside =
+            |known: &AppliedFill| self.orders.get(known.order).is_none_or(|order| order.is_outside);
+        let mut alike = self.fills.newest().filter(|known| {
+            is_same(known) && Some(known.instrument) == instrument && is_outside(known)
+        });
+        alike.next().map(|known| known.number)
     }
 
     /// A fill that belongs to no order of ours, of an asset that we hold.
@@ -145,17 +147,8 @@ impl Kernel {
             let Some((price, fee)) = self.outside_price(index, missing).filter(|_| proved) else {
                 continue;
             };
-            let fill = FillIn {
-                venue_id: TextId::EMPTY,
-                fill_id: TextId::EMPTY,
-                qty: missing,
-                price,
-                fee,
-                cum: None,
-                side: None,
-                is_maker: Some(false),
-                ts_exch_ns: Maybe::NONE,
-            };
+            let taker = Some(false);
+            let fill = FillIn { fee, is_maker: taker, ..FillIn::bare(missing, price) };
             let reason = DecisionReason::ExternalClose;
             if self.book_outside(now, index, &fill, reason, out).accepted {
                 self.fault("a position was closed outside", out);

@@ -92,15 +92,11 @@ impl Kernel {
             }
             VenueEvent::Forced { side, fill_id, qty, price, fee, cause } => {
                 let fill = FillIn {
-                    venue_id: none,
                     fill_id,
-                    qty,
-                    price,
                     fee: fee.get(),
-                    cum: None,
-                    side: None,
                     is_maker: Some(false),
                     ts_exch_ns: message.ts_exch_ns,
+                    ..FillIn::bare(qty, price)
                 };
                 self.on_forced(now, message.instrument, side, &fill, cause, out)
             }

@@ -512,6 +512,29 @@ fn an_exit_the_venue_knew_and_denies_does_not_hold_up_the_next() {
     rig.exit(None);
 }
 
+/// The entry filled, its fills are lost and the venue has forgotten it: nobody here may guess.
+#[test]
+fn a_denied_entry_and_a_larger_position_are_an_alarm() {
+    let mut rig = Rig::ready();
+    let entry = resting(&mut rig, "1000");
+    rig.ack(entry, "9001");
+    for round in 0..6 {
+        status(&mut rig, entry, V::NotFound, "", None);
+        rig.wait(5 * SECOND);
+        rig.probe(&[(fet(), PositionSide::Long, "1000")]);
+        assert_eq!(rig.kernel.is_frozen(), round > 2, "{round}");
+    }
+    assert_eq!(rig.slot().entry_order(), Some(entry));
+}
+
+/// Venues number the fills of different orders alike.
+#[test]
+fn a_forced_close_with_the_identity_of_another_fill_is_booked() {
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+    assert_eq!(rig.account(Some(fet()), forced("E1", "400", "0.1", None)), Verdict::OK);
+    assert_eq!(rig.slot().size(), qty("600"));
+}
+
 /// The exit filled, its fills are lost and the venue has forgotten it: the position says what happened.
 #[test]
 fn a_denied_exit_and_a_smaller_position_are_a_close_outside() {
