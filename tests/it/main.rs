@@ -15,6 +15,7 @@ mod paper_run;
 mod paper_venue;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod runs;
+mod saved;
 mod settings;
 mod signal;
 mod synth;

@@ -4,9 +4,11 @@
 //! links. The journal holds both, so it is all that a replay needs.
 
 mod gauges;
+pub mod save;
 mod stage;
 
 pub use gauges::Gauges;
+pub use save::Damage;
 pub use stage::{JournalFull, KernelLinks, KernelStage};
 
 use alloc::sync::Arc;
