@@ -116,6 +116,12 @@ impl<P: Decide> Engine<P> {
         }
     }
 
+    /// Goes on after a restart: orders from here on carry this epoch. The caller makes it durable first,
+    /// and gives [`crate::msg::Control::Recover`] as the next input.
+    pub const fn resume_as(&mut self, epoch: u32) {
+        self.kernel.resume_as(epoch);
+    }
+
     /// The policy.
     #[must_use]
     pub const fn policy(&self) -> &P {

@@ -255,6 +255,11 @@ impl Orders {
         Ok(())
     }
 
+    /// Identities from here on carry this epoch.
+    pub(super) const fn resume_as(&mut self, epoch: u32) {
+        self.epoch = epoch;
+    }
+
     /// True when the identity was given out by this table.
     pub(super) const fn has_given(&self, client: ClientId) -> bool {
         client.seq() > 0 && client.seq() < self.next
@@ -310,7 +315,8 @@ impl Orders {
         use crate::msg::ClientRef;
         let by_venue = self.find_venue(venue_id);
         let ours = match client {
-            ClientRef::Own(id) if id.epoch() == self.epoch => Some(id),
+            // An order of an earlier start is ours while it is remembered.
+            ClientRef::Own(id) if id.epoch() == self.epoch || self.get(id).is_some() => Some(id),
             ClientRef::Own(_) | ClientRef::Foreign | ClientRef::Absent => None,
         };
         match (by_venue, ours) {

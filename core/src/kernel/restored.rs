@@ -12,6 +12,11 @@ use crate::settings::Settings;
 use crate::units::{Money, Qty};
 
 impl Kernel {
+    /// Orders from here on carry this epoch; those before keep theirs and are still ours.
+    pub const fn resume_as(&mut self, epoch: u32) {
+        self.orders.resume_as(epoch);
+    }
+
     /// Takes the table again, which begins with the `instruments` saved ones, sizes what is per
     /// instrument and per slot, and checks that the rest can be the state of a kernel.
     pub(crate) fn restored(
