@@ -129,7 +129,10 @@ pub fn recover_in(
 }
 
 /// Renames a file to a name that no file has.
-pub(crate) fn set_aside(folder: &mut dyn Folder, name: &str, stamp: &str) -> io::Result<String> {
+///
+/// # Errors
+/// As the system says.
+pub fn set_aside(folder: &mut dyn Folder, name: &str, stamp: &str) -> io::Result<String> {
     let mut number = 1;
     loop {
         let aside = match number {

@@ -4,6 +4,7 @@ mod allocations;
 mod bad_input;
 mod book;
 mod contracts;
+mod crash;
 mod data;
 mod decode;
 mod documents;

@@ -13,9 +13,11 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::engine::Engine;
 use crate::instrument::InstrumentTable;
+use crate::kernel::Kernel;
 use crate::policy::Decide;
 use crate::settings::Settings;
 
@@ -73,12 +75,29 @@ impl fmt::Display for Damage {
 
 impl core::error::Error for Damage {}
 
-#[derive(Serialize)]
-#[serde(bound = "P: Decide")]
-struct Saved<'a, P> {
-    version: u16,
-    table: &'a InstrumentTable,
-    engine: &'a Engine<P>,
+/// Version, instruments, body.
+fn write<T: Serialize>(table: &InstrumentTable, body: &T, out: Vec<u8>) -> Vec<u8> {
+    postcard::to_extend(&(STATE_VERSION, table, body), out).unwrap_or_default()
+}
+
+/// The saved instruments and the body, once both are in the form in which [`write`] writes them.
+fn read<T: Serialize + DeserializeOwned>(
+    bytes: &[u8],
+    table: &InstrumentTable,
+) -> Result<(T, usize), Damage> {
+    let (saved, rest) = front(bytes)?;
+    Damage::unless(
+        table.continues(&saved),
+        "instruments",
+        None,
+        "a table that begins with the saved instruments in their order",
+    )?;
+    let (body, rest) = postcard::take_from_bytes::<T>(rest)
+        .map_err(|_| Damage::of("state", "a state of this version"))?;
+    Damage::unless(rest.is_empty(), "state", None, "nothing behind it")?;
+    let again = write(&saved, &body, Vec::with_capacity(bytes.len()));
+    Damage::unless(again == bytes, "state", None, "its canonical form")?;
+    Ok((body, saved.len()))
 }
 
 /// The front of the bytes and what follows it.
@@ -106,8 +125,7 @@ impl<P: Decide> Engine<P> {
     /// turn. About 20 kB for a fresh engine of ten instruments; time in the order of the size.
     pub fn save(&self, out: &mut Vec<u8>) {
         out.clear();
-        let saved = Saved { version: STATE_VERSION, table: self.kernel.table(), engine: self };
-        *out = postcard::to_extend(&saved, core::mem::take(out)).unwrap_or_default();
+        *out = write(self.kernel.table(), self, core::mem::take(out));
     }
 
     /// The engine that was saved, under these settings and instruments. Same settings and table: the
@@ -125,26 +143,32 @@ impl<P: Decide> Engine<P> {
         settings: Arc<Settings>,
         table: Arc<InstrumentTable>,
     ) -> Result<Self, Damage> {
-        let (saved, rest) = front(bytes)?;
-        Damage::unless(
-            table.continues(&saved),
-            "instruments",
-            None,
-            "a table that begins with the saved instruments in their order",
-        )?;
-        let (mut engine, rest) = postcard::take_from_bytes::<Self>(rest)
-            .map_err(|_| Damage::of("engine", "an engine of this version"))?;
-        Damage::unless(rest.is_empty(), "engine", None, "nothing behind the state")?;
-        let mut again = Vec::with_capacity(bytes.len());
-        again = postcard::to_extend(
-            &Saved { version: STATE_VERSION, table: &saved, engine: &engine },
-            again,
-        )
-        .unwrap_or_default();
-        Damage::unless(again == bytes, "engine", None, "the canonical form of its state")?;
-        engine.kernel.restored(saved.len(), &settings, Arc::clone(&table))?;
-        engine.policy.restored(saved.len(), table)?;
+        let (mut engine, instruments) = read::<Self>(bytes, &table)?;
+        engine.kernel.restored(instruments, &settings, Arc::clone(&table))?;
+        engine.policy.restored(instruments, table)?;
         engine.settings = settings;
         Ok(engine)
+    }
+}
+
+impl Kernel {
+    /// Writes a kernel without a policy into `out`, whose content is replaced; see [`Engine::save`].
+    pub fn save(&self, out: &mut Vec<u8>) {
+        out.clear();
+        *out = write(self.table(), self, core::mem::take(out));
+    }
+
+    /// The kernel that was saved; see [`Engine::restore`].
+    ///
+    /// # Errors
+    /// [`Damage`]. Never panics, whatever the bytes.
+    pub fn restore(
+        bytes: &[u8],
+        settings: &Settings,
+        table: Arc<InstrumentTable>,
+    ) -> Result<Self, Damage> {
+        let (mut kernel, instruments) = read::<Self>(bytes, &table)?;
+        kernel.restored(instruments, settings, table)?;
+        Ok(kernel)
     }
 }

@@ -70,6 +70,12 @@ impl RunDir {
         Ok(Self { path: path.to_path_buf() })
     }
 
+    /// A directory that exists, whatever is in it.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
+    }
+
     /// The directory itself.
     #[must_use]
     pub fn path(&self) -> &Path {
