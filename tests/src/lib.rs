@@ -4,6 +4,7 @@ pub mod alloc;
 pub mod desk;
 pub mod pipeline;
 pub mod toy;
+pub mod trace;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -7,11 +7,13 @@
 mod gauges;
 mod guardian;
 mod prober;
+pub mod save;
 mod stage;
 #[cfg(test)]
 mod tests;
 
 pub use gauges::Gauges;
+pub use save::Damage;
 pub use stage::{JournalFull, KernelLinks, KernelStage};
 
 use alloc::sync::Arc;
@@ -125,6 +127,12 @@ impl<P: Decide> Engine<P> {
                 self.closed_net += net_pnl;
             }
         }
+    }
+
+    /// Goes on after a restart: orders from here on carry this epoch. The caller makes it durable first,
+    /// and gives [`crate::msg::Control::Recover`] as the next input.
+    pub fn resume_as(&mut self, epoch: u32) {
+        self.kernel.resume_as(epoch);
     }
 
     /// The policy.

@@ -67,6 +67,7 @@ mod owed;
 mod reanchor;
 pub mod reconcile;
 mod recover;
+mod restored;
 pub mod slot;
 pub mod stage;
 mod submit;
@@ -169,8 +170,7 @@ impl Kernel {
     /// needs a restart is read here: slots and starting capital.
     #[must_use]
     pub fn new(settings: &Settings, table: Arc<InstrumentTable>, epoch: u32) -> Self {
-        let slots =
-            usize::try_from(settings.kernel_slots_max).map_or(1, |slots| slots.clamp(1, 16));
+        let slots = Self::slot_count(settings);
         Self {
             markets: vec![Market::EMPTY; table.len()],
             slots: vec![Slot::new(); slots],
@@ -194,6 +194,11 @@ impl Kernel {
             presumed_ns: Maybe::NONE,
             table,
         }
+    }
+
+    /// Slots that the settings want.
+    fn slot_count(settings: &Settings) -> usize {
+        usize::try_from(settings.kernel_slots_max).map_or(1, |slots| slots.clamp(1, 16))
     }
 
     /// Applies one input: market, venue, control or time. Scans and settings change nothing here.

@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn every_relation_can_fail_and_is_named() {
         type Break = fn(&mut Settings);
-        let broken: [(&str, Break); 8] = [
+        let broken: [(&str, Break); 11] = [
             ("policy.leverage_min", |s| s.policy_leverage_min = s.policy_leverage_max + 1.0),
             ("policy.vel_div_extreme", |s| s.policy_vel_div_extreme = s.policy_vel_div_threshold),
             ("account.maker_rate", |s| s.account_taker_rate = Rate::from_raw(19_999)),
