@@ -5,12 +5,12 @@
 //! slot can take, and what appears later, freezes entries for as long as the venue shows it; that is a
 //! function of its last snapshots and of nothing else.
 
-use crate::id::InstrumentId;
+use crate::id::{ClientId, InstrumentId};
 use crate::kernel::slot::position::Position;
-use crate::kernel::stage::SlotEvent;
+use crate::kernel::stage::{SlotEvent, SlotStage};
 use crate::kernel::{Effects, Kernel, Slot};
 use crate::msg::record::PriceSource;
-use crate::msg::{PositionSide, Record};
+use crate::msg::{OrderRole, PositionSide, Record};
 use crate::units::{Money, Nanos, Price, Qty};
 
 /// Reason of the freeze, and of its end.
@@ -173,6 +173,31 @@ impl Kernel {
             (false, true) => out.record(Record::Halt { reason: ORPHAN }),
             (true, false) => out.record(Record::Resume { reason: ORPHAN }),
             (false, false) | (true, true) => {}
+        }
+    }
+
+    /// A fill comes of an entry that was taken for never arrived, and its slot has gone on: a free slot takes
+    /// it back, for the position is there. Under its own round trip, unless that is written already.
+    pub(super) fn take_back(&mut self, client: ClientId, out: &mut Effects) {
+        let Some(order) = self.orders.get(client).copied() else { return };
+        let slot = &self.slots[usize::from(order.slot)];
+        let has_gone_on =
+            slot.trade != order.trade || slot.stage == SlotStage::TradeTerminalWritten;
+        if !order.presumed || order.role == OrderRole::Exit || !has_gone_on {
+            return;
+        }
+        let Some(free) = self.slots.iter().position(Slot::is_free) else { return };
+        let trade = if order.filled.is_zero() { order.trade } else { self.next_trade() };
+        self.next_trade = self.next_trade.max(trade.seq().saturating_add(1));
+        let slot = &mut self.slots[free];
+        slot.begin(trade, order.instrument, order.position_side);
+        slot.requested = order.qty;
+        self.fire(free, SlotEvent::Enter, out);
+        if let Some(order) = self.orders.get_mut(client) {
+            #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
+            let slot = free as u8;
+            order.slot = slot;
+            order.trade = trade;
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::kernel::orders::{Denial, Order, Route};
 use crate::kernel::outside::Outside;
 use crate::kernel::slot::OwedExit;
 use crate::kernel::stage::{SlotEvent, SlotStage};
-use crate::kernel::{Code, Effects, Kernel, Slot, Verdict};
+use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::{DecisionReason, FeeSource, OrderStatus};
 use crate::msg::{ClientRef, Maybe, OrderRole, Record, Side, TimeInForce, VenueMsg};
 use crate::units::{Money, Nanos, Price, Qty};
@@ -361,31 +361,6 @@ impl Kernel {
         self.order_filled(now, client, number, out);
         self.slot_filled(now, client, order.over, out);
         Verdict::OK
-    }
-
-    /// A fill comes of an entry that was taken for never arrived, and its slot has gone on: a free slot takes
-    /// it back, for the position is there. Under its own round trip, unless that is written already.
-    fn take_back(&mut self, client: ClientId, out: &mut Effects) {
-        let Some(order) = self.orders.get(client).copied() else { return };
-        let slot = &self.slots[usize::from(order.slot)];
-        let has_gone_on =
-            slot.trade != order.trade || slot.stage == SlotStage::TradeTerminalWritten;
-        if !order.presumed || order.role == OrderRole::Exit || !has_gone_on {
-            return;
-        }
-        let Some(free) = self.slots.iter().position(Slot::is_free) else { return };
-        let trade = if order.filled.is_zero() { order.trade } else { self.next_trade() };
-        self.next_trade = self.next_trade.max(trade.seq().saturating_add(1));
-        let slot = &mut self.slots[free];
-        slot.begin(trade, order.instrument, order.position_side);
-        slot.requested = order.qty;
-        self.fire(free, SlotEvent::Enter, out);
-        if let Some(order) = self.orders.get_mut(client) {
-            #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
-            let slot = free as u8;
-            order.slot = slot;
-            order.trade = trade;
-        }
     }
 
     /// Books position and ledger together, or neither: the fee booked, `None` on overflow.
