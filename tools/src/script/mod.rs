@@ -24,7 +24,7 @@ use line::Line;
 use session::Session;
 
 /// Every event of a script.
-pub const EVENTS: [&str; 26] = [
+pub const EVENTS: [&str; 27] = [
     "config",
     "instrument",
     "quote",

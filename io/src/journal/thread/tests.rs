@@ -105,9 +105,10 @@ fn journal_inputs(dir: &RunDir) -> (u64, Option<Tail>) {
     (reader.inputs(), reader.tail())
 }
 
-/// Lines of the session a round of records makes: one is a candidate and one a trade decision.
+/// Lines of the session a round of records makes: one is a candidate, one a trade decision, and settings
+/// are announced by hand.
 fn session_lines() -> usize {
-    samples::records().len() - 2
+    samples::records().len() - 3
 }
 
 #[test]
