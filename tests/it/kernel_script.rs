@@ -150,7 +150,7 @@ fn every_script_prints_the_same_bytes_twice() {
         let script = read(&format!("{name}.jsonl"));
         let printed = || {
             let mut out = Vec::new();
-            script::run(&name, script.as_bytes(), &mut out).unwrap();
+            script::run(&name, None, script.as_bytes(), &mut out).unwrap();
             out
         };
         assert_eq!(printed(), printed(), "{name}");

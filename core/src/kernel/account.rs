@@ -4,7 +4,7 @@ use crate::id::InstrumentId;
 use crate::kernel::adopt::held_by;
 use crate::kernel::facts::{BalanceFrame, Probe};
 use crate::kernel::ledger::Entry;
-use crate::kernel::reconcile::Evidence;
+use crate::kernel::reconcile::{self, Evidence};
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::ReconcileState;
 use crate::msg::{Maybe, Record, VenueEvent, VenueMsg};
@@ -93,6 +93,7 @@ impl Kernel {
             now,
             capital,
             wallet,
+            range: self.capital_range(),
             revision: self.revision,
             is_doubtful: was_presumed
                 || self.facts.shows_strange_position()
@@ -129,7 +130,22 @@ impl Kernel {
         }
     }
 
-    /// Notes that a message of the venue moved our capital, if it did.
+    /// Our capital as any order of the fills of what is open could have made it: lowest and highest.
+    fn capital_range(&self) -> (Money, Money) {
+        let capital = self.ledger.capital();
+        let open = self.slots.iter().filter(|slot| slot.is_open());
+        let range = open.map(|slot| reconcile::slack(&slot.position)).try_fold(
+            (capital, capital),
+            |(low, high), slack| {
+                let (less, more) = slack?;
+                Some((low.checked_add(less)?, high.checked_add(more)?))
+            },
+        );
+        range.unwrap_or((capital, capital))
+    }
+
+    /// Notes what a message of the venue did to our capital, now or later: a fill may wait for the
+    /// acknowledgement that names it, a fee for its fill.
     pub(super) fn note_booking(
         &mut self,
         now: Nanos,
@@ -137,9 +153,13 @@ impl Kernel {
         before: Money,
         settings: &Settings,
     ) {
+        if matches!(message.event, VenueEvent::Fill { .. } | VenueEvent::FeeSettled { .. }) {
+            self.bookings.hear(venue_time(message));
+        }
         let capital = (before, self.ledger.capital());
         if capital.0 != capital.1 {
-            self.bookings.note(now, venue_time(message), capital, settings.guard_hot_window_ns);
+            self.bookings.hear(venue_time(message));
+            self.bookings.note(now, capital, settings.guard_hot_window_ns);
             self.facts.outlive_wallet();
         }
     }

@@ -61,6 +61,7 @@ impl Kernel {
                 now,
                 capital: self.ledger.capital(),
                 wallet,
+                range: (wallet, wallet),
                 revision: self.revision,
                 is_doubtful: false,
                 confirm_ns: settings.guard_reconcile_confirm_ns,

@@ -14,11 +14,16 @@
 //! In the last three cases the state is `warn` and no entry leaves (`unreconciled`: unknown is not
 //! agreed), until a balance of the same class at least `guard.reconcile_confirm_ns` later, with nothing
 //! sent or filled between, makes it an error. A freeze that stands is not softened by a doubt.
+//!
+//! One difference is none: when an entry fill reaches us after an exit fill that the venue made later, we
+//! split the same cash otherwise between the result so far and the cost of what is left, until the
+//! position is flat. What any order of the same fills could have given is `warn` at most.
 
 use serde::{Deserialize, Serialize};
 
-use crate::msg::Maybe;
+use crate::kernel::slot::position::Position;
 use crate::msg::record::ReconcileState;
+use crate::msg::{Maybe, PositionSide};
 use crate::units::{Money, Nanos};
 
 /// Below this the books agree.
@@ -32,6 +37,8 @@ pub(super) struct Evidence {
     pub(super) now: Nanos,
     pub(super) capital: Money,
     pub(super) wallet: Money,
+    /// What the capital could be by another order of the fills of what is open: lowest and highest.
+    pub(super) range: (Money, Money),
     /// Counter of our own activity.
     pub(super) revision: u64,
     /// The balance may be from another moment than the books.
@@ -77,7 +84,11 @@ impl Reconcile {
     pub(super) fn measure(&mut self, evidence: &Evidence) {
         let delta = evidence.capital.checked_sub(evidence.wallet);
         self.delta = delta;
-        let class = class(delta);
+        let (low, high) = evidence.range;
+        let class = match class(delta) {
+            ReconcileState::Error if is_near(evidence.wallet, low, high) => ReconcileState::Warn,
+            plain => plain,
+        };
         if class != ReconcileState::Error {
             (self.state, self.suspect) = (class, None);
             return;
@@ -106,6 +117,36 @@ fn class(delta: Option<Money>) -> ReconcileState {
     }
 }
 
+/// True within the range, or less than an error away from it.
+fn is_near(wallet: Money, low: Money, high: Money) -> bool {
+    let is_below = |less: Money, more: Money| {
+        less.checked_sub(more).is_some_and(|difference| difference < DELTA_ERROR)
+    };
+    is_below(low, wallet) && is_below(wallet, high)
+}
+
+/// How much the result so far could be lower (not positive) and higher (not negative), had the same fills
+/// come in another order. Zero while every entry fill was booked before every exit fill: then only the
+/// sums count. `None` when it does not fit.
+pub(super) fn slack(position: &Position) -> Option<(Money, Money)> {
+    let (entered, left) = (position.entry_notional, position.exit_notional);
+    if !position.exited().is_positive() {
+        return Some((Money::ZERO, Money::ZERO));
+    }
+    let basis = entered.share(position.exited(), position.entered)?;
+    let cost_if_first = entered.checked_sub(basis)?;
+    let off = cost_if_first.checked_sub(position.cost)?;
+    if off.raw().unsigned_abs() < DELTA_OK.raw().unsigned_abs() {
+        return Some((Money::ZERO, Money::ZERO));
+    }
+    // What left may have cost nothing of what entered, or all of it.
+    let (low, high) = match position.side {
+        PositionSide::Long => (left.checked_sub(entered)?, left),
+        PositionSide::Short => (Money::ZERO.checked_sub(left)?, entered.checked_sub(left)?),
+    };
+    Some((low.checked_sub(position.realized)?, high.checked_sub(position.realized)?))
+}
+
 /// Our last bookings: what a balance that is not of this moment may still show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Bookings {
@@ -122,15 +163,7 @@ impl Bookings {
         Self { last_ns: Maybe::NONE, venue_ns: Maybe::NONE, low: Money::ZERO, high: Money::ZERO };
 
     /// Notes that the capital moved. Rows of bookings less than `window_ns` apart are kept together.
-    /// `venue_ns` is the venue's time of the message, already bounded by our own clock: a stamp from the
-    /// future must not shut out every balance until then.
-    pub(super) fn note(
-        &mut self,
-        now: Nanos,
-        venue_ns: Option<Nanos>,
-        capital: (Money, Money),
-        window_ns: i64,
-    ) {
+    pub(super) fn note(&mut self, now: Nanos, capital: (Money, Money), window_ns: i64) {
         let (before, after) = capital;
         if !self.is_hot(now, window_ns) {
             (self.low, self.high) = (before, before);
@@ -138,6 +171,11 @@ impl Bookings {
         self.low = self.low.min(after);
         self.high = self.high.max(after);
         self.last_ns = Maybe::some(now);
+    }
+
+    /// Notes the venue's time of something that is booked, or will be: already bounded by our own clock,
+    /// for a stamp from the future must not shut out every balance until then.
+    pub(super) fn hear(&mut self, venue_ns: Option<Nanos>) {
         self.venue_ns = self.venue_ns.get().max(venue_ns).into();
     }
 
@@ -155,10 +193,7 @@ impl Bookings {
 
     /// True when this wallet agrees with our capital as it stood within the hot window.
     pub(super) fn explain(&self, now: Nanos, wallet: Money, window_ns: i64) -> bool {
-        let is_below = |less: Money, more: Money| {
-            less.checked_sub(more).is_some_and(|difference| difference < DELTA_ERROR)
-        };
-        self.is_hot(now, window_ns) && is_below(self.low, wallet) && is_below(wallet, self.high)
+        self.is_hot(now, window_ns) && is_near(wallet, self.low, self.high)
     }
 }
 
@@ -174,6 +209,7 @@ mod tests {
             now: Nanos::new(second * SECOND),
             capital: capital.parse().expect("an amount"),
             wallet: Money::from_whole(100),
+            range: (capital.parse().expect("an amount"), capital.parse().expect("an amount")),
             revision: 3,
             is_doubtful,
             confirm_ns: 2 * SECOND,
@@ -235,33 +271,68 @@ mod tests {
     }
 
     #[test]
+    fn what_another_order_of_the_fills_could_give_is_no_error() {
+        let whole = Money::from_whole;
+        let between = |capital: &str| Evidence {
+            range: (whole(90), whole(1_000)),
+            ..evidence(0, capital, false)
+        };
+        let mut reconcile = Reconcile::NEW;
+        assert_eq!(measured(&mut reconcile, &between("500")), (Warn, false));
+        assert_eq!(measured(&mut reconcile, &between("100")), (Ok, false));
+        let beyond = Evidence { range: (whole(120), whole(1_000)), ..between("500") };
+        assert_eq!(measured(&mut reconcile, &beyond), (Error, false));
+    }
+
+    #[test]
+    fn the_result_so_far_is_certain_unless_an_entry_came_after_an_exit() {
+        use crate::units::Qty;
+        let (one, whole) = (Qty::from_whole(1), Money::from_whole);
+        for side in [PositionSide::Long, PositionSide::Short] {
+            let mut position = Position::new(side);
+            position.enter(Nanos::ZERO, one, whole(10)).expect("fits");
+            position.enter(Nanos::ZERO, one, whole(40)).expect("fits");
+            position.exit(Nanos::ZERO, one, whole(33)).expect("fits");
+            assert_eq!(slack(&position), Some((Money::ZERO, Money::ZERO)), "the usual order");
+            // The same fills, the second entry last.
+            let mut late = Position::new(side);
+            late.enter(Nanos::ZERO, one, whole(10)).expect("fits");
+            late.exit(Nanos::ZERO, one, whole(33)).expect("fits");
+            late.enter(Nanos::ZERO, one, whole(40)).expect("fits");
+            assert_ne!(late.realized, position.realized);
+            let (low, high) = slack(&late).expect("fits");
+            let truth = position.realized - late.realized;
+            assert!(low <= truth && truth <= high, "{side:?}: {low} {truth} {high}");
+        }
+    }
+
+    #[test]
     fn bookings_explain_a_wallet_that_we_had_within_the_window() {
         let whole = Money::from_whole;
         let at = |second: i64| Nanos::new(second * SECOND);
         let mut bookings = Bookings::NONE;
         assert!(!bookings.explain(at(0), whole(100), 5 * SECOND));
-        bookings.note(at(0), None, (whole(1_000), whole(1_200)), 5 * SECOND);
-        bookings.note(at(4), None, (whole(1_200), whole(900)), 5 * SECOND);
+        bookings.note(at(0), (whole(1_000), whole(1_200)), 5 * SECOND);
+        bookings.note(at(4), (whole(1_200), whole(900)), 5 * SECOND);
         for (wallet, explained) in
             [(880, false), (881, true), (1_000, true), (1_219, true), (1_220, false)]
         {
             assert_eq!(bookings.explain(at(8), whole(wallet), 5 * SECOND), explained, "{wallet}");
         }
         assert!(!bookings.explain(at(9), whole(1_000), 5 * SECOND), "the window is over");
-        bookings.note(at(9), None, (whole(900), whole(950)), 5 * SECOND);
+        bookings.note(at(9), (whole(900), whole(950)), 5 * SECOND);
         assert!(!bookings.explain(at(9), whole(1_000), 5 * SECOND), "a new row");
         assert!(!bookings.explain(at(9), Money::MAX, 5 * SECOND));
     }
 
     #[test]
     fn by_the_venues_clock_a_balance_is_before_or_after_our_last_booking() {
-        let capital = (Money::ZERO, Money::ONE);
         let at = |ns| Some(Nanos::new(ns));
         let mut bookings = Bookings::NONE;
         assert!(!bookings.are_after(at(0)));
-        bookings.note(Nanos::new(10), at(7), capital, 1);
-        bookings.note(Nanos::new(11), None, capital, 1);
-        bookings.note(Nanos::new(12), at(6), capital, 1);
+        bookings.hear(at(7));
+        bookings.hear(None);
+        bookings.hear(at(6));
         assert!(bookings.are_after(at(6)) && !bookings.are_after(at(7)));
         assert!(!bookings.are_after(None));
     }

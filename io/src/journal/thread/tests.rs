@@ -110,6 +110,12 @@ fn journal_inputs(dir: &RunDir) -> (u64, Option<Tail>) {
     (reader.inputs(), reader.tail())
 }
 
+/// Lines of the session a round of records makes: one is a candidate, one a trade decision, and settings
+/// are announced by hand.
+fn session_lines() -> usize {
+    samples::records().len() - 3
+}
+
 #[test]
 fn a_finished_run_has_every_file_and_every_line() {
     let mut run = start(None);
@@ -120,8 +126,7 @@ fn a_finished_run_has_every_file_and_every_line() {
     assert_eq!(summary.journal_inputs, pushed);
     assert_eq!(summary.identities(), [""; 0]);
     assert_eq!((summary.orders, summary.fills, summary.trades_closed), (400, 400, 400));
-    // Of 16 records a round, one is a candidate and one a trade decision.
-    assert_eq!(whole_lines(&run.dir, LineFileId::Session), 14 * 400 + 2);
+    assert_eq!(whole_lines(&run.dir, LineFileId::Session), session_lines() * 400 + 2);
     assert_eq!(whole_lines(&run.dir, LineFileId::Candidates), 400);
     assert_eq!(whole_lines(&run.dir, LineFileId::TradeDecisions), 400);
     assert_eq!(journal_inputs(&run.dir), (pushed, Some(Tail::Complete)));
@@ -219,6 +224,6 @@ fn a_dropped_run_keeps_what_came() {
     let JournalHandle { stop, desk, thread, .. } = run.journal;
     drop((stop, desk));
     assert!(thread.join().expect("no panic").is_err());
-    assert_eq!(whole_lines(&run.dir, LineFileId::Session), 14 * 3 + 1);
+    assert_eq!(whole_lines(&run.dir, LineFileId::Session), session_lines() * 3 + 1);
     assert_eq!(journal_inputs(&run.dir), (pushed, Some(Tail::Open)));
 }

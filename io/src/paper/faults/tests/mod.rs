@@ -48,13 +48,12 @@ fn table() -> Arc<InstrumentTable> {
     Arc::new(InstrumentTable::new(vec![row("AAA"), row("BBB")]).expect("a table"))
 }
 
-/// No latency, and no snapshot that nobody asked for within an hour.
+/// No latency.
 fn prompt() -> Settings {
     Settings {
         account_starting_capital: Money::from_whole(10_000),
         paper_order_latency_ns: 0,
         paper_reply_latency_ns: 0,
-        paper_probe_interval_ns: 3_600 * SECOND,
         ..Settings::default()
     }
 }

@@ -163,19 +163,3 @@ fn a_balance_comes_with_frames_that_mean_nothing() {
     }
     assert_eq!(rig.count("missing_fields"), 11);
 }
-
-#[test]
-fn pushed_snapshots_lose_their_revision_once_anything_went_wrong() {
-    let mut settings = super::prompt();
-    settings.paper_probe_interval_ns = 10 * SECOND;
-    let plan = plan(&[("no_cum", MILLION)]);
-    let venue = super::FaultyVenue::new(&settings, super::table(), plan, 5);
-    let mut rig = Rig { venue, at: SECOND, orders: 0 };
-    rig.wait(0);
-    rig.quote(0, "100", "100.1");
-    assert_eq!(lines(&rig.wait(10 * SECOND)), ["positions ok 0 r0"]);
-    rig.send(buy("1"));
-    let told = lines(&rig.wait(10 * SECOND));
-    assert_eq!(told, ["long 1", &format!("positions ok 1 r{}", u64::MAX)]);
-    assert_eq!(rig.held(), qty("1"));
-}

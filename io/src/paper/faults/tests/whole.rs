@@ -15,12 +15,11 @@ use crate::paper::faults::{Fault, FaultPlan, FaultyVenue, Instance};
 use crate::paper::rng::Rng;
 use crate::paper::{Owner, PaperVenue, Truth, Venue};
 
-/// Latencies as they are, snapshots every ten seconds.
+/// Latencies as they are.
 fn settings() -> Settings {
     Settings {
         paper_order_latency_ns: 5 * MS,
         paper_reply_latency_ns: 5 * MS,
-        paper_probe_interval_ns: 10 * SECOND,
         paper_funding_interval_ns: 60 * SECOND,
         ..prompt()
     }
