@@ -124,7 +124,7 @@ fn drive(
 ) -> Result<PaperOutcome, RunFault> {
     let gauges = Arc::clone(&watch.gauges);
     let assembly = Assembly::new(&plan.settings, table, source, header.epoch, plan.pace, gauges);
-    let Assembly { mut stages, records, inputs, control } = assembly;
+    let Assembly { mut stages, records, inputs, control, kill: _ } = assembly;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let journal = Journal::start(dir, header, records, inputs)?;
     let set = stages.set();
