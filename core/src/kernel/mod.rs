@@ -182,7 +182,7 @@ impl Kernel {
                 self.maker_rate = settings.account_maker_rate;
                 self.on_venue(now, message, out)
             }
-            Input::Control(message) => self.on_control(now, message.control, out),
+            Input::Control(message) => self.on_control(now, message.control, settings, out),
             Input::Scan(_) | Input::Settings { .. } | Input::Tick => Verdict::OK,
         };
         if now >= self.deadline {

@@ -3,6 +3,7 @@
 //! [`paper`] is the main job; [`replay`] feeds its journal to a fresh engine.
 
 mod assembly;
+mod close;
 mod fault;
 mod replay;
 mod source;
@@ -136,6 +137,10 @@ fn drive(
         watcher.thread().unpark();
         ran
     });
+    if let Ok(report) = &ran {
+        let end = report.last.max(stages.kernel.engine().now());
+        close::close(&mut stages, &control, end);
+    }
     let Stages { ingest, kernel, .. } = &stages;
     let engine = kernel.engine();
     let reason = match (&ran, ingest.fault()) {
