@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
 use pinion_core::engine::{Engine, Gauges, JournalFull, KernelLinks, KernelStage};
+use pinion_core::gate::{Gate, KillSwitch};
 use pinion_core::id::{ClientId, InstrumentId, TextId};
 use pinion_core::journal::input_ring;
 use pinion_core::link::{MarketTx, link};
@@ -320,12 +321,10 @@ fn egress(inputs: usize) -> Rig {
     let settings =
         Settings { paper_order_latency_ns: 0, paper_reply_latency_ns: 0, ..Settings::default() };
     let venue = PaperVenue::new(&settings, desk::table());
-    let mut stage = PaperEgress::new(venue, feed_rx, command_rx, ack, account);
-    let mut empty = move || while ack_rx.pop().is_some() || account_rx.pop().is_some() {};
-    // The account introduces itself at the first moment.
-    while stage.poll(START) != Work::NONE {
-        empty();
-    }
+    let gate = Gate::new(&settings, desk::table().len());
+    let kill = Arc::new(KillSwitch::default());
+    let stage = PaperEgress::new(venue, gate, kill, feed_rx, command_rx, ack, account);
+    let empty = move || while ack_rx.pop().is_some() || account_rx.pop().is_some() {};
     (0..inputs).for_each(|_| feed.push(quote()).unwrap());
     for _ in 0..inputs.min(spec("command").depth) {
         let client = ClientId::new(1, 1);

@@ -1,5 +1,6 @@
 //! The kernel stage: the engine on its links.
 
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
@@ -8,7 +9,7 @@ use crate::engine::{Engine, Gauges};
 use crate::journal::{ENCODED_MAX, InputTx};
 use crate::kernel::Effects;
 use crate::kernel::effects::{COMMANDS_MAX, RECORDS_MAX};
-use crate::link::{Rx, Tx};
+use crate::link::{Full, Rx, Tx};
 use crate::msg::{
     Command, CommandMsg, Control, ControlMsg, Input, MarketMsg, RecordMsg, ScanMsg, VenueMsg,
 };
@@ -55,12 +56,13 @@ const BUDGET: usize = 16;
 const POLL_INPUTS: usize = 5 * BUDGET + 2;
 /// Places in the record link that one poll can need.
 const POLL_RECORDS: usize = POLL_INPUTS * RECORDS_MAX;
+/// Commands that one poll can make: far more than it ever does, and than the link holds.
+const POLL_COMMANDS: usize = POLL_INPUTS * COMMANDS_MAX;
 
 const _: () = {
     // New risk is blocked while the links still hold several polls.
     assert!(2 * POLL_RECORDS <= topology::spec("record").depth);
     assert!(8 * POLL_INPUTS * ENCODED_MAX <= topology::spec("input").depth);
-    assert!(COMMANDS_MAX <= topology::spec("command").depth);
 };
 
 /// The engine on its links. Owner: the kernel thread.
@@ -69,6 +71,8 @@ pub struct KernelStage<P = Policy> {
     engine: Engine<P>,
     links: KernelLinks,
     effects: Effects,
+    /// Commands that the link had no room for, in order.
+    unsent: VecDeque<CommandMsg>,
     on_full: JournalFull,
     tick_ns: i64,
     next_tick: Option<Nanos>,
@@ -90,6 +94,7 @@ impl<P: Decide> KernelStage<P> {
             engine,
             links,
             effects: Effects::default(),
+            unsent: VecDeque::with_capacity(POLL_COMMANDS),
             on_full,
             next_tick: None,
             record_room: 0,
@@ -121,6 +126,18 @@ impl<P: Decide> KernelStage<P> {
             self.input_room = self.links.input.free();
         }
         self.record_room >= POLL_RECORDS && self.input_room >= POLL_INPUTS
+    }
+
+    /// Sends what the last poll could not; returns how many left.
+    fn send_waiting(&mut self) -> u32 {
+        let mut sent = 0;
+        while let Some(command) = self.unsent.front()
+            && self.links.command.push(*command).is_ok()
+        {
+            self.unsent.pop_front();
+            sent += 1;
+        }
+        sent
     }
 
     /// By the room known of, new risk had better wait for the journal.
@@ -159,8 +176,12 @@ impl<P: Decide> KernelStage<P> {
         }
         self.record_room = self.record_room.saturating_sub(self.effects.records.len());
         for command in &self.effects.commands {
-            let sent = self.links.command.push(*command);
-            debug_assert!(sent.is_ok(), "room was checked");
+            // Never past one that waits. There is room to wait: a poll begins with none.
+            if !self.unsent.is_empty() {
+                self.unsent.push_back(*command);
+            } else if let Err(Full(command)) = self.links.command.push(*command) {
+                self.unsent.push_back(command);
+            }
             if matches!(command.command, Command::Place { .. }) {
                 work.commands += 1;
             }
@@ -178,11 +199,6 @@ impl<P: Decide> KernelStage<P> {
     ) -> Work {
         let mut work = Work::NONE;
         for _ in 0..BUDGET {
-            // Commands are few and the link is deep: a turn that might not fit waits for the next poll.
-            if self.links.command.free() < COMMANDS_MAX {
-                work.backpressured = true;
-                break;
-            }
             let Some(input) = next(&mut self.links) else { break };
             work = work.and(self.turn(now, &input));
         }
@@ -209,6 +225,12 @@ impl<P: Decide> Stage for KernelStage<P> {
     }
 
     fn poll(&mut self, now: Nanos) -> Work {
+        let sent = self.send_waiting();
+        self.refused = !self.unsent.is_empty();
+        if self.refused {
+            // No back-pressure: the runner would hold this stage alone, and egress could not make room.
+            return Work::done(sent);
+        }
         self.refused = !self.has_room();
         if self.refused {
             let backpressured = self.inputs_wait() || self.tick_is_due(now);

@@ -210,6 +210,9 @@ impl Kernel {
             return Verdict::refused(Code::DuplicateEvent);
         }
         out.record(Record::Halt { reason: control.as_str() });
+        if control == Control::Stop && !settings.engine_stop_cancels {
+            return Verdict::OK;
+        }
         // What works toward more risk is called back; exits stay.
         for index in 0..self.slots.len() {
             if let Some(client) = self.slots[index].entry_order {

@@ -11,7 +11,8 @@ crate::text_enum! {
         Resume => "resume",
         /// Close what is open, then stay flat.
         Flatten => "flatten",
-        /// The run ends: no further input follows.
+        /// The run ends in good order: entries stop, and working entry orders are called back or, by
+        /// `engine.stop_cancels`, left to the next start. Exits stay.
         Stop => "stop",
         /// The journal falls behind: room in its links runs short.
         JournalBehind => "journal_behind",

@@ -89,6 +89,9 @@ settings_table! {
     engine_housekeeping_ns: i64 = 100_000_000;
     "engine.housekeeping_ns", "ns", Domain::Int { min: 1_000_000, max: 10_000_000_000 }, 0.0, Low, Restart, Operator, true,
     "Mean time between a stage thread's housekeeping ticks; each is jittered by half of it.";
+    engine_stop_cancels: bool = true;
+    "engine.stop_cancels", "", Domain::Bool, 0.0, Medium, Hot, Operator, true,
+    "At the end of a run, call working entry orders back; false: they work on until the next start finds them.";
 
     account_starting_capital: Money = Money::from_whole(25_000);
     "account.starting_capital", "quote", Domain::Decimal { min: 0, max: MAX_MONEY }, 0.0, High, Restart, Operator, true,

@@ -1,5 +1,9 @@
 //! The egress stage of paper runs: the paper venue behind the engine's links.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use pinion_core::gate::{Gate, KillSwitch};
 use pinion_core::link::{Full, Rx, Tx};
 use pinion_core::msg::{CommandMsg, MarketMsg, VenueMsg};
 use pinion_core::stage::{Stage, Work};
@@ -14,35 +18,61 @@ const COMMAND_BUDGET: u32 = 64;
 /// Replies of one poll.
 const REPLY_BUDGET: u32 = 64;
 
-/// Hosts a [`PaperVenue`] where a live run has its order socket.
+/// Refusals of the gate that may wait for room; more than the kernel's slots can have under way.
+const REFUSALS_MAX: usize = 256;
+
+/// Hosts a [`PaperVenue`] where a live run has its order socket, with the gate before it.
 ///
 /// A feed message happens at its receive time; the venue's clock reaches `now` only once the feed is
 /// drained, so that nothing matches against half an update or an old market. When a reply link is full the
-/// reply waits, the ones behind it wait too, and no further command is taken: nothing is lost, and
-/// the kernel feels it as a full command link.
+/// reply waits and the ones behind it wait too. Commands are taken all the same: a kernel that waits for room
+/// for its commands could not make room for replies.
+///
+/// Every command passes the [`Gate`] at the moment at which it is sent; what it refuses is answered on the
+/// acknowledgement link and never reaches the venue.
 #[derive(Debug)]
 pub struct PaperEgress<V = PaperVenue> {
     venue: V,
+    gate: Gate,
+    kill: Arc<KillSwitch>,
+    /// Resumes that the gate has heard of.
+    resumes: u32,
     feed: Rx<MarketMsg>,
     command: Rx<CommandMsg>,
     ack: Tx<VenueMsg>,
     account: Tx<VenueMsg>,
     held: Option<(ReplyLink, VenueMsg)>,
+    refusals: VecDeque<VenueMsg>,
     /// Time of the last poll; `None` before the first.
     polled: Option<Nanos>,
 }
 
 impl<V: Venue> PaperEgress<V> {
-    /// Takes the venue and its link ends. The feed must not conflate: a book made of merged levels is none.
+    /// Takes the venue, what stands before it, and its link ends. The feed must not conflate: a book made
+    /// of merged levels is none.
     #[must_use]
-    pub const fn new(
+    pub fn new(
         venue: V,
+        gate: Gate,
+        kill: Arc<KillSwitch>,
         feed: Rx<MarketMsg>,
         command: Rx<CommandMsg>,
         ack: Tx<VenueMsg>,
         account: Tx<VenueMsg>,
     ) -> Self {
-        Self { venue, feed, command, ack, account, held: None, polled: None }
+        Self {
+            venue,
+            gate,
+            resumes: kill.resumes(),
+            kill,
+            feed,
+            command,
+            ack,
+            account,
+            held: None,
+            refusals: VecDeque::with_capacity(REFUSALS_MAX),
+            polled: None,
+        }
     }
 
     /// The venue, for reports.
@@ -51,11 +81,18 @@ impl<V: Venue> PaperEgress<V> {
         &self.venue
     }
 
+    /// The gate, for reports.
+    #[must_use]
+    pub const fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
     fn take_feed(&mut self, now: Nanos) -> u32 {
         let mut count = 0;
         while count < FEED_BUDGET
             && let Some(msg) = self.feed.pop()
         {
+            self.gate.saw(&msg);
             self.venue.handle_market(msg.ts_recv_ns.min(now), &msg);
             count += 1;
         }
@@ -64,11 +101,19 @@ impl<V: Venue> PaperEgress<V> {
 
     fn take_commands(&mut self, now: Nanos) -> u32 {
         let mut count = 0;
-        while self.held.is_none()
-            && count < COMMAND_BUDGET
+        let resumes = self.kill.resumes();
+        if resumes != self.resumes {
+            self.resumes = resumes;
+            self.gate.resume();
+        }
+        while count < COMMAND_BUDGET
+            && self.refusals.len() < REFUSALS_MAX
             && let Some(command) = self.command.pop()
         {
-            self.venue.handle_command(now, &command);
+            match self.gate.check(now, &command, self.kill.is_on()) {
+                Ok(()) => self.venue.handle_command(now, &command),
+                Err(reason) => self.refusals.extend(Gate::refusal(now, &command, reason)),
+            }
             count += 1;
         }
         count
@@ -77,7 +122,7 @@ impl<V: Venue> PaperEgress<V> {
     fn put_replies(&mut self, now: Nanos) -> u32 {
         let mut count = 0;
         while count < REPLY_BUDGET {
-            let Some((link, msg)) = self.held.take().or_else(|| self.venue.poll_reply(now)) else {
+            let Some((link, msg)) = self.held.take().or_else(|| self.next_reply(now)) else {
                 break;
             };
             let tx = match link {
@@ -91,6 +136,20 @@ impl<V: Venue> PaperEgress<V> {
             count += 1;
         }
         count
+    }
+}
+
+impl<V: Venue> PaperEgress<V> {
+    /// The gate's refusals, then what the venue says.
+    fn next_reply(&mut self, now: Nanos) -> Option<(ReplyLink, VenueMsg)> {
+        if let Some(refusal) = self.refusals.pop_front() {
+            return Some((ReplyLink::Ack, refusal));
+        }
+        let reply = self.venue.poll_reply(now);
+        if let Some((_, msg)) = &reply {
+            self.gate.heard(msg);
+        }
+        reply
     }
 }
 
@@ -119,6 +178,7 @@ impl<V: Venue> Stage for PaperEgress<V> {
     fn drained(&self) -> bool {
         let deadline = self.venue.next_deadline();
         let ahead = self.polled.is_some_and(|now| deadline.is_none_or(|due| due > now));
-        ahead && self.held.is_none() && self.feed.is_empty() && self.command.is_empty()
+        let told = self.held.is_none() && self.refusals.is_empty();
+        ahead && told && self.feed.is_empty() && self.command.is_empty()
     }
 }

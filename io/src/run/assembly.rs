@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
 use pinion_core::engine::{Engine, Gauges, JournalFull, KernelLinks, KernelStage};
+use pinion_core::gate::{Gate, KillSwitch};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::journal::{InputRx, input_ring};
 use pinion_core::link::{MarketTx, Rx, link};
@@ -53,6 +54,8 @@ pub struct Assembly<S> {
     pub inputs: InputRx,
     /// To the kernel, from any thread.
     pub control: Arc<ArrayQueue<ControlMsg>>,
+    /// Whoever sends a control message tells it first ([`KillSwitch::obey`]).
+    pub kill: Arc<KillSwitch>,
 }
 
 impl<S: Source> Assembly<S> {
@@ -97,12 +100,17 @@ impl<S: Source> Assembly<S> {
             gauges,
         };
         let venue = PaperVenue::new(settings, Arc::clone(&table));
+        let halted = engine.kernel().is_killed() || engine.kernel().is_flattening();
+        let kill = Arc::new(KillSwitch::new(halted));
+        let gate = Gate::new(settings, table.len());
+        let egress =
+            PaperEgress::new(venue, gate, Arc::clone(&kill), feed, command_rx, ack_tx, account_tx);
         let stages = Stages {
             ingest: IngestStage::new(source, market_tx, tap_tx, Some(feed_tx), when_full),
             signal: SignalStage::new(settings, table, tap, scan_tx),
             kernel: KernelStage::new(engine, links, on_full),
-            egress: PaperEgress::new(venue, feed, command_rx, ack_tx, account_tx),
+            egress,
         };
-        Self { stages, records, inputs, control }
+        Self { stages, records, inputs, control, kill }
     }
 }

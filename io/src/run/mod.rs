@@ -3,6 +3,7 @@
 //! [`paper`] is the main job; [`replay`] feeds its journal to a fresh engine.
 
 mod assembly;
+mod close;
 mod fault;
 mod replay;
 mod source;
@@ -125,7 +126,7 @@ fn drive(
 ) -> Result<PaperOutcome, RunFault> {
     let gauges = Arc::clone(&watch.gauges);
     let assembly = Assembly::new(&plan.settings, table, source, header.epoch, plan.pace, gauges);
-    let Assembly { mut stages, records, inputs, control } = assembly;
+    let Assembly { mut stages, records, inputs, control, kill: _ } = assembly;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // Recorded data at full speed can be run again: a snapshot then need not outlive a loss of power.
     let durability = match plan.pace {
@@ -142,6 +143,10 @@ fn drive(
         watcher.thread().unpark();
         ran
     });
+    if let Ok(report) = &ran {
+        let end = report.last.max(stages.kernel.engine().now());
+        close::close(&mut stages, &control, end);
+    }
     let Stages { ingest, kernel, .. } = &stages;
     let engine = kernel.engine();
     let reason = match (&ran, ingest.fault()) {

@@ -52,6 +52,8 @@ fn an_interrupt_ends_the_run_in_order() {
         books::check_paced(&run);
         let rows = run.rows("session.jsonl");
         assert_eq!(text(rows.last().expect("lines"), "reason"), "signal");
+        let stops = rows.iter().filter(|row| row["kind"] == "halt" && row["reason"] == "stop");
+        assert_eq!(stops.count(), 1, "the engine was told");
         assert!(run.dir.join("report.html").exists());
         run.replays();
         let (_, told) = run.replay();

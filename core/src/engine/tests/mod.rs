@@ -3,3 +3,4 @@
 mod guardian;
 mod prober;
 mod rig;
+mod stage;

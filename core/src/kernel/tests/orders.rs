@@ -7,6 +7,7 @@ use crate::kernel::{Code, Verdict};
 use crate::msg::record::{BlockReason as B, OrderStatus};
 use crate::msg::venue::RejectReason;
 use crate::msg::{ClientRef, Control, Maybe, PositionSide, Record, VenueEvent};
+use crate::settings::Settings;
 
 #[test]
 fn a_round_trip_walks_every_stage_in_order() {
@@ -260,6 +261,22 @@ fn a_stopped_run_takes_no_entry() {
     assert_eq!(rig.guard(), Ok(()));
     assert_eq!(rig.control(Control::Stop), Verdict::OK);
     assert_eq!(rig.guard(), Err(B::Killed));
+}
+
+#[test]
+fn a_stop_calls_working_entries_back_or_leaves_them_by_configuration() {
+    for (stop_cancels, cancels) in [(true, 1), (false, 0)] {
+        let settings = Settings { engine_stop_cancels: stop_cancels, ..Settings::default() };
+        let mut rig = Rig::with(settings).made_ready();
+        let entry = resting(&mut rig, "1000");
+        assert_eq!(rig.control(Control::Stop), Verdict::OK);
+        assert_eq!(rig.out.commands.len(), cancels);
+        assert!(rig.records.iter().any(|r| matches!(r, Record::Halt { reason: "stop" })));
+        assert_eq!(rig.slot().entry_order(), Some(entry), "until the venue has told its end");
+        // A kill calls it back whatever the setting says.
+        assert_eq!(rig.control(Control::Kill), Verdict::OK);
+        assert_eq!(rig.out.commands.len(), 1 - cancels);
+    }
 }
 
 #[test]

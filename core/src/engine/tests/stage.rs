@@ -1,0 +1,112 @@
+//! The kernel stage on links that are too short.
+
+use alloc::sync::Arc;
+
+use crossbeam_queue::ArrayQueue;
+
+use super::rig::{Absent, Rig, asset};
+use crate::engine::{Gauges, JournalFull, KernelLinks, KernelStage};
+use crate::journal::{InputRx, input_ring};
+use crate::link::{Rx, Tx, link};
+use crate::msg::{
+    ClientRef, Command, CommandMsg, MarketBody, MarketMsg, Maybe, ProbeKind, RecordMsg, ScanMsg,
+    VenueEvent, VenueMsg,
+};
+use crate::settings::Settings;
+use crate::stage::{Stage, Work};
+use crate::topology::spec;
+use crate::units::Nanos;
+
+struct Wired {
+    stage: KernelStage<Absent>,
+    market: Tx<MarketMsg>,
+    account: Tx<VenueMsg>,
+    command: Rx<CommandMsg>,
+    /// Held, so that the links stay open.
+    _others: (Tx<ScanMsg>, Tx<VenueMsg>, Rx<RecordMsg>, InputRx),
+}
+
+const NOW: Nanos = Nanos::new(1_000 * Nanos::SECOND);
+
+fn wired(commands: usize) -> Wired {
+    let (market, market_rx) = link(64);
+    let (scan_tx, scan) = link(4);
+    let (ack_tx, ack) = link(4);
+    let (account, account_rx) = link(64);
+    let (command_tx, command) = link(commands);
+    let (record, record_rx) = link(spec("record").depth);
+    let (input, input_rx) = input_ring(spec("input").depth);
+    let links = KernelLinks {
+        market: market_rx,
+        scan,
+        ack,
+        account: account_rx,
+        command: command_tx,
+        record,
+        input,
+        control: Arc::new(ArrayQueue::new(1)),
+        gauges: Arc::new(Gauges::default()),
+    };
+    let engine = Rig::new(Settings::default()).engine;
+    Wired {
+        stage: KernelStage::new(engine, links, JournalFull::Wait),
+        market,
+        account,
+        command,
+        _others: (scan_tx, ack_tx, record_rx, input_rx),
+    }
+}
+
+fn quote() -> MarketMsg {
+    let body = MarketBody::Quote {
+        bid: "0.1999".parse().expect("a price"),
+        ask: "0.2000".parse().expect("a price"),
+        bid_qty: None,
+        ask_qty: None,
+    };
+    MarketMsg::from_body(asset(), NOW, None, body)
+}
+
+fn end(event: VenueEvent) -> VenueMsg {
+    VenueMsg {
+        ts_exch_ns: Maybe::NONE,
+        ts_recv_ns: NOW,
+        client: ClientRef::Absent,
+        instrument: None,
+        event,
+    }
+}
+
+#[test]
+fn with_commands_waiting_a_poll_takes_nothing_and_loses_nothing() {
+    let mut wired = wired(1);
+    wired.market.push(quote()).expect("room");
+    assert_eq!(wired.stage.poll(NOW), Work::done(1), "its probe fills the link");
+    let revision = 0;
+    let orders = VenueEvent::OpenOrdersEnd { ok: true, rows: 0, revision };
+    let positions = VenueEvent::PositionsEnd { ok: true, rows: 0, revision };
+    wired.account.push(end(orders)).expect("room");
+    wired.account.push(end(positions)).expect("room");
+    assert_eq!(wired.stage.poll(NOW), Work::done(2), "two more wait");
+    wired.market.push(quote()).expect("room");
+    for _ in 0..3 {
+        // Held back it is not: that would keep the reader of the link from its turn.
+        assert_eq!(wired.stage.poll(NOW), Work::NONE);
+        assert!(!wired.stage.drained());
+    }
+    let mut seen = alloc::vec::Vec::new();
+    for taken in [3, 4] {
+        let Some(message) = wired.command.pop() else { panic!("a command") };
+        let Command::Probe { probe, .. } = message.command else { panic!("{message:?}") };
+        seen.push(probe);
+        assert_eq!(wired.stage.poll(NOW), Work::done(1));
+        // The second time the last one leaves, and only then the quote is taken in.
+        assert_eq!(wired.stage.engine().inputs(), taken);
+    }
+    seen.extend(wired.command.pop().and_then(|message| match message.command {
+        Command::Probe { probe, .. } => Some(probe),
+        Command::Place { .. } | Command::Cancel { .. } | Command::Query { .. } => None,
+    }));
+    assert_eq!(seen, [ProbeKind::OpenOrders, ProbeKind::Positions, ProbeKind::Balance]);
+    assert_eq!(wired.stage.poll(NOW), Work::NONE);
+}
