@@ -3,7 +3,7 @@
 use pinion_core::msg::{ClientRef, Maybe, TimeInForce, VenueEvent, VenueMsg};
 use pinion_core::units::{Money, Nanos, Qty};
 
-use super::{MS, Rig, SECOND, buy, fills, first_fill, lines, plan, qty, sell, wallets};
+use super::{MS, Rig, SECOND, buy, fills, first_fill, lines, plan, sell, wallets};
 use crate::paper::faults::plan::MILLION;
 
 fn fee_of(msg: &VenueMsg) -> Option<Money> {
