@@ -217,7 +217,7 @@ fn run(parent: &TempDir, name: &str, inputs: i64, elapsed_ns: u64) -> RunDir {
     let (mut records, records_rx) = link(1 << 16);
     let (mut tx, rx) = input_ring(RING_BYTES / 8);
     let journal =
-        Journal::start(&dir, header(), records_rx, rx, Durability::Process).expect("starts");
+        Journal::start(&dir, header(), records_rx, rx, Durability::Power).expect("starts");
     journal.desk().announce(version());
     let mut toy = Toy::default();
     for number in 0..inputs {

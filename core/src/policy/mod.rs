@@ -200,8 +200,8 @@ impl Decide for Policy {
             None,
             "at most two per instrument, of instruments in the table",
         )?;
-        let trips = self.trips.iter().flatten();
-        let bins_exist = trips.fold(true, |all, trip| all && trip.bucket < track::BUCKETS);
+        let mut trips = self.trips.iter().flatten();
+        let bins_exist = trips.all(|trip| trip.bucket < track::BUCKETS);
         Damage::unless(bins_exist, "policy trips", None, "bins of signal strength that exist")?;
         self.ranks.reserve_exact(2 * table.len() - self.ranks.len());
         self.table = table;

@@ -2,16 +2,17 @@
 //!
 //! The kernel thread pushes encoded inputs and records into two rings and never waits for a disk. The
 //! journal thread ([`thread`]) turns records into lines ([`lines`]), frames the inputs ([`frames`]),
-//! folds the totals ([`summary`]), and feeds a second engine ([`replica`]) whose state it saves
-//! ([`snapshot`]). Everything but the thread is a
-//! pure function of the header, the records and the end of the run, so that [`compare()`] can render a
-//! replay with the same code and hold it against the files byte by byte.
+//! folds the totals ([`summary`]), and against a live market feeds a second engine ([`replica`]) whose
+//! state it saves ([`snapshot`]). Everything but the thread is a pure function of the header, the inputs,
+//! the records and the end of the run, so that [`compare()`] can render a replay with the same code and
+//! hold it against the files byte by byte.
 //!
 //! Wall-clock values stand in three places only, so that equal inputs give equal files: the `wall`
 //! member of the `run_end` line, the last lines of `summary.json`, and the latency files.
 //!
 //! The files survive the end of the process at any moment (what was flushed, at most 200 ms old);
-//! they are not synced, so a loss of power may cost what the system had not yet written.
+//! a loss of power may cost what the system had not yet written, but nothing that a snapshot of a paced
+//! run covers ([`folder::Durability`]).
 
 pub mod compare;
 pub mod fault;

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use pinion_core::engine::Engine;
 use pinion_core::journal::{Entry, InputRx};
 use pinion_core::link::Rx;
 use pinion_core::msg::{Record, RecordMsg};
@@ -22,7 +23,7 @@ use pinion_core::msg::{Record, RecordMsg};
 use crate::journal::fault::JournalFault;
 use crate::journal::folder::Durability;
 use crate::journal::frames::{FrameKind, FrameWriter};
-use crate::journal::header::{RunHeader, SettingsVersion};
+use crate::journal::header::{RunHeader, SettingsVersion, settings_of};
 use crate::journal::hgrm;
 use crate::journal::line_file::LineFile;
 use crate::journal::medium::Medium;
@@ -47,7 +48,7 @@ pub struct Journal;
 #[derive(Debug)]
 pub struct JournalHandle {
     shared: Arc<Shared>,
-    stop: Sender<(RunEnd, Wall)>,
+    stop: Sender<Ending>,
     desk: SettingsDesk,
     thread: JoinHandle<Result<Summary, JournalFault>>,
 }
@@ -65,6 +66,14 @@ impl SettingsDesk {
         // The receiver is gone only after the end of the run, when nothing is written any more.
         drop(self.versions.send(version));
     }
+}
+
+/// How a run ends.
+struct Ending {
+    end: RunEnd,
+    wall: Wall,
+    /// What the kernel's own engine saved.
+    state: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Default)]
@@ -114,7 +123,11 @@ impl Journal {
         let mut worker = Worker {
             dir: dir.clone(),
             durability,
-            replica: Replica::new(&dir.file(INPUTS), &header)?,
+            replica: match durability {
+                Durability::Process => None,
+                Durability::Power => Some(Replica::new(&dir.file(INPUTS), &header)?),
+            },
+            settings_hash: header.config_hash.clone(),
             session: dir.file(LineFileId::Session.name()),
             renderer: Renderer::new(header),
             records,
@@ -170,9 +183,27 @@ impl JournalHandle {
     /// # Errors
     /// What could not be written, now or earlier; the files then end with their last whole line.
     pub fn finish(self, end: RunEnd, wall: Wall) -> Result<Summary, JournalFault> {
+        self.end(Ending { end, wall, state: None })
+    }
+
+    /// The same with the state of the kernel's engine after its last input, as [`Engine::save`] wrote it:
+    /// for a journal that keeps no second engine.
+    ///
+    /// # Errors
+    /// As [`JournalHandle::finish`].
+    pub fn finish_with(
+        self,
+        end: RunEnd,
+        wall: Wall,
+        state: Vec<u8>,
+    ) -> Result<Summary, JournalFault> {
+        self.end(Ending { end, wall, state: Some(state) })
+    }
+
+    fn end(self, ending: Ending) -> Result<Summary, JournalFault> {
         let Self { shared, stop, desk, thread } = self;
         // A thread that is gone has a result to join all the same.
-        drop(stop.send((end, wall)));
+        drop(stop.send(ending));
         drop(desk);
         thread.join().unwrap_or_else(|_| {
             let fault = shared.fault.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -187,7 +218,10 @@ impl JournalHandle {
 struct Worker {
     dir: RunDir,
     durability: Durability,
-    replica: Replica,
+    /// The engine that snapshots are made of; none where the data can be run again.
+    replica: Option<Replica>,
+    /// Hash of the settings in force.
+    settings_hash: String,
     session: PathBuf,
     renderer: Renderer,
     records: Rx<RecordMsg>,
@@ -202,7 +236,7 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, stop: &Receiver<(RunEnd, Wall)>) -> Result<Summary, JournalFault> {
+    fn run(mut self, stop: &Receiver<Ending>) -> Result<Summary, JournalFault> {
         let mut flushed = Instant::now();
         loop {
             let work = self.turn();
@@ -214,9 +248,9 @@ impl Worker {
                 continue;
             }
             match stop.try_recv() {
-                Ok((end, wall)) => {
+                Ok(ending) => {
                     while self.turn() > 0 {}
-                    return self.close(end, wall);
+                    return self.close(ending);
                 }
                 // The handle is gone without an end: keep what came, without a trailer.
                 Err(TryRecvError::Disconnected) => {
@@ -242,28 +276,52 @@ impl Worker {
         self.keep(|this| {
             taken += this.take_inputs()?;
             taken += this.take_records()?;
-            if this.replica.take_due() { this.save() } else { Ok(()) }
+            if this.replica.as_mut().is_some_and(Replica::take_due) { this.save() } else { Ok(()) }
         });
         taken
     }
 
     /// Writes the snapshot. The inputs that it covers are in the file before it.
     fn save(&mut self) -> Result<(), JournalFault> {
+        let Some(replica) = &mut self.replica else { return Ok(()) };
         match self.durability {
             Durability::Process => self.frames.flush()?,
             Durability::Power => self.frames.sync()?,
         }
-        self.dir.replace(SNAPSHOT, &self.replica.snapshot(), self.durability)
+        self.dir.replace(SNAPSHOT, &replica.snapshot(), self.durability)
+    }
+
+    /// A replica in a state that was saved elsewhere.
+    fn replica_of(&self, state: &[u8]) -> Result<Replica, JournalFault> {
+        let header = self.renderer.header();
+        let path = self.dir.file(INPUTS);
+        let settings = Arc::new(settings_of(&path, &header.settings)?);
+        let table = Arc::new(header.instruments.clone());
+        let engine = Engine::restore(state, settings, table)
+            .map_err(|damage| JournalFault::new(&path, damage.to_string(), "a whole state"))?;
+        let header = RunHeader { config_hash: self.settings_hash.clone(), ..header.clone() };
+        Ok(Replica::of(&path, &header, engine))
     }
 
     fn take_inputs(&mut self) -> Result<usize, JournalFault> {
-        let Self { inputs, frames, versions, announced, renderer, replica, journal_inputs, .. } =
-            self;
+        let Self {
+            inputs,
+            frames,
+            versions,
+            announced,
+            renderer,
+            replica,
+            settings_hash,
+            journal_inputs,
+            ..
+        } = self;
         let (mut result, mut dropped) = (Ok(()), 0);
         let taken = inputs.read(|entry| {
             let mut apply = || match entry {
                 Entry::FrameStart => {
-                    replica.frame();
+                    if let Some(replica) = replica {
+                        replica.frame();
+                    }
                     frames.close()
                 }
                 Entry::Settings { version } => {
@@ -273,13 +331,16 @@ impl Worker {
                         let expected = "a version announced before it is published";
                         return Err(JournalFault::new(&self.session, found, expected));
                     };
-                    replica.announce(&content)?;
+                    if let Some(replica) = replica {
+                        replica.announce(&content)?;
+                    }
+                    settings_hash.clone_from(&content.hash_after);
                     frames.document(FrameKind::Settings, content.to_json().as_bytes())
                 }
                 Entry::Input(encoded) => {
                     *journal_inputs += 1;
                     frames.input(encoded)?;
-                    replica.encoded(encoded)
+                    replica.as_mut().map_or(Ok(()), |replica| replica.encoded(encoded))
                 }
             };
             if result.is_ok() {
@@ -355,7 +416,8 @@ impl Worker {
         }
     }
 
-    fn close(mut self, end: RunEnd, wall: Wall) -> Result<Summary, JournalFault> {
+    fn close(mut self, ending: Ending) -> Result<Summary, JournalFault> {
+        let Ending { end, wall, state } = ending;
         let mut summary = self.renderer.summary(end, self.journal_inputs);
         summary.wall = wall;
         self.keep(|this| {
@@ -363,6 +425,9 @@ impl Worker {
             this.lines[LineFileId::Session.index()].push(line)?;
             this.flush()?;
             this.frames.finish(summary.end.to_json().as_bytes())?;
+            if let Some(state) = &state {
+                this.replica = Some(this.replica_of(state)?);
+            }
             this.save()?;
             write_latency(&this.dir, &summary.wall)?;
             let content = summary.to_json();

@@ -165,7 +165,15 @@ fn drive(
         conflated: ingest.conflated(),
         dropped: journal.dropped() + kernel.records_lost(),
     };
-    let summary = journal.finish(end, wall(started, ran.as_ref().ok()))?;
+    let wall = wall(started, ran.as_ref().ok());
+    let summary = match durability {
+        Durability::Process => {
+            let mut state = Vec::new();
+            engine.save(&mut state);
+            journal.finish_with(end, wall, state)?
+        }
+        Durability::Power => journal.finish(end, wall)?,
+    };
     let report = ran?;
     if let Some(fault) = ingest.fault() {
         return Err(RunFault::Source(fault.clone()));

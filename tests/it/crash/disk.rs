@@ -347,6 +347,8 @@ fn an_error_at_any_write_corrupts_nothing() {
     tell(&format!("{failures} errors, all told, all states were"));
 }
 
+type Damage = fn(&mut Vec<u8>);
+
 /// A whole directory, its snapshot changed by `damage`, recovered.
 fn recovered(damage: impl FnOnce(&mut Vec<u8>)) -> (Disk, pinion_io::recover::Recovery) {
     let trace = short();
@@ -373,7 +375,7 @@ fn a_damaged_snapshot_is_set_aside_and_the_journal_alone_gives_the_same_state() 
         *bytes =
             text.replacen("\"account_id\":\"paper\"", "\"account_id\":\"other\"", 1).into_bytes();
     };
-    let damages: [(&str, fn(&mut Vec<u8>)); 5] = [
+    let damages: [(&str, Damage); 5] = [
         ("cut", |bytes| bytes.truncate(bytes.len() / 2)),
         ("empty", Vec::clear),
         ("zeros", |bytes| bytes.fill(0)),
@@ -396,9 +398,8 @@ fn a_damaged_snapshot_is_set_aside_and_the_journal_alone_gives_the_same_state() 
 #[test]
 fn a_run_goes_on_in_its_directory_and_is_recovered_again() {
     let trace = short();
-    let (disk, recovery) = recovered(|_| {});
+    let (mut folder, recovery) = recovered(|_| {});
     let inputs = recovery.replica.engine().inputs();
-    let mut folder = disk.clone();
     let path = Path::new("state");
     let same = header(&trace);
     let again = recover_in(&mut folder, path, "now").expect("readable");

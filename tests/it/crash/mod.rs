@@ -7,6 +7,7 @@ mod disk;
 mod kill;
 mod matrix;
 mod script;
+mod verb;
 
 /// True when the whole matrix is wanted, not the part that every build runs.
 fn is_full() -> bool {

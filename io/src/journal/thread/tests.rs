@@ -61,7 +61,7 @@ fn start(room: Option<(&str, usize)>) -> Run {
     let frames = FrameWriter::new(dir.file(INPUTS), open(INPUTS)).expect("room for the magic");
     let header = samples::header();
     let journal =
-        Journal::start_on(&dir, header, records_rx, inputs_rx, Durability::Process, lines, frames);
+        Journal::start_on(&dir, header, records_rx, inputs_rx, Durability::Power, lines, frames);
     let journal = journal.expect("room for the start");
     Run { records, inputs, journal, dir, _parent: parent }
 }
