@@ -28,6 +28,9 @@ use crate::units::{Money, Rate, SCALE, div_half_even};
 pub const LESSON_MIN: Money = Money::from_raw(1_000_000);
 /// A single fee further off than this fraction of the published rate is not believed.
 pub const RATIO_OFF_MAX: Rate = Rate::from_raw(15_000_000);
+/// A fee closer to the published rate than this fraction agrees with it: fees are told rounded, and what the
+/// rounding left out is no other rate.
+pub const ROUNDED: Rate = Rate::from_raw(100_000);
 /// From this deviation of the ratio on the published rate deserves a look.
 pub const WARN_FROM: Rate = Rate::from_raw(1_000_000);
 /// From this deviation on it is wrong.
@@ -151,7 +154,8 @@ impl FeeModel {
         }
         let observed =
             div_half_even(i128::from(fee.raw()) * i128::from(SCALE), i128::from(expected.raw()))
-                .map(Rate::from_raw);
+                .map(Rate::from_raw)
+                .map(|seen| if off(seen) < off_of(ROUNDED) { Rate::ONE } else { seen });
         let next = observed.filter(|seen| off(*seen) <= off_of(RATIO_OFF_MAX)).and_then(|seen| {
             let step = i128::from((seen - side.ratio).raw()) * i128::from(weight.raw());
             div_half_even(step, i128::from(SCALE)).map(|step| side.ratio + Rate::from_raw(step))
@@ -218,6 +222,17 @@ mod tests {
 
     fn model() -> FeeModel {
         FeeModel::new(&Settings::default())
+    }
+
+    #[test]
+    fn a_rounded_fee_agrees_with_the_published_rate() {
+        let mut model = model();
+        // 2.4420573 by the rate; the venue told two decimals.
+        model.teach(taker("4884.1146"), money("2.44"));
+        assert_eq!(model.side(false).ratio(), Rate::ONE);
+        assert_eq!(model.side(false).taught(), 1);
+        model.teach(taker("4884.1146"), money("2.45"));
+        assert!(model.side(false).ratio() > Rate::ONE, "0.3 % is no rounding");
     }
 
     /// State and ratio of a record.

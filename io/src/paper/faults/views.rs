@@ -11,6 +11,7 @@ use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Qty};
 
 use crate::paper::account::{Account, AccountFill, Position};
+use crate::paper::market::NEVER;
 use crate::paper::orders::Status;
 use crate::paper::truth::{Owner, Truth};
 
@@ -87,7 +88,7 @@ impl Views {
             orders: VecDeque::new(),
             account: Account::new(settings, instruments),
             positions: VecDeque::new(),
-            balances: VecDeque::new(),
+            balances: VecDeque::from([(NEVER, opening_balance(settings))]),
         }
     }
 
@@ -216,4 +217,11 @@ impl Views {
     fn line_mut(&mut self, client: ClientId) -> Option<&mut OrderLine> {
         self.orders.iter_mut().rev().find(|line| line.client == client)
     }
+}
+
+/// The balance of an account in which nothing has happened yet.
+fn opening_balance(settings: &Settings) -> VenueEvent {
+    let capital = Maybe::some(settings.account_starting_capital);
+    let nothing = Maybe::some(Money::ZERO);
+    VenueEvent::Balance { wallet: capital, available: capital, used: nothing, maint: nothing }
 }

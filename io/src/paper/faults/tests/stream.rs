@@ -161,5 +161,5 @@ fn a_balance_comes_with_frames_that_mean_nothing() {
             }
         }
     }
-    assert_eq!(rig.count("missing_fields"), 11);
+    assert_eq!(rig.count("missing_fields"), 10);
 }
