@@ -52,6 +52,7 @@
 //! level. Nothing allocates after warm-up (each side of a book reserves its levels once).
 
 mod account;
+pub mod faults;
 mod latency;
 mod market;
 mod matching;
@@ -59,6 +60,7 @@ mod orders;
 mod place;
 mod rng;
 mod stage;
+pub mod truth;
 mod venue;
 
 use std::collections::VecDeque;
@@ -79,6 +81,7 @@ use latency::DelayLine;
 use market::{Market, NEVER};
 use orders::{Orders, Phase};
 pub use stage::PaperEgress;
+pub use truth::{Owner, Truth};
 pub use venue::Venue;
 
 /// Places for commands and replies under way; more than this allocates.
@@ -206,6 +209,8 @@ pub struct PaperVenue {
     wake: Nanos,
     venue_ids: u64,
     counts: PaperCounts,
+    /// What happened and was not taken yet; `None`: not recorded.
+    truth: Option<Vec<Truth>>,
 }
 
 impl PaperVenue {
@@ -237,6 +242,7 @@ impl PaperVenue {
             wake: NEVER,
             venue_ids: 0,
             counts: PaperCounts::default(),
+            truth: None,
             table,
         }
     }
@@ -316,6 +322,18 @@ impl PaperVenue {
                 Phase::AwaitsPrints { .. } | Phase::AwaitsBar { .. } => None,
             },
         })
+    }
+
+    /// Switches the record of what really happens on or off; off, what was not taken is forgotten.
+    pub fn record_truth(&mut self, on: bool) {
+        self.truth = on.then(Vec::new);
+    }
+
+    /// Hands over what happened since the last call, oldest first.
+    pub fn take_truth(&mut self, sink: &mut dyn FnMut(Truth)) {
+        if let Some(truth) = &mut self.truth {
+            truth.drain(..).for_each(sink);
+        }
     }
 
     /// Counts since the start.
