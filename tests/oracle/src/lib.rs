@@ -20,7 +20,7 @@ use std::fmt;
 
 pub use compare::{Books, Holding};
 pub use orders::OrderFact;
-pub use rules::{Instrument, Rules};
+pub use rules::{Instrument, Rules, notional as rules_notional};
 
 /// One, in every quantity and every amount.
 pub const SCALE: i128 = 100_000_000;

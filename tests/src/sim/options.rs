@@ -52,10 +52,19 @@ options! {
     ring_command, "shape";
     /// Depth of the record link.
     ring_record, "shape";
+    /// Inputs that the input link holds.
+    ring_input, "shape";
+    /// Median latency of commands and of replies.
+    latency_ns, "shape";
+    /// Time between position snapshots.
+    probe_ns, "shape";
     /// The kernel waits for a slow journal instead of blocking new risk.
     journal_waits, "shape";
     /// The order in which stages are polled is drawn anew for every round.
     shuffle, "shape";
+    /// Every so many accepted entries the engine under test sends twice; 0 for a whole engine. It exists to
+    /// show that a broken engine is caught and its failure made small.
+    sabotage, "shape";
     /// Mean time between market messages.
     step_ns, "market";
     /// Weights of a walk, of jumps, of a standstill.
@@ -116,8 +125,6 @@ options! {
     resume_ppm, "control";
     /// Operator flatten, per step.
     flatten_ppm, "control";
-    /// A new version of the settings, per step.
-    swap_ppm, "control";
     /// The journal cannot be written any more, per step.
     journal_fails_ppm, "control";
     /// The stream to the venue is cut by force, per step.
@@ -165,7 +172,11 @@ impl Options {
             ring_command: d.between(32, 64),
             // A poll of the kernel asks for room for a whole budget; blocking new risk begins at two.
             ring_record: if journal_waits == 1 { 21_000 } else { 43_000 } + d.between(0, 4_000),
+            ring_input: if journal_waits == 1 { 90 } else { 700 } + d.between(0, 100),
+            latency_ns: d.magnitude(100_000, 200_000_000),
+            probe_ns: d.magnitude(500_000_000, 10_000_000_000),
             journal_waits,
+            sabotage: 0,
             shuffle: i64::from(d.chance(700_000)),
             step_ns: d.magnitude(1_000_000, 500_000_000),
             walk: market[0] + 1,
@@ -197,7 +208,6 @@ impl Options {
             kill_entry_ppm: if d.chance(500_000) { 0 } else { 50_000 },
             resume_ppm: d.between(100, 1_000),
             flatten_ppm: rate(d, 3),
-            swap_ppm: rate(d, 5),
             journal_fails_ppm: if d.chance(900_000) { 0 } else { 100 },
             outage_ppm: rate(d, 5),
             close_outside_ppm: rate(d, 5),
