@@ -13,7 +13,9 @@
 //! the venue's, not frozen. Checks have names; `sometimes` counters say what the runs reached.
 
 pub mod chaos;
+pub mod batch;
 mod checks;
+pub mod corpus;
 pub mod counters;
 mod deeds;
 pub mod dice;
@@ -21,6 +23,7 @@ pub mod job;
 pub mod life;
 mod liveness;
 pub mod market;
+pub mod minimise;
 pub mod options;
 pub mod rig;
 mod run;
