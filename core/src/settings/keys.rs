@@ -267,6 +267,19 @@ settings_table! {
     "paper.funding_rate", "fraction", rate(-1_000_000, 1_000_000), 0.0, Medium, Restart, Operator, false,
     "Funding rate per interval where the data does not say it; positive: longs pay.";
 
+    paper_leverage: i64 = 20;
+    "paper.leverage", "", Domain::Int { min: 1, max: 125 }, 0.0, High, Restart, Operator, false,
+    "Initial margin of a paper position is its notional divided by this.";
+    paper_maintenance_rate: Rate = Rate::from_raw(400_000);
+    "paper.maintenance_rate", "fraction", rate(0, 100_000_000), 0.0, High, Restart, Operator, false,
+    "Maintenance margin as a fraction of notional; equity at or below the sum liquidates the paper account.";
+    paper_price_band: Rate = Rate::from_raw(20_000_000);
+    "paper.price_band", "fraction", rate(0, 100_000_000), 0.0, Medium, Restart, Operator, false,
+    "A taker gets nothing further beyond the touch than this.";
+    paper_print_wait_ns: i64 = 60_000_000_000;
+    "paper.print_wait_ns", "ns", ns(DAY_NS), 0.0, Medium, Restart, Operator, false,
+    "How long a taker waits for trades where the data has no quotes; then its rest expires.";
+
     synth_instruments: i64 = 10;
     "synth.instruments", "", Domain::Int { min: 1, max: 64 }, 0.0, High, Restart, Operator, false,
     "Perpetuals of the built-in market.";

@@ -7,12 +7,10 @@
 
 use pinion_core::id::InstrumentId;
 use pinion_core::msg::PositionSide;
+use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Price, Qty, Rate};
 
-/// Initial margin is notional ÷ this.
-pub(super) const LEVERAGE: i64 = 20;
-/// Maintenance margin: 0.4 % of notional.
-const MAINT_RATE: Rate = Rate::from_raw(400_000);
+use super::truth::Owner;
 
 /// Sums that saturate: a hostile price must not stop the venue.
 pub(super) const fn plus(a: Money, b: Money) -> Money {
@@ -32,6 +30,9 @@ pub struct Position {
     pub side: PositionSide,
     /// Quantity, positive.
     pub qty: Qty,
+    /// The part of it that our own orders opened. What we or the venue close is ours first, what others
+    /// close is theirs first.
+    pub own: Qty,
     /// Notional at which it was opened.
     pub cost: Money,
     /// When it next exchanges funding.
@@ -60,6 +61,7 @@ pub(super) struct AccountFill {
     pub(super) instrument: InstrumentId,
     pub(super) side: PositionSide,
     pub(super) reduces: bool,
+    pub(super) owner: Owner,
     pub(super) qty: Qty,
     pub(super) notional: Money,
     /// Positive is a cost.
@@ -71,7 +73,7 @@ pub(super) struct AccountFill {
 /// The paper account. Owner: the venue.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Starting capital plus realized, less fees, plus funding received.
+    /// Starting capital plus realized, less fees, plus funding received, plus transfers.
     pub wallet: Money,
     /// Realized so far, before fees and funding.
     pub realized: Money,
@@ -79,6 +81,12 @@ pub struct Account {
     pub fees: Money,
     /// Funding so far; positive was received.
     pub funding: Money,
+    /// Deposits less withdrawals so far.
+    pub transfers: Money,
+    /// Initial margin is notional ÷ this.
+    leverage: i64,
+    /// Maintenance margin is notional × this.
+    maint_rate: Rate,
     pub(super) positions: Vec<Position>,
 }
 
@@ -86,22 +94,28 @@ pub struct Account {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Margin {
     pub(super) available: Money,
+    /// Wallet plus unrealized.
+    pub(super) equity: Money,
     pub(super) used: Money,
     pub(super) maint: Money,
 }
 
 impl Account {
-    pub(super) fn new(capital: Money, instruments: usize) -> Self {
+    pub(super) fn new(settings: &Settings, instruments: usize) -> Self {
+        let capital = settings.account_starting_capital;
         Self {
             wallet: capital,
             realized: Money::ZERO,
             fees: Money::ZERO,
             funding: Money::ZERO,
+            transfers: Money::ZERO,
+            leverage: settings.paper_leverage,
+            maint_rate: settings.paper_maintenance_rate,
             positions: Vec::with_capacity(instruments * PositionSide::ALL.len()),
         }
     }
 
-    fn find(&self, instrument: InstrumentId, side: PositionSide) -> Option<usize> {
+    pub(super) fn find(&self, instrument: InstrumentId, side: PositionSide) -> Option<usize> {
         self.positions.iter().position(|p| p.instrument == instrument && p.side == side)
     }
 
@@ -113,6 +127,7 @@ impl Account {
     /// Books a fill. A reducing fill is at most the position; the caller has seen to it.
     pub(super) fn apply(&mut self, fill: &AccountFill) {
         let found = self.find(fill.instrument, fill.side);
+        let ours = matches!(fill.owner, Owner::Ours(_));
         if fill.reduces {
             if let Some(index) = found {
                 self.reduce(index, fill);
@@ -120,12 +135,14 @@ impl Account {
         } else if let Some(index) = found {
             let position = &mut self.positions[index];
             position.qty += fill.qty;
+            position.own += if ours { fill.qty } else { Qty::ZERO };
             position.cost = plus(position.cost, fill.notional);
         } else {
             self.positions.push(Position {
                 instrument: fill.instrument,
                 side: fill.side,
                 qty: fill.qty,
+                own: if ours { fill.qty } else { Qty::ZERO },
                 cost: fill.notional,
                 funding_due: fill.funding_due,
             });
@@ -138,6 +155,10 @@ impl Account {
         let position = &mut self.positions[index];
         let released = position.cost.share(fill.qty, position.qty).unwrap_or(position.cost);
         position.qty -= fill.qty;
+        if !matches!(fill.owner, Owner::Foreign) {
+            position.own = (position.own - fill.qty).max(Qty::ZERO);
+        }
+        position.own = position.own.min(position.qty);
         position.cost = minus(position.cost, released);
         let realized = match position.side {
             PositionSide::Long => minus(fill.notional, released),
@@ -153,6 +174,12 @@ impl Account {
     /// Books a funding amount; negative was paid.
     pub(super) fn fund(&mut self, amount: Money) {
         self.funding = plus(self.funding, amount);
+        self.wallet = plus(self.wallet, amount);
+    }
+
+    /// Books a deposit, or a withdrawal below zero.
+    pub(super) fn transfer(&mut self, amount: Money) {
+        self.transfers = plus(self.transfers, amount);
         self.wallet = plus(self.wallet, amount);
     }
 
@@ -177,30 +204,38 @@ impl Account {
                 PositionSide::Short => minus(value, gain),
             };
         }
-        let used = initial_margin(opened);
-        let available = minus(plus(self.wallet, unrealized), used);
+        let used = self.initial_margin(opened);
+        let equity = plus(self.wallet, unrealized);
         Margin {
-            available: available.max(Money::ZERO),
+            available: minus(equity, used).max(Money::ZERO),
+            equity,
             used,
-            maint: value.times(MAINT_RATE).unwrap_or(Money::MAX),
+            maint: value.times(self.maint_rate).unwrap_or(Money::MAX),
         }
     }
-}
 
-/// Margin that a notional needs.
-pub(super) const fn initial_margin(notional: Money) -> Money {
-    Money::from_raw(notional.raw() / LEVERAGE)
+    /// Margin that a notional needs.
+    pub(super) const fn initial_margin(&self, notional: Money) -> Money {
+        Money::from_raw(notional.raw() / self.leverage)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pinion_core::id::ClientId;
+
+    fn account(capital: Money) -> Account {
+        let settings = Settings { account_starting_capital: capital, ..Settings::default() };
+        Account::new(&settings, 1)
+    }
 
     fn fill(reduces: bool, qty: i64, notional: i64) -> AccountFill {
         AccountFill {
             instrument: InstrumentId::new(0),
             side: PositionSide::Short,
             reduces,
+            owner: Owner::Ours(ClientId::new(1, 1)),
             qty: Qty::from_raw(qty),
             notional: Money::from_raw(notional),
             fee: Money::from_raw(3),
@@ -210,7 +245,7 @@ mod tests {
 
     #[test]
     fn closing_in_parts_releases_the_whole_cost() {
-        let mut account = Account::new(Money::from_raw(1_000), 1);
+        let mut account = account(Money::from_raw(1_000));
         account.apply(&fill(false, 3, 100));
         account.apply(&fill(true, 1, 30));
         assert_eq!(account.positions[0].cost, Money::from_raw(67));
@@ -223,8 +258,25 @@ mod tests {
     }
 
     #[test]
+    fn we_and_the_venue_close_ours_first_others_close_theirs_first() {
+        let mut account = account(Money::from_raw(1_000));
+        let mut book = |owner, reduces, qty| {
+            account.apply(&AccountFill { owner, ..fill(reduces, qty, 10 * qty) });
+            account.positions.first().map(|position| position.own.raw())
+        };
+        let ours = Owner::Ours(ClientId::new(1, 1));
+        assert_eq!(book(ours, false, 6), Some(6));
+        assert_eq!(book(Owner::Foreign, false, 4), Some(6));
+        assert_eq!(book(Owner::Foreign, true, 3), Some(6));
+        assert_eq!(book(ours, true, 2), Some(4));
+        assert_eq!(book(Owner::Venue, true, 1), Some(3));
+        assert_eq!(book(Owner::Foreign, true, 2), Some(2));
+        assert_eq!(book(Owner::Foreign, true, 2), None);
+    }
+
+    #[test]
     fn margin_counts_positions_orders_and_unrealized() {
-        let mut account = Account::new(Money::from_whole(1_000), 1);
+        let mut account = account(Money::from_whole(1_000));
         let mut entry = fill(false, Qty::ONE.raw(), Money::from_whole(200).raw());
         entry.fee = Money::ZERO;
         account.apply(&entry);

@@ -35,6 +35,11 @@ impl DelayLine {
         due
     }
 
+    /// When what was sent last arrives; before every time when nothing was.
+    pub(super) fn latest(&self) -> Nanos {
+        self.last.map_or(Nanos::new(i64::MIN), |(_, due)| due)
+    }
+
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,

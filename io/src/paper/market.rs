@@ -8,11 +8,9 @@ use pinion_core::units::{Nanos, Price, Qty, Rate};
 const DEPTH_MAX: usize = 1024;
 /// Steps of the quote ladder that fill one by one; what lies beyond fills at once, at its worst price.
 const LADDER_STEPS: i64 = 16;
-/// A taker gets nothing beyond touch ÷ this (20 %): venues bound market orders the same way.
-const BAND_DIVISOR: i64 = 5;
-/// Before every time of a venue.
 /// A mark price older than the newest price by more than this is no mark any more.
 const MARK_AGE_NS_MAX: i64 = 60 * Nanos::SECOND;
+/// Before every time of a venue.
 pub(super) const NEVER: Nanos = Nanos::new(i64::MIN);
 
 /// How much worse `price` is than `than` for one who takes on `taker`; negative when it is better.
@@ -32,6 +30,14 @@ pub(super) fn worse(taker: Side, a: Price, b: Price) -> Price {
 pub(super) const fn slipped(taker: Side, price: Price, tick: Price, ticks: i64) -> Price {
     let moved = tick.raw().saturating_mul(ticks).saturating_mul(taker.sign());
     Price::from_raw(price.raw().saturating_add(moved))
+}
+
+/// The worst price for one who takes on `taker` that is within `band` of `touch`.
+fn banded(taker: Side, touch: Price, band: Rate) -> Price {
+    let width = i128::from(touch.raw()) * i128::from(band.raw()) / i128::from(Rate::ONE.raw());
+    // The band is at most the whole price, so the width fits.
+    let width = i64::try_from(width).unwrap_or(i64::MAX);
+    Price::from_raw(touch.raw().saturating_add(taker.sign() * width))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +148,8 @@ pub(super) enum Pricing {
 pub(super) struct Market {
     pub(super) tick: Price,
     pub(super) lot: Qty,
+    /// A taker gets nothing further beyond the touch than this fraction of it.
+    band: Rate,
     bid: Option<Touch>,
     ask: Option<Touch>,
     bids: LevelSide,
@@ -169,10 +177,11 @@ pub(super) struct Market {
 }
 
 impl Market {
-    pub(super) const fn new(row: &Instrument) -> Self {
+    pub(super) const fn new(row: &Instrument, band: Rate) -> Self {
         Self {
             tick: row.tick,
             lot: row.lot,
+            band,
             bid: None,
             ask: None,
             bids: LevelSide::new(Side::Sell),
@@ -346,7 +355,7 @@ impl Market {
         limit: Option<Price>,
     ) -> Option<(Price, Qty)> {
         let touch = self.touch(taker)?;
-        let band = Price::from_raw(touch.raw() + taker.sign() * (touch.raw() / BAND_DIVISOR));
+        let band = banded(taker, touch, self.band);
         let bound = limit.map_or(band, |limit| worse(taker.opposite(), limit, band));
         if !want.is_positive() || worse_by(taker, touch, bound) > 0 {
             return None;

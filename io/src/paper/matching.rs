@@ -5,13 +5,14 @@ use core::fmt::Write;
 use arrayvec::ArrayString;
 use pinion_core::id::{InstrumentId, TEXT_ID_MAX, TextId};
 use pinion_core::msg::venue::VenueOrderState;
-use pinion_core::msg::{MarketBody, MarketMsg, Maybe, Side, VenueEvent};
+use pinion_core::msg::{MarketBody, MarketMsg, Maybe, PositionSide, Side, VenueEvent};
 use pinion_core::units::{Nanos, Price, Qty};
 
 use super::PaperVenue;
 use super::account::{AccountFill, plus};
 use super::market::worse_by;
 use super::orders::{Order, Phase, Resting};
+use super::truth::{Owner, Truth};
 
 /// One print, as resting and waiting orders see it.
 #[derive(Clone, Copy)]
@@ -166,15 +167,37 @@ impl PaperVenue {
         }
     }
 
-    /// Books one fill of a live order and tells it. A reducing order fills up to its position only.
-    pub(super) fn fill(&mut self, at: Nanos, index: usize, price: Price, qty: Qty, maker: bool) {
+    /// Fills a live order, whole unless a fault cuts or splits the match. True when something was cut off.
+    pub(super) fn fill(
+        &mut self,
+        at: Nanos,
+        index: usize,
+        price: Price,
+        qty: Qty,
+        maker: bool,
+    ) -> bool {
+        if !qty.is_positive() {
+            return false;
+        }
+        let order = self.orders.live[index];
+        let position = self.account.position_qty(order.instrument, order.position_side);
+        let qty = if order.reduces { qty.min(position) } else { qty };
+        if self.dice.is_none() {
+            self.book_fill(at, index, price, qty, maker);
+            return false;
+        }
+        let pieces = self.pieces(order.instrument, qty);
+        self.book_fill(at, index, price, pieces.first, maker);
+        if pieces.second.is_positive() {
+            self.book_fill(at, index, price, pieces.second, maker);
+        }
+        pieces.cut
+    }
+
+    /// Books one fill of a live order and tells it.
+    fn book_fill(&mut self, at: Nanos, index: usize, price: Price, qty: Qty, maker: bool) {
         let order = self.orders.live[index];
         let (instrument, side) = (order.instrument, order.position_side);
-        if !qty.is_positive() {
-            return;
-        }
-        let qty =
-            if order.reduces { qty.min(self.account.position_qty(instrument, side)) } else { qty };
         let rate = if maker { self.rules.maker_rate } else { self.rules.taker_rate };
         let notional = price.notional(qty).filter(|_| qty.is_positive());
         let (Some(notional), Some(fee)) = (notional, notional.and_then(|value| value.times(rate)))
@@ -183,10 +206,13 @@ impl PaperVenue {
             self.finish(at, index, VenueOrderState::Expired);
             return;
         };
+        let fee = if self.dice.is_some() { self.faulty_fee(fee) } else { fee };
+        let owner = Owner::Ours(order.client);
         self.account.apply(&AccountFill {
             instrument,
             side,
             reduces: order.reduces,
+            owner,
             qty,
             notional,
             fee,
@@ -197,13 +223,28 @@ impl PaperVenue {
         } else {
             self.counts.taker_fills += 1;
         }
+        self.fill_numbers += 1;
+        let number = self.fill_numbers;
+        self.note(|| Truth::Fill {
+            at,
+            number,
+            owner,
+            instrument,
+            position_side: side,
+            reduces: order.reduces,
+            qty,
+            price,
+            notional,
+            fee,
+            is_maker: maker,
+        });
         let order = &mut self.orders.live[index];
         order.cum_qty += qty;
         order.cum_notional = plus(order.cum_notional, notional);
         let order = *order;
         let event = VenueEvent::Fill {
             venue_id: order.text_id(),
-            fill_id: fill_id(self.fills()),
+            fill_id: fill_id(number),
             qty,
             price,
             fee: Maybe::some(-fee),
@@ -218,20 +259,25 @@ impl PaperVenue {
             self.finish(at, index, state);
         }
         if order.reduces {
-            self.expire_idle_reducers(at, &order);
+            self.expire_idle_reducers(at, instrument, side);
         }
         self.push_balance(at);
     }
 
     /// Orders that would reduce a position that is gone expire.
-    fn expire_idle_reducers(&mut self, at: Nanos, cause: &Order) {
-        if self.account.position_qty(cause.instrument, cause.position_side).is_positive() {
+    pub(super) fn expire_idle_reducers(
+        &mut self,
+        at: Nanos,
+        instrument: InstrumentId,
+        side: PositionSide,
+    ) {
+        if self.account.position_qty(instrument, side).is_positive() {
             return;
         }
         for index in 0..self.orders.live.len() {
-            if let Some(order) = self.live_on(index, cause.instrument)
+            if let Some(order) = self.live_on(index, instrument)
                 && order.reduces
-                && order.position_side == cause.position_side
+                && order.position_side == side
             {
                 self.finish(at, index, VenueOrderState::Expired);
             }
@@ -243,6 +289,8 @@ impl PaperVenue {
         let order = &mut self.orders.live[index];
         order.end = Some(state);
         let order = *order;
+        let (client, cum) = (order.client, order.cum_qty);
+        self.note(|| Truth::Ended { at, client, state, cum_qty: cum });
         let (venue_id, cum_qty) = (order.text_id(), Maybe::some(order.cum_qty));
         let event = match state {
             VenueOrderState::Canceled => {
@@ -306,7 +354,7 @@ fn rest_through(order: &Order, resting: &mut Resting, print: Print, left: Qty) -
 }
 
 /// `f1`, `f2`, …
-fn fill_id(number: u64) -> TextId {
+pub(super) fn fill_id(number: u64) -> TextId {
     let mut text = ArrayString::<TEXT_ID_MAX>::new();
     if write!(text, "f{number}").is_err() {
         return TextId::EMPTY;

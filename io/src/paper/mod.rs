@@ -12,9 +12,9 @@
 //! | taker, book | walks the L2 levels; what we took from a level stays taken until that level is updated | our own footprint does not heal by itself |
 //! | taker, book and quote disagree | the worse touch counts, levels better than it are skipped | a stale level is no offer |
 //! | taker, quote only | touch quantity at the touch, the same again one tick worse, and so on (past 16 steps the rest at its worst step); quantity unknown: all of it one tick worse | depth beyond the touch is not known |
-//! | taker, trades only | from the trades after arrival, up to their quantity, each at the worse of the last price before arrival and the trade, plus `paper.trade_slip_ticks`; 60 s, then the rest expires | the other side of the spread is not known |
+//! | taker, trades only | from the trades after arrival, up to their quantity, each at the worse of the last price before arrival and the trade, plus `paper.trade_slip_ticks`; `paper.print_wait_ns`, then the rest expires | the other side of the spread is not known |
 //! | taker, bars only | the first bar after arrival, at the worse of the last close and its open, plus slip, up to its volume; the rest expires | the same |
-//! | band | no fill more than 20 % beyond the touch; the rest expires | venues bound market orders so |
+//! | band | no fill more than `paper.price_band` beyond the touch; the rest expires | venues bound market orders so |
 //! | maker, queue | joins behind all that is shown at its price; not shown (deeper than the data): never filled in the queue | nobody lets us in front |
 //! | maker, fills | at its limit: what prints at its price have left after the queue; whole when a print goes through its price; up to what is shown when the other side crosses it; prints of its own side do not count | being first is never assumed |
 //! | maker, rest of an order that took | what it took does not fill it again: crossing offers count once, prints of unknown side not at all | the recording still shows what we took |
@@ -24,16 +24,18 @@
 //! | post-only | refused when it reaches the best price of book or quote (trades only: when it betters the last) | |
 //! | limit, trades or bars only | when it crosses the last price: immediate ones take from the prints, resting ones fill like makers but pay the taker fee | |
 //! | gap | the book is unusable until the next reset; the quote rule holds meanwhile | |
-//! | reduce-only | trimmed to the position; the end of a trimmed order is `Expired` with its `cum_qty`; resting ones expire when the position is gone | |
+//! | reduce-only | trimmed to the position when it arrives and again at every match; the end of a trimmed order is `Expired` with its `cum_qty`; resting ones expire when the position is gone | |
 //! | positions | hedge mode: long and short of an instrument are two positions; an order on its position's closing side reduces and never opens | |
 //! | fees | taker or maker rate on each fill's notional, rounded half to even | |
-//! | margin | notional ÷ 20 of positions and opening orders, against wallet plus unrealized | no liquidation is modelled: an account without margin cannot open, that is all |
+//! | margin | notional ÷ `paper.leverage` of positions and opening orders, against wallet plus unrealized | |
+//! | liquidation | when wallet plus unrealized is not above `paper.maintenance_rate` of the positions' value: every order expires, every position closes whole at the worse of fair price and touch | no partial liquidation, no insurance fund: the wallet may end below zero |
+//! | self-trade | an arriving order expires our own orders of the other side that it would meet first: those not behind the touch and not behind a price at which it takes; a post-only order is refused instead | |
 //! | funding | at the boundary that mark data announces, else at multiples of `paper.funding_interval_ns`; the rate of the mark data, else `paper.funding_rate`; on the mark price (else last trade, mid, close); positive: longs pay | |
 //!
-//! Our own orders do not meet each other. Liquidation, self-trade prevention and faults are not modelled yet.
+//! Faults are a layer of their own: [`faults`].
 //! The market happens at its receive time: the feed's own latency is not charged to an order a second
 //! time, so where a recording's feed is slow, raise `paper.order_latency_ns` by that much. A taker that waits
-//! for a bar that never comes expires after two bars' time (at least 60 s; an hour after a single bar).
+//! for a bar that never comes expires after two bars' time (at least `paper.print_wait_ns`; an hour after a single bar).
 //!
 //! # Replies
 //!
@@ -57,6 +59,7 @@ mod latency;
 mod market;
 mod matching;
 mod orders;
+mod outside;
 mod place;
 mod rng;
 mod stage;
@@ -70,13 +73,14 @@ use pinion_core::id::{ClientId, InstrumentId};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::venue::VenueOrderState;
 use pinion_core::msg::{
-    ClientRef, CommandMsg, MarketBody, MarketKind, MarketMsg, Maybe, PositionSide, ProbeKind, Side,
-    VenueEvent, VenueMsg,
+    ClientRef, Command, CommandMsg, MarketBody, MarketKind, MarketMsg, Maybe, PositionSide,
+    ProbeKind, Side, VenueEvent, VenueMsg,
 };
 use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Price, Qty, Rate};
 
 pub use account::{Account, Position};
+use faults::dice::Dice;
 use latency::DelayLine;
 use market::{Market, NEVER};
 use orders::{Orders, Phase};
@@ -176,6 +180,7 @@ struct Rules {
     taker_rate: Rate,
     maker_rate: Rate,
     slip_ticks: i64,
+    print_wait_ns: i64,
     probe_interval_ns: i64,
     funding_interval_ns: i64,
     funding_rate: Rate,
@@ -190,6 +195,43 @@ enum Due {
     Probe,
 }
 
+/// A command on its way.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    due: Nanos,
+    /// When we handed it over.
+    sent_ns: Nanos,
+    command: Command,
+}
+
+/// What a reply is, for those who let some of them go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The answer to a command or a probe.
+    Answer,
+    /// Something that happened, told on the account stream.
+    Stream,
+    /// A view that nobody asked for.
+    Push,
+}
+
+/// A reply on its way.
+#[derive(Clone, Copy, Debug)]
+struct Reply {
+    due: Nanos,
+    origin: Origin,
+    msg: VenueMsg,
+}
+
+/// True for a message after which the account may be worth another amount; amid an update of the book, none is.
+fn is_priced(msg: &MarketMsg) -> bool {
+    match msg.kind() {
+        MarketKind::Quote | MarketKind::Trade | MarketKind::Mark | MarketKind::Bar => true,
+        MarketKind::Level => matches!(msg.body(), MarketBody::Level { last: true, .. }),
+        MarketKind::Reset | MarketKind::Gap => false,
+    }
+}
+
 /// The model. Owner: [`PaperEgress`], a simulation, or a test.
 #[derive(Clone, Debug)]
 pub struct PaperVenue {
@@ -198,8 +240,8 @@ pub struct PaperVenue {
     markets: Vec<Market>,
     orders: Orders,
     account: Account,
-    arrivals: VecDeque<(Nanos, CommandMsg)>,
-    replies: VecDeque<(Nanos, VenueMsg)>,
+    arrivals: VecDeque<Arrival>,
+    replies: VecDeque<Reply>,
     order_line: DelayLine,
     reply_line: DelayLine,
     clock: Nanos,
@@ -207,10 +249,20 @@ pub struct PaperVenue {
     next_probe: Option<Nanos>,
     /// Nothing inside the venue is due before this.
     wake: Nanos,
+    /// What the replies being made are.
+    origin: Origin,
     venue_ids: u64,
+    /// Fills on the account, whoever made them.
+    fill_numbers: u64,
+    /// Nothing trades before this.
+    halted_until: Nanos,
+    /// Nothing arrives before this.
+    stalled_until: Nanos,
     counts: PaperCounts,
     /// What happened and was not taken yet; `None`: not recorded.
     truth: Option<Vec<Truth>>,
+    /// What goes wrong inside the venue; `None`: nothing.
+    dice: Option<Box<Dice>>,
 }
 
 impl PaperVenue {
@@ -226,13 +278,17 @@ impl PaperVenue {
                 taker_rate: settings.account_taker_rate,
                 maker_rate: settings.account_maker_rate,
                 slip_ticks: settings.paper_trade_slip_ticks,
+                print_wait_ns: settings.paper_print_wait_ns,
                 probe_interval_ns: settings.paper_probe_interval_ns,
                 funding_interval_ns: settings.paper_funding_interval_ns,
                 funding_rate: settings.paper_funding_rate,
             },
-            markets: table.iter().map(|(_, row)| Market::new(row)).collect(),
+            markets: table
+                .iter()
+                .map(|(_, row)| Market::new(row, settings.paper_price_band))
+                .collect(),
             orders: Orders::new(),
-            account: Account::new(settings.account_starting_capital, table.len()),
+            account: Account::new(settings, table.len()),
             arrivals: VecDeque::with_capacity(UNDER_WAY),
             replies: VecDeque::with_capacity(UNDER_WAY),
             order_line: line(settings.paper_order_latency_ns, 1),
@@ -240,9 +296,14 @@ impl PaperVenue {
             clock: NEVER,
             next_probe: None,
             wake: NEVER,
+            origin: Origin::Stream,
             venue_ids: 0,
+            fill_numbers: 0,
+            halted_until: NEVER,
+            stalled_until: NEVER,
             counts: PaperCounts::default(),
             truth: None,
+            dice: None,
             table,
         }
     }
@@ -259,7 +320,11 @@ impl PaperVenue {
         }
         let Some(market) = self.markets.get_mut(msg.instrument.index()) else { return };
         market.apply(msg);
-        if market.live > 0 {
+        if !self.account.positions.is_empty() && is_priced(msg) {
+            self.liquidate_if_used_up(self.clock);
+        }
+        let market = &self.markets[msg.instrument.index()];
+        if market.live > 0 && self.clock >= self.halted_until {
             self.match_market(self.clock, msg);
             self.retire_done();
             self.wake = self.earliest().0;
@@ -268,8 +333,11 @@ impl PaperVenue {
 
     /// Takes a command from us at `now`; it arrives after the order latency, never before an earlier one.
     pub fn handle_command(&mut self, now: Nanos, command: &CommandMsg) {
-        let due = self.order_line.due(now);
-        self.arrivals.push_back((due, *command));
+        let mut due = self.order_line.due(now);
+        if self.dice.is_some() {
+            due = self.held_back(due);
+        }
+        self.arrivals.push_back(Arrival { due, sent_ns: now, command: command.command });
         self.wake = self.wake.min(due);
     }
 
@@ -282,7 +350,7 @@ impl PaperVenue {
 
     /// The next reply that has reached us by `now`.
     pub fn poll_reply(&mut self, now: Nanos) -> Option<(ReplyLink, VenueMsg)> {
-        self.replies.pop_front_if(|(due, _)| *due <= now).map(|(_, mut msg)| {
+        self.replies.pop_front_if(|reply| reply.due <= now).map(|Reply { mut msg, .. }| {
             msg.ts_recv_ns = now;
             (ReplyLink::of(&msg.event), msg)
         })
@@ -292,7 +360,7 @@ impl PaperVenue {
     /// of the past before the first call.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Nanos> {
-        let reply = self.replies.front().map_or(Nanos::MAX, |(due, _)| *due);
+        let reply = self.replies.front().map_or(Nanos::MAX, |reply| reply.due);
         Some(self.wake.min(reply)).filter(|due| *due < Nanos::MAX)
     }
 
@@ -361,8 +429,8 @@ impl PaperVenue {
                     self.retire_done();
                 }
                 Due::Arrival => {
-                    if let Some((_, command)) = self.arrivals.pop_front() {
-                        self.arrive(due, &command.command);
+                    if let Some(arrival) = self.arrivals.pop_front() {
+                        self.arrive(due, arrival.sent_ns, &arrival.command);
                         self.retire_done();
                     }
                 }
@@ -380,10 +448,10 @@ impl PaperVenue {
 
     fn earliest(&self) -> (Nanos, Due) {
         let mut first = (self.next_probe.unwrap_or(NEVER), Due::Probe);
-        if let Some((due, _)) = self.arrivals.front()
-            && *due <= first.0
+        if let Some(arrival) = self.arrivals.front()
+            && arrival.due <= first.0
         {
-            first = (*due, Due::Arrival);
+            first = (arrival.due, Due::Arrival);
         }
         for (index, order) in self.orders.live.iter().enumerate() {
             if let Phase::AwaitsPrints { until, .. } | Phase::AwaitsBar { until, .. } = order.phase
@@ -407,15 +475,27 @@ impl PaperVenue {
         instrument: Option<InstrumentId>,
         event: VenueEvent,
     ) {
+        self.tell(at, client.map_or(ClientRef::Absent, ClientRef::Own), instrument, event);
+    }
+
+    fn tell(
+        &mut self,
+        at: Nanos,
+        client: ClientRef,
+        instrument: Option<InstrumentId>,
+        event: VenueEvent,
+    ) {
         let due = self.reply_line.due(at);
-        let msg = VenueMsg {
-            ts_exch_ns: Maybe::some(at),
-            ts_recv_ns: due,
-            client: client.map_or(ClientRef::Absent, ClientRef::Own),
-            instrument,
-            event,
-        };
-        self.replies.push_back((due, msg));
+        let msg =
+            VenueMsg { ts_exch_ns: Maybe::some(at), ts_recv_ns: due, client, instrument, event };
+        self.replies.push_back(Reply { due, origin: self.origin, msg });
+    }
+
+    /// Records what happened, where anybody wants to know.
+    fn note(&mut self, truth: impl FnOnce() -> Truth) {
+        if let Some(log) = &mut self.truth {
+            log.push(truth());
+        }
     }
 
     fn push_balance(&mut self, at: Nanos) {
@@ -430,18 +510,22 @@ impl PaperVenue {
     }
 
     fn push_snapshot(&mut self, at: Nanos) {
+        self.origin = Origin::Push;
         self.push_balance(at);
         let revision = self.counts.accepted + self.counts.rejected + self.fills();
         self.push_positions(at, revision);
+        self.origin = Origin::Stream;
     }
 
     /// Answers with a whole view under the revision at which it was asked.
     fn answer_probe(&mut self, at: Nanos, probe: ProbeKind, revision: u64) {
+        self.origin = Origin::Answer;
         match probe {
             ProbeKind::Balance => self.push_balance(at),
             ProbeKind::Positions => self.push_positions(at, revision),
             ProbeKind::OpenOrders => self.push_open_orders(at, revision),
         }
+        self.origin = Origin::Stream;
     }
 
     fn push_open_orders(&mut self, at: Nanos, revision: u64) {
@@ -556,6 +640,8 @@ impl PaperVenue {
             PositionSide::Short => flow,
         };
         self.account.fund(amount);
+        let ours = amount.share(position.own, position.qty).unwrap_or(amount);
+        self.note(|| Truth::Funding { at, instrument, amount, ours });
         self.counts.fundings += 1;
         let event = VenueEvent::Funding { amount, rate: Maybe::some(rate) };
         self.emit(at, None, Some(instrument), event);

@@ -103,6 +103,7 @@ impl Order {
             instrument: self.instrument,
             venue_id: self.text_id(),
             state: self.state(),
+            qty: self.qty,
             cum_qty: self.cum_qty,
             avg_price: self.cum_notional.per(self.cum_qty),
         }
@@ -116,6 +117,8 @@ pub(super) struct Status {
     pub(super) instrument: InstrumentId,
     pub(super) venue_id: TextId,
     pub(super) state: VenueOrderState,
+    /// Quantity that works or worked.
+    pub(super) qty: Qty,
     pub(super) cum_qty: Qty,
     pub(super) avg_price: Option<Price>,
 }
@@ -180,6 +183,7 @@ impl Orders {
             instrument,
             venue_id: TextId::EMPTY,
             state: VenueOrderState::Rejected,
+            qty: Qty::ZERO,
             cum_qty: Qty::ZERO,
             avg_price: None,
         });

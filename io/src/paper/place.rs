@@ -5,33 +5,33 @@ use pinion_core::msg::venue::{RejectReason, VenueOrderState};
 use pinion_core::msg::{Command, Maybe, OrderKind, PositionSide, Side, TimeInForce, VenueEvent};
 use pinion_core::units::{Money, Nanos, Price, Qty};
 
-use super::PaperVenue;
-use super::account::initial_margin;
-use super::market::{Pricing, slipped, worse_by};
+use super::market::{Pricing, slipped, worse, worse_by};
 use super::orders::{LIVE_MAX, Order, Phase, Resting, Status, VENUE_ID_BASE};
+use super::truth::Truth;
+use super::{Origin, PaperVenue};
 
-/// A taker that waits for prints waits this long at most.
-const PRINT_WAIT_NS: i64 = 60 * Nanos::SECOND;
 /// A taker that waits for a bar waits two bars; this long when only one bar was ever seen.
 const BAR_WAIT_NS: i64 = 3_600 * Nanos::SECOND;
 
 /// An order as it arrives, before it is checked.
 #[derive(Clone, Copy)]
-struct Request {
-    client: ClientId,
-    instrument: InstrumentId,
+pub(super) struct Request {
+    pub(super) client: ClientId,
+    /// When it was handed over.
+    sent_ns: Nanos,
+    pub(super) instrument: InstrumentId,
     side: Side,
     position_side: PositionSide,
     /// `None` for a market order.
-    limit: Option<Price>,
-    tif: TimeInForce,
-    reduces: bool,
+    pub(super) limit: Option<Price>,
+    pub(super) tif: TimeInForce,
+    pub(super) reduces: bool,
     reduce_only: bool,
     qty: Qty,
 }
 
 impl PaperVenue {
-    pub(super) fn arrive(&mut self, at: Nanos, command: &Command) {
+    pub(super) fn arrive(&mut self, at: Nanos, sent_ns: Nanos, command: &Command) {
         self.counts.commands += 1;
         match *command {
             Command::Place {
@@ -53,6 +53,7 @@ impl PaperVenue {
                 };
                 let request = Request {
                     client,
+                    sent_ns,
                     instrument,
                     side,
                     position_side,
@@ -84,7 +85,7 @@ impl PaperVenue {
         } else if !priced {
             Err(RejectReason::Other)
         } else {
-            self.check(&request)
+            self.check(at, &request).and_then(|checked| self.doctored(&request, checked))
         };
         match checked {
             Ok((pricing, qty)) => self.accept(at, request, pricing, qty),
@@ -93,19 +94,20 @@ impl PaperVenue {
                     self.orders.remember_refused(client, instrument);
                 }
                 self.counts.rejected += 1;
-                self.emit(at, Some(client), Some(instrument), VenueEvent::Reject { reason });
+                self.note(|| Truth::Refused { at, sent_ns: request.sent_ns, client, reason });
+                self.answer(at, client, instrument, VenueEvent::Reject { reason });
             }
         }
     }
 
     /// The rule that prices the order and the quantity that will work, or why it is refused.
-    fn check(&self, request: &Request) -> Result<(Pricing, Qty), RejectReason> {
+    fn check(&self, at: Nanos, request: &Request) -> Result<(Pricing, Qty), RejectReason> {
         let Request { instrument, side, limit, qty, .. } = *request;
         let Some(market) = self.markets.get(instrument.index()) else {
             return Err(RejectReason::NotTrading);
         };
         let row = self.table.row(instrument);
-        if !row.tradable {
+        if !row.tradable || at < self.halted_until {
             return Err(RejectReason::NotTrading);
         }
         if self.orders.live.len() == LIVE_MAX {
@@ -125,20 +127,21 @@ impl PaperVenue {
             if notional < row.min_notional {
                 return Err(RejectReason::MinNotional);
             }
-            if initial_margin(notional) > self.margin().available {
+            if self.account.initial_margin(notional) > self.margin().available {
                 return Err(RejectReason::Margin);
             }
         }
         if let Some(limit) = limit
             && request.tif == TimeInForce::PostOnly
         {
+            let meets = self.meets_own(instrument, side, limit);
             let takes = match pricing {
                 Pricing::Walk(_) => {
                     market.keenest(side).is_some_and(|best| worse_by(side, best, limit) <= 0)
                 }
                 Pricing::Prints(last) | Pricing::Bars(last) => worse_by(side, last, limit) < 0,
             };
-            if takes {
+            if takes || meets {
                 return Err(RejectReason::PostOnlyWouldTake);
             }
         }
@@ -161,6 +164,17 @@ impl PaperVenue {
 
     fn accept(&mut self, at: Nanos, request: Request, pricing: Pricing, qty: Qty) {
         let Request { client, instrument, side, limit, tif, .. } = request;
+        self.note(|| Truth::Accepted {
+            at,
+            sent_ns: request.sent_ns,
+            client,
+            instrument,
+            side,
+            position_side: request.position_side,
+            reduce_only: request.reduce_only,
+            qty: request.qty,
+            limit,
+        });
         self.counts.accepted += 1;
         self.venue_ids += 1;
         let crosses = |last: Price| limit.is_none_or(|limit| worse_by(side, last, limit) <= 0);
@@ -169,12 +183,12 @@ impl PaperVenue {
             Pricing::Prints(base) if tif == TimeInForce::Ioc => Some(Phase::AwaitsPrints {
                 base,
                 arrival_exch: self.markets[instrument.index()].exch_high,
-                until: at.plus(PRINT_WAIT_NS),
+                until: at.plus(self.rules.print_wait_ns),
             }),
             Pricing::Bars(base) if tif == TimeInForce::Ioc => {
                 let spacing = self.markets[instrument.index()].bar_spacing_ns;
                 let wait = spacing.map_or(BAR_WAIT_NS, |ns| ns.saturating_mul(2));
-                Some(Phase::AwaitsBar { base, until: at.plus(wait.max(PRINT_WAIT_NS)) })
+                Some(Phase::AwaitsBar { base, until: at.plus(wait.max(self.rules.print_wait_ns)) })
             }
             Pricing::Prints(_) | Pricing::Bars(_) => None,
         };
@@ -199,16 +213,27 @@ impl PaperVenue {
             end: None,
         };
         let event = VenueEvent::Ack { venue_id: order.text_id() };
-        self.emit(at, Some(client), Some(instrument), event);
+        self.answer(at, client, instrument, event);
         let index = self.orders.live.len();
         self.orders.live.push(order);
         self.markets[instrument.index()].live += 1;
+        if self.dice.is_some() && self.meets_itself() {
+            self.finish(at, index, VenueOrderState::Expired);
+            return;
+        }
         if phase.is_none() {
+            if let Some(first) = self.first_in_line(instrument, side, limit) {
+                self.expire_met(at, index, first);
+            }
             self.take(at, index);
+            let is_ioc = tif == TimeInForce::Ioc;
+            let short = is_ioc && self.dice.is_some() && self.ends_short(index);
             let order = &mut self.orders.live[index];
             if order.end.is_none() {
-                if tif == TimeInForce::Ioc {
-                    self.finish(at, index, VenueOrderState::Expired);
+                if is_ioc {
+                    let state =
+                        if short { VenueOrderState::Filled } else { VenueOrderState::Expired };
+                    self.finish(at, index, state);
                 } else if let Phase::Resting(resting) = &mut order.phase {
                     resting.took = order.cum_qty.is_positive();
                 }
@@ -239,18 +264,74 @@ impl PaperVenue {
                 order.limit,
             )
         {
-            self.fill(at, index, price, qty, false);
+            self.expire_met(at, index, price);
+            if self.fill(at, index, price, qty, false) {
+                return;
+            }
         }
     }
 
-    fn cancel(&mut self, at: Nanos, client: ClientId, venue_id: TextId, instrument: InstrumentId) {
-        if let Some(index) = self.orders.find_live(client, venue_id) {
-            self.finish(at, index, VenueOrderState::Canceled);
-        } else {
-            self.counts.cancel_rejected += 1;
-            let event = VenueEvent::CancelRejected { reason: RejectReason::UnknownOrder };
-            self.emit(at, Some(client), Some(instrument), event);
+    /// The price up to which an arriving order meets our own resting orders before anybody else's: its
+    /// limit, but not beyond the touch. `None` when neither bounds it.
+    fn first_in_line(
+        &self,
+        instrument: InstrumentId,
+        side: Side,
+        limit: Option<Price>,
+    ) -> Option<Price> {
+        let touch = self.markets[instrument.index()].touch(side);
+        match (limit, touch) {
+            (Some(limit), Some(touch)) => Some(worse(side.opposite(), limit, touch)),
+            (limit, touch) => limit.or(touch),
         }
+    }
+
+    fn meets(order: &Order, instrument: InstrumentId, side: Side, bound: Price) -> bool {
+        let Phase::Resting(resting) = order.phase else { return false };
+        order.end.is_none()
+            && order.instrument == instrument
+            && order.side == side.opposite()
+            && worse_by(side, resting.limit, bound) <= 0
+    }
+
+    /// True when an order of ours rests where one of `side` up to `bound` would meet it.
+    fn meets_own(&self, instrument: InstrumentId, side: Side, bound: Price) -> bool {
+        self.orders.live.iter().any(|order| Self::meets(order, instrument, side, bound))
+    }
+
+    /// Self-trade prevention: our resting orders that a taker at `bound` would have met expire.
+    fn expire_met(&mut self, at: Nanos, taker: usize, bound: Price) {
+        let Order { instrument, side, .. } = self.orders.live[taker];
+        for index in 0..taker {
+            if Self::meets(&self.orders.live[index], instrument, side, bound) {
+                self.finish(at, index, VenueOrderState::Expired);
+            }
+        }
+    }
+
+    /// Tells an answer to a command about an order.
+    fn answer(&mut self, at: Nanos, client: ClientId, instrument: InstrumentId, event: VenueEvent) {
+        self.origin = Origin::Answer;
+        self.emit(at, Some(client), Some(instrument), event);
+        self.origin = Origin::Stream;
+    }
+
+    fn cancel(&mut self, at: Nanos, client: ClientId, venue_id: TextId, instrument: InstrumentId) {
+        let mut reason = RejectReason::UnknownOrder;
+        if let Some(index) = self.orders.find_live(client, venue_id) {
+            let raced = if self.dice.is_some() { self.race(at, index) } else { None };
+            match raced {
+                Some(refusal) => reason = refusal,
+                None => {
+                    self.origin = Origin::Answer;
+                    self.finish(at, index, VenueOrderState::Canceled);
+                    self.origin = Origin::Stream;
+                    return;
+                }
+            }
+        }
+        self.counts.cancel_rejected += 1;
+        self.answer(at, client, instrument, VenueEvent::CancelRejected { reason });
     }
 
     fn query(&mut self, at: Nanos, client: ClientId, venue_id: TextId, instrument: InstrumentId) {
@@ -258,7 +339,7 @@ impl PaperVenue {
             || (client, instrument, NOT_FOUND),
             |status: Status| (status.client, status.instrument, status.event()),
         );
-        self.emit(at, Some(owner), Some(place), event);
+        self.answer(at, owner, place, event);
     }
 
     /// The price of a fill from a print: the worse of two, plus slip.
@@ -269,8 +350,7 @@ impl PaperVenue {
         base: Price,
         print: Price,
     ) -> Option<Price> {
-        let price =
-            slipped(side, super::market::worse(side, base, print), tick, self.rules.slip_ticks);
+        let price = slipped(side, worse(side, base, print), tick, self.rules.slip_ticks);
         price.is_positive().then_some(price)
     }
 }

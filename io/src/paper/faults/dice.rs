@@ -100,6 +100,17 @@ impl Dice {
         draw.between(span.ends().0, self.plan.span_max(span))
     }
 
+    /// Upper end of a range of the plan, in nanoseconds.
+    pub(super) const fn span_max(&self, span: Span) -> i64 {
+        self.plan.span_max(span)
+    }
+
+    /// True when a second can go by and nothing can happen.
+    pub(super) fn is_quiet(&self) -> bool {
+        let drawn = |fault: &Fault| fault.is_per_second() && self.plan.rate(*fault) > 0;
+        self.healed || (self.only.is_none() && !Fault::ALL.iter().any(drawn))
+    }
+
     pub(super) const fn heal(&mut self) {
         self.healed = true;
     }

@@ -25,6 +25,25 @@ macro_rules! faults {
                 match self { $(Self::$variant => $group,)* }
             }
 
+            /// True when its opportunities are the seconds that go by.
+            pub(super) const fn is_per_second(self) -> bool {
+                matches!(
+                    self,
+                    Self::Liquidation
+                        | Self::Adl
+                        | Self::Outage
+                        | Self::HalfOpen
+                        | Self::ForeignSame
+                        | Self::ForeignOther
+                        | Self::Transfer
+                        | Self::HandClose
+                        | Self::HandOpen
+                        | Self::Funding
+                        | Self::Stall
+                        | Self::Halt
+                )
+            }
+
             /// Highest rate that a plan draws, per million opportunities.
             const fn rate_max(self) -> i64 {
                 match self { $(Self::$variant => $rate_max,)* }

@@ -1,0 +1,94 @@
+//! What the venue has said and has not reached us yet.
+
+use std::collections::BTreeMap;
+
+use pinion_core::msg::VenueMsg;
+use pinion_core::units::Nanos;
+
+/// By which way a message comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// As the answer to a request.
+    Answer,
+    /// On the account stream.
+    Stream,
+}
+
+/// The stream carries nothing from `from` until `until`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Silence {
+    pub(super) from: Nanos,
+    pub(super) until: Nanos,
+    /// The connection is seen to be down.
+    pub(super) is_seen: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    way: Way,
+    /// When it would have come without faults on its way.
+    natural: Nanos,
+    msg: VenueMsg,
+}
+
+/// Messages under way, by the time at which they come; at one time in the order in which they were put.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Outbox {
+    held: BTreeMap<(Nanos, u64), Held>,
+    put: u64,
+    pub(super) silence: Option<Silence>,
+}
+
+impl Outbox {
+    pub(super) fn put(&mut self, way: Way, due: Nanos, natural: Nanos, msg: VenueMsg) {
+        self.put += 1;
+        self.held.insert((due, self.put), Held { way, natural, msg });
+    }
+
+    fn is_lost(&self, due: Nanos, held: &Held) -> bool {
+        let within = |silence: Silence| silence.from <= due && due < silence.until;
+        held.way == Way::Stream && self.silence.is_some_and(within)
+    }
+
+    /// The next message that has come by `now`. What falls into the silence of the stream is gone.
+    pub(super) fn take(&mut self, now: Nanos) -> Option<VenueMsg> {
+        while let Some(first) = self.held.first_entry()
+            && first.key().0 <= now
+        {
+            let ((due, _), held) = first.remove_entry();
+            if !self.is_lost(due, &held) {
+                return Some(VenueMsg { ts_recv_ns: now, ..held.msg });
+            }
+        }
+        None
+    }
+
+    pub(super) fn next_due(&self) -> Option<Nanos> {
+        self.held.first_key_value().map(|((due, _), _)| *due)
+    }
+
+    /// Starts a silence; what the last one swallowed is gone first.
+    pub(super) fn fall_silent(&mut self, silence: Silence) {
+        self.drop_lost(silence.from);
+        self.silence = Some(silence);
+    }
+
+    /// Ends the silence, and lets come what was held back, in its natural order, now or at its natural time.
+    pub(super) fn heal(&mut self, now: Nanos) {
+        self.drop_lost(now);
+        self.silence = None;
+        let mut held: Vec<Held> = core::mem::take(&mut self.held).into_values().collect();
+        held.sort_by_key(|held| held.natural);
+        for Held { way, natural, msg } in held {
+            self.put(way, natural.max(now), natural, msg);
+        }
+    }
+
+    fn drop_lost(&mut self, now: Nanos) {
+        let silence = self.silence;
+        self.held.retain(|(due, _), held| {
+            let within = |silence: Silence| silence.from <= *due && *due < silence.until.min(now);
+            held.way == Way::Answer || !silence.is_some_and(within)
+        });
+    }
+}
