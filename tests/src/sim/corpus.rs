@@ -25,16 +25,16 @@ pub struct Case {
 
 /// The text of a kept run.
 #[must_use]
-pub fn to_text(job: &Job, hell: bool, check: &str, broke: &str) -> String {
+pub fn to_text(job: &Job, check: &str, broke: &str) -> String {
     let mut text = String::new();
-    let drawn = Job::draw(job.seed, job.events, hell);
+    let drawn = Job::draw(job.seed, job.events, job.hell);
     let changed = job.fields().zip(drawn.fields()).filter(|(now, then)| now.2 != then.2);
     let _infallible = write!(
         text,
         "broke = {broke:?}\ncheck = {check:?}\nseed = {}\nevents = {}\nmode = \"{}\"\n",
         job.seed,
         job.events,
-        if hell { "hell" } else { "safe" }
+        if job.hell { "hell" } else { "safe" }
     );
     if let Some(intents) = &job.only_intents {
         let _infallible = writeln!(text, "intents = {intents:?}");

@@ -14,6 +14,8 @@ pub struct Job {
     pub seed: u64,
     /// Inputs of the engine until the liveness phase.
     pub events: u64,
+    /// Faults need not leave recovery possible: safety alone is checked.
+    pub hell: bool,
     /// Shape and disturbances.
     pub options: Options,
     /// Faults of the venue.
@@ -63,6 +65,7 @@ impl Job {
         Self {
             seed,
             events,
+            hell,
             options,
             plan,
             only_faults: None,

@@ -87,7 +87,8 @@ impl Search {
                 let fields: Vec<_> = job.plan.fields().collect();
                 for (name, _, _) in fields.iter().filter(|field| field.1 == group) {
                     if !name.ends_with("_max") {
-                        job.plan.set(name, 0);
+                        let known = job.plan.set(name, 0);
+                        debug_assert!(known, "{name} is a field of the plan");
                     }
                 }
             });
