@@ -40,7 +40,6 @@ pub(super) fn books(kernel: &Kernel) -> Books {
         fees: ledger.fees().raw(),
         funding: ledger.funding().raw(),
         transfers: ledger.transfers().raw(),
-        fills: ledger.fills(),
         holdings: holdings.collect(),
     }
 }
@@ -115,8 +114,8 @@ impl Run<'_> {
         let books = books(engine.kernel());
         self.oracle.check_positions(&books)?;
         if self.job.options.exact == 1 && self.oracle.outside() == 0 {
-            self.oracle.check_basis(&books)?;
-            self.oracle.check_money(&books)?;
+            self.oracle.check_basis(&books, self.slack)?;
+            self.oracle.check_money(&books, self.slack)?;
             self.counters.count("check", "books equal");
         }
         Ok(())

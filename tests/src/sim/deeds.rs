@@ -17,7 +17,7 @@ impl Run<'_> {
     /// Does a disturbance now.
     pub(super) fn do_deed(&mut self, deed: Deed, number: u32) -> Result<(), Failure> {
         let mut dice = self.chaos.dice(deed, number);
-        self.trace.note(self.now, || format!("deed   {}", deed.as_str()));
+        self.trace.note(self.now, || format!("deed     {}", deed.as_str()));
         let stall = |longest: i64| dice.clone().magnitude(1_000_000, longest.max(1_000_000));
         match deed {
             Deed::Crash => return self.crash(number),

@@ -60,14 +60,46 @@ pub fn line(job: &Job, failure: &Failure, commit: &str) -> String {
     )
 }
 
-/// Lines of a trace that tell the story: what was sent, told, filled, and what went wrong.
+/// Lines of a trace that tell the story: what was sent, told, filled, and what went wrong. Of several fills of
+/// one order at one moment the first and the last stand for all.
 #[must_use]
-pub fn story(outcome: &Outcome) -> Vec<&str> {
-    let tells = |line: &&str| {
-        let quiet = ["Balance {", "Position {", "PositionsEnd", "OpenOrdersEnd", "kernel Slot"];
+pub fn story(outcome: &Outcome) -> Vec<String> {
+    let tells = |line: &&String| {
+        let quiet = ["Balance {", "Position {", "PositionsEnd", "OpenOrdersEnd"];
         !quiet.iter().any(|word| line.contains(word))
     };
-    outcome.trace.iter().map(String::as_str).filter(tells).collect()
+    let mut story: Vec<String> = Vec::new();
+    let mut run: Option<(String, usize, &String)> = None;
+    let end = |run: &mut Option<(String, usize, &String)>, story: &mut Vec<String>| {
+        if let Some((_, more, last)) = run.take() {
+            if more > 1 {
+                story.push(format!("{:>14} ... {} more", "", more - 1));
+            }
+            if more > 0 {
+                story.push(last.clone());
+            }
+        }
+    };
+    for line in outcome.trace.iter().filter(tells) {
+        let words: Vec<&str> = line.split_whitespace().take(5).collect();
+        let is_fill = matches!(words.get(3), Some(&"opens" | &"closes")) || words.get(4) == Some(&"fill");
+        let key = words.iter().take(3).copied().collect::<Vec<_>>().join(" ");
+        match &mut run {
+            Some((of, more, last)) if is_fill && *of == key => {
+                *more += 1;
+                *last = line;
+            }
+            _ => {
+                end(&mut run, &mut story);
+                story.push(line.clone());
+                if is_fill {
+                    run = Some((key, 0, line));
+                }
+            }
+        }
+    }
+    end(&mut run, &mut story);
+    story
 }
 
 /// Writes a failure's folder: options, the last events, the state of engine and oracle, and the text for

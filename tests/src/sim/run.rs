@@ -55,6 +55,10 @@ pub(super) struct Run<'a> {
     pub(super) next_state_check: u64,
     pub(super) intents: Vec<u32>,
     pub(super) heard: usize,
+    /// By how much results may differ because a venue's average has eight decimals: orders that were
+    /// settled by one.
+    pub(super) slack: i128,
+    faults_seen: usize,
     rounds: u64,
 }
 
@@ -124,6 +128,8 @@ impl<'a> Run<'a> {
             next_state_check: STATE_EVERY,
             intents: Vec::new(),
             heard: 0,
+            slack: 0,
+            faults_seen: 0,
             rounds: 0,
         }
     }
@@ -334,12 +340,17 @@ impl<'a> Run<'a> {
                 breach = Some(found);
             }
         });
+        let injected = rig.egress.venue().injected();
+        for fault in injected.get(self.faults_seen..).unwrap_or_default() {
+            trace.note(self.now, || format!("fault    {}@{}", fault.fault.as_str(), fault.opportunity));
+        }
+        self.faults_seen = injected.len();
         breach.map_or(Ok(()), |breach| Err(self.failed(breach)))
     }
 
     /// What the kernel wrote goes to the tape; what it recorded is counted.
     pub(super) fn hear_journal(&mut self) -> Result<(), Failure> {
-        let Self { rig, tape, counters, trace, chaos, job, now, kill_at, .. } = self;
+        let Self { rig, tape, counters, trace, chaos, job, now, kill_at, oracle, slack, .. } = self;
         let Some(rig) = rig else { return Ok(()) };
         let read = rig.journal(&mut |written| match written {
             Written::Input(bytes, at, input) => {
@@ -350,6 +361,12 @@ impl<'a> Run<'a> {
             Written::Record(message) => {
                 counters.record(&message.record);
                 trace.record(message);
+                if let Record::Fill { client, fill_id, .. } = message.record
+                    && fill_id.is_empty()
+                    && let Some(order) = oracle.order((client.epoch(), client.seq()))
+                {
+                    *slack += i128::from(order.qty) / pinion_oracle::SCALE + 2;
+                }
                 if let Record::Order { client, status: OrderStatus::Submitted, reduce_only, .. } =
                     message.record
                     && !reduce_only
