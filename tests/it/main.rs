@@ -17,6 +17,7 @@ mod paper_venue;
 mod runs;
 mod settings;
 mod signal;
+mod sim;
 mod synth;
 mod tidy;
 mod units;

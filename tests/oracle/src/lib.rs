@@ -161,6 +161,10 @@ pub struct Trip {
     pub entry_notional: i128,
     /// Notional of the exit fills.
     pub exit_notional: i128,
+    /// Time of the last exit fill, and what exits closed shortly before it, itself included.
+    pub last_exit: i64,
+    /// See `last_exit`.
+    pub last_exits: i64,
     /// Something other than our orders reduced it.
     pub is_disturbed: bool,
 }

@@ -2,6 +2,9 @@
 
 use crate::{Breach, Event, Oracle, OrderId, breach, place, rules};
 
+/// Time after which an exit's fills are taken as known to us, however lossy the way.
+const TOLD_NS: i64 = 60_000_000_000;
+
 /// An order of ours as the venue has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderFact {
@@ -51,13 +54,15 @@ impl Oracle {
 
     /// What an order may be, given what is there already.
     fn may_work(&self, event: &Event, is_entry: bool) -> Result<(), Breach> {
-        let Event::Accepted { sent, order, instrument, is_long, qty, .. } = *event else {
+        let Event::Accepted { at, sent, order, instrument, is_long, qty, .. } = *event else {
             return Ok(());
         };
         if !is_entry {
             let trip = self.own(instrument, is_long);
-            // A position that somebody else cut may be smaller than we could know.
-            if qty > trip.qty && !trip.is_disturbed {
+            // A position that somebody else cut may be smaller than we could know, and so may one whose
+            // last exit nobody has told us of yet.
+            let untold = if at - trip.last_exit < TOLD_NS { trip.last_exits } else { 0 };
+            if qty > trip.qty + untold && !trip.is_disturbed {
                 let what = format!("{order:?} closes {qty}, the position is {}", trip.qty);
                 return breach("I6_exit_quantity", what);
             }
@@ -121,7 +126,7 @@ impl Oracle {
 
     /// A fill of an order of ours: role, quantity and position must agree.
     pub(crate) fn own_fill(&mut self, order: OrderId, event: &Event) -> Result<(), Breach> {
-        let Event::Fill { instrument, is_long, reduces, qty, notional, .. } = *event else {
+        let Event::Fill { at: when, instrument, is_long, reduces, qty, notional, .. } = *event else {
             return Ok(());
         };
         let Some(fact) = self.orders.get_mut(&order) else {
@@ -148,6 +153,9 @@ impl Oracle {
             return Ok(());
         }
         trip.exit_notional += i128::from(notional);
+        let told = when - trip.last_exit >= TOLD_NS;
+        trip.last_exits = if told { qty } else { trip.last_exits + qty };
+        trip.last_exit = when;
         let disturbed = trip.is_disturbed;
         let excess = qty - qty.min(trip.qty);
         trip.qty -= qty - excess;

@@ -193,7 +193,17 @@ fn an_order_must_be_what_its_role_allows() {
     };
     fails(oracle(1).tell(&order(A, true, true, ONE, None)), "I6_reduce_only");
     fails(open_trip().tell(&order((1, 9), false, false, ONE, None)), "I6_reduce_only");
-    fails(open_trip().tell(&order((1, 9), false, true, 7 * ONE, None)), "I6_exit_quantity");
+    let late = |qty| {
+        let mut late = order((1, 9), false, true, qty, None);
+        if let Event::Accepted { at, .. } = &mut late {
+            *at = 100_000 * ONE;
+        }
+        late
+    };
+    fails(open_trip().tell(&late(7 * ONE)), "I6_exit_quantity");
+    assert_eq!(open_trip().tell(&late(6 * ONE)), Ok(()));
+    assert_eq!(open_trip().tell(&order((1, 9), false, true, 10 * ONE, None)), Ok(()), "not told yet");
+    fails(open_trip().tell(&order((1, 9), false, true, 11 * ONE, None)), "I6_exit_quantity");
     fails(oracle(1).tell(&order(A, true, false, 1, None)), "I4_steps");
     fails(oracle(1).tell(&order(A, true, false, -ONE, None)), "I4_steps");
     fails(oracle(1).tell(&order(A, true, false, ONE, Some(1))), "I4_steps");

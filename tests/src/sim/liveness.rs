@@ -11,6 +11,8 @@ use super::run::Run;
 
 /// Time in which the engine must be flat and in agreement with the venue.
 const REST_NS: i64 = 60 * Nanos::SECOND;
+/// What was sent late before the faults ended is still to come: half a minute each way, and as much again.
+const LATE_NS: i64 = 120 * Nanos::SECOND;
 /// Time between two acts of the operator.
 const OPERATOR_NS: i64 = Nanos::SECOND;
 /// Books are compared after this much of quiet.
@@ -30,7 +32,8 @@ impl Run<'_> {
             rig.egress.venue_mut().heal(self.now);
         }
         self.say(Control::Flatten);
-        let end = self.now.plus(REST_NS);
+        let late = self.job.plan.fields().any(|(_, group, value)| group == "time" && value > 0);
+        let end = self.now.plus(if late { REST_NS + LATE_NS } else { REST_NS });
         let mut operator_at = self.now;
         let mut open = self.unrest();
         while open.is_some() || self.now.get().saturating_sub(self.oracle.last_activity()) < AFTER_NS {
