@@ -3,6 +3,7 @@
 mod account;
 mod harness;
 mod makers;
+mod margin;
 mod orders;
 mod random;
 mod stage;

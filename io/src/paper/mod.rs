@@ -35,7 +35,8 @@
 //! Faults are a layer of their own: [`faults`].
 //! The market happens at its receive time: the feed's own latency is not charged to an order a second
 //! time, so where a recording's feed is slow, raise `paper.order_latency_ns` by that much. A taker that waits
-//! for a bar that never comes expires after two bars' time (at least `paper.print_wait_ns`; an hour after a single bar).
+//! for a bar that never comes expires after two bars' time (at least `paper.print_wait_ns`; an hour after
+//! a single bar).
 //!
 //! # Replies
 //!
@@ -51,10 +52,12 @@
 //! # Cost
 //!
 //! A market message on an instrument without a live order: a few ns for a quote, a binary search more for a
-//! level. Nothing allocates after warm-up (each side of a book reserves its levels once).
+//! level. While a position is open, each priced message works the margin out anew: one pass over positions
+//! and live orders. Nothing allocates after warm-up (each side of a book reserves its levels once).
 
 mod account;
 pub mod faults;
+mod funding;
 mod latency;
 mod market;
 mod matching;
@@ -73,8 +76,8 @@ use pinion_core::id::{ClientId, InstrumentId};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::venue::VenueOrderState;
 use pinion_core::msg::{
-    ClientRef, Command, CommandMsg, MarketBody, MarketKind, MarketMsg, Maybe, PositionSide,
-    ProbeKind, Side, VenueEvent, VenueMsg,
+    ClientRef, Command, CommandMsg, MarketBody, MarketKind, MarketMsg, Maybe, ProbeKind, Side,
+    VenueEvent, VenueMsg,
 };
 use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Price, Qty, Rate};
@@ -90,10 +93,6 @@ pub use venue::Venue;
 
 /// Places for commands and replies under way; more than this allocates.
 const UNDER_WAY: usize = 1024;
-/// A new funding time announced this close to the current one means that the current one has come.
-const FUNDING_SLACK_NS: i64 = 5 * Nanos::SECOND;
-/// Time after a boundary of the default interval at which it is exchanged.
-const FUNDING_WAIT_NS: i64 = 2 * Nanos::SECOND;
 
 /// Which link a reply belongs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,7 +222,8 @@ struct Reply {
     msg: VenueMsg,
 }
 
-/// True for a message after which the account may be worth another amount; amid an update of the book, none is.
+/// True for a message after which the account may be worth another amount. Amid an update of a book
+/// nothing is worth anything.
 fn is_priced(msg: &MarketMsg) -> bool {
     match msg.kind() {
         MarketKind::Quote | MarketKind::Trade | MarketKind::Mark | MarketKind::Bar => true,
@@ -572,79 +572,5 @@ impl PaperVenue {
 
     fn fair(&self, instrument: InstrumentId) -> Option<Price> {
         self.markets.get(instrument.index()).and_then(Market::fair)
-    }
-
-    /// The first exchange of funding after `at` on an instrument.
-    fn funding_after(&self, at: Nanos, instrument: InstrumentId) -> Nanos {
-        let announced = self.markets.get(instrument.index()).and_then(|market| market.next_funding);
-        let recorded =
-            self.markets.get(instrument.index()).is_some_and(|market| market.funding_recorded);
-        if recorded {
-            return Nanos::MAX;
-        }
-        announced.filter(|due| *due > at).unwrap_or_else(|| {
-            // A little after the boundary, so that a recorded exchange of that time comes first.
-            let interval = self.rules.funding_interval_ns;
-            at.plus(interval - at.get().rem_euclid(interval)).plus(FUNDING_WAIT_NS)
-        })
-    }
-
-    /// A mark message may move the next funding; one that skips past a boundary says that it has come.
-    fn on_announcement(&mut self, msg: &MarketMsg) {
-        let MarketBody::Mark { next_funding_ns: Some(next), funding_rate, .. } = msg.body() else {
-            return;
-        };
-        let at = self.clock;
-        if market::is_recorded_exchange(msg) {
-            self.on_recorded_exchange(at, msg.instrument, funding_rate);
-            return;
-        }
-        let mut index = 0;
-        while let Some(position) = self.account.positions.get(index).copied() {
-            if position.instrument == msg.instrument && next > at {
-                let passed = next > position.funding_due
-                    && at.plus(FUNDING_SLACK_NS) >= position.funding_due;
-                if passed {
-                    self.exchange_funding(at, index, None);
-                }
-                self.account.positions[index].funding_due = next;
-            }
-            index += 1;
-        }
-        self.wake = self.earliest().0;
-    }
-
-    /// Funding was exchanged at this very time, as the recording says.
-    fn on_recorded_exchange(&mut self, at: Nanos, instrument: InstrumentId, rate: Option<Rate>) {
-        for index in 0..self.account.positions.len() {
-            if self.account.positions[index].instrument == instrument {
-                self.exchange_funding(at, index, rate);
-                self.account.positions[index].funding_due = Nanos::MAX;
-            }
-        }
-        self.wake = self.earliest().0;
-    }
-
-    /// Exchanges funding on a position: at `rate`, else as last announced, else as configured.
-    fn exchange_funding(&mut self, at: Nanos, index: usize, rate: Option<Rate>) {
-        let Some(position) = self.account.positions.get(index).copied() else { return };
-        let instrument = position.instrument;
-        let due = self.funding_after(at.max(position.funding_due), instrument);
-        self.account.positions[index].funding_due = due;
-        let announced = self.markets.get(instrument.index()).and_then(|market| market.funding_rate);
-        let rate = rate.or(announced).unwrap_or(self.rules.funding_rate);
-        let value = self.fair(instrument).and_then(|price| price.notional(position.qty));
-        let Some(flow) = value.and_then(|value| value.times(rate)) else { return };
-        let amount = match position.side {
-            PositionSide::Long => -flow,
-            PositionSide::Short => flow,
-        };
-        self.account.fund(amount);
-        let ours = amount.share(position.own, position.qty).unwrap_or(amount);
-        self.note(|| Truth::Funding { at, instrument, amount, ours });
-        self.counts.fundings += 1;
-        let event = VenueEvent::Funding { amount, rate: Maybe::some(rate) };
-        self.emit(at, None, Some(instrument), event);
-        self.push_balance(at);
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Nothing that happens on the way to us (loss, lag, a wrong answer) touches it. Recorded only while
 //! [`super::PaperVenue::record_truth`] is on; a paper run pays one untaken branch for it.
+//!
+//! Positions are the account's, not anybody's. Which part is ours is a convention
+//! ([`super::Position::own`]): what we or the venue close is ours first, what others close is theirs first.
 
 use pinion_core::id::{ClientId, InstrumentId};
 use pinion_core::msg::venue::{RejectReason, VenueOrderState};
@@ -43,7 +46,8 @@ pub enum Truth {
         /// Limit price; `None` for a market order.
         limit: Option<Price>,
     },
-    /// An order of ours was refused; it never worked.
+    /// An order of ours was refused; it never worked. With a repeated client id it is the repeat that was
+    /// refused, and the first order of that id is what it was.
     Refused {
         /// When it arrived.
         at: Nanos,

@@ -146,7 +146,7 @@ mod tests {
         let all = free.injected().to_vec();
         assert!((40..80).contains(&all.len()), "{}", all.len());
 
-        let mut rest = all.clone();
+        let mut rest = all;
         let gone = rest.remove(10);
         let mut held = dice(300_000);
         held.allow(Some(&rest));

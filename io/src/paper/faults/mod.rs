@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use pinion_core::id::{InstrumentId, TextId};
 use pinion_core::instrument::InstrumentTable;
-use pinion_core::msg::{CommandMsg, MarketMsg, PositionSide, VenueEvent, VenueMsg};
+use pinion_core::msg::{CommandMsg, MarketMsg, Maybe, PositionSide, VenueEvent, VenueMsg};
 use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Qty};
 
@@ -227,11 +227,10 @@ impl FaultyVenue {
             self.views.follow(what, |client| orders.find(client, TextId::EMPTY));
         }
         while let Some(Reply { due: natural, origin, msg }) = self.inner.replies.pop_front() {
-            let mut due = natural.max(self.floor);
             if let Some(ns) = self.inner.roll_ns(Fault::ReplyJump, Span::Jump) {
-                due = due.plus(ns);
-                self.floor = due;
+                self.floor = self.floor.max(natural.plus(ns));
             }
+            let due = natural.max(self.floor);
             if let (VenueEvent::Balance { .. }, Some(at)) = (msg.event, msg.ts_exch_ns.get()) {
                 self.views.follow_balance(at, msg.event);
             }
@@ -281,7 +280,14 @@ impl Venue for FaultyVenue {
     }
 
     fn poll_reply(&mut self, now: Nanos) -> Option<(ReplyLink, VenueMsg)> {
-        self.outbox.take(now).map(|msg| (ReplyLink::of(&msg.event), msg))
+        let mut msg = self.outbox.take(now)?;
+        if let Some(at) = msg.ts_exch_ns.get()
+            && let Some(off_ns) = self.inner.roll_ns(Fault::ClockOff, Span::ClockOff)
+        {
+            let ahead = off_ns % 2 == 0;
+            msg.ts_exch_ns = Maybe::some(at.plus(if ahead { off_ns } else { -off_ns }));
+        }
+        Some((ReplyLink::of(&msg.event), msg))
     }
 
     fn next_deadline(&self) -> Option<Nanos> {

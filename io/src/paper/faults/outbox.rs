@@ -92,3 +92,76 @@ impl Outbox {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinion_core::msg::{ClientRef, Maybe, VenueEvent};
+
+    fn msg(number: i64) -> VenueMsg {
+        VenueMsg {
+            ts_exch_ns: Maybe::some(Nanos::new(number)),
+            ts_recv_ns: Nanos::ZERO,
+            client: ClientRef::Absent,
+            instrument: None,
+            event: VenueEvent::Ambiguous,
+        }
+    }
+
+    /// Puts (way, due, natural time); the natural time is the number as well.
+    fn filled(entries: &[(Way, i64, i64)]) -> Outbox {
+        let mut outbox = Outbox::default();
+        for (way, due, natural) in entries {
+            outbox.put(*way, Nanos::new(*due), Nanos::new(*natural), msg(*natural));
+        }
+        outbox
+    }
+
+    fn taken(outbox: &mut Outbox, now: i64) -> Vec<i64> {
+        std::iter::from_fn(|| outbox.take(Nanos::new(now)))
+            .filter_map(|msg| msg.ts_exch_ns.get().map(Nanos::get))
+            .collect()
+    }
+
+    fn silence(from: i64, until: i64) -> Silence {
+        Silence { from: Nanos::new(from), until: Nanos::new(until), is_seen: true }
+    }
+
+    #[test]
+    fn a_silence_swallows_the_stream_and_nothing_else() {
+        let mut outbox = filled(&[
+            (Way::Stream, 9, 1),
+            (Way::Stream, 10, 2),
+            (Way::Answer, 15, 3),
+            (Way::Stream, 20, 4),
+        ]);
+        outbox.fall_silent(silence(10, 20));
+        assert_eq!(taken(&mut outbox, 30), [1, 3, 4]);
+    }
+
+    #[test]
+    fn a_second_silence_does_not_bring_back_what_the_first_swallowed() {
+        let mut outbox =
+            filled(&[(Way::Stream, 15, 1), (Way::Stream, 25, 2), (Way::Stream, 45, 3)]);
+        outbox.fall_silent(silence(10, 20));
+        outbox.fall_silent(silence(40, 50));
+        assert_eq!(taken(&mut outbox, 60), [2]);
+    }
+
+    #[test]
+    fn healing_lets_come_in_natural_order_what_was_held_back() {
+        let mut outbox = filled(&[
+            (Way::Stream, 12, 1),
+            (Way::Stream, 900, 3),
+            (Way::Answer, 500, 2),
+            (Way::Stream, 101, 101),
+            (Way::Stream, 18, 4),
+        ]);
+        outbox.fall_silent(silence(10, 15));
+        outbox.heal(Nanos::new(16));
+        assert_eq!(outbox.next_due(), Some(Nanos::new(16)));
+        assert_eq!(taken(&mut outbox, 16), [2, 3, 4], "the first fell into the silence");
+        assert_eq!(taken(&mut outbox, 100), [0; 0]);
+        assert_eq!(taken(&mut outbox, 101), [101]);
+    }
+}

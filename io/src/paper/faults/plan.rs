@@ -172,6 +172,8 @@ faults! {
     OrderJump "order_jump" "time" 20_000;
     /// The message takes much longer; those behind it wait. Per message.
     ReplyJump "reply_jump" "time" 20_000;
+    /// The venue's time on a message is off, to either side. Per message that comes.
+    ClockOff "clock_off" "time" 1_000_000;
     /// The venue answers nobody for a while, then catches up. Per second.
     Stall "stall" "time" 10_000;
     /// No trading for a while: nothing matches, orders are refused. Per second.
@@ -228,6 +230,8 @@ spans! {
     Young "young_ns_max" "answer" MS, 5 * SECOND;
     /// Extra time on the way.
     Jump "jump_ns_max" "time" MS, 30 * SECOND;
+    /// How far the venue's clock is off.
+    ClockOff "clock_off_ns_max" "time" MS, 2 * SECOND;
     /// How long the venue stands still.
     Stall "stall_ns_max" "time" MS, 30 * SECOND;
     /// How long nothing trades.
