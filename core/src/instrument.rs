@@ -27,10 +27,29 @@ pub struct Instrument {
     pub tradable: bool,
 }
 
-/// All instruments of a run, sorted by symbol; the position in the table is the [`InstrumentId`].
+/// All instruments of a run; the position in the table is the [`InstrumentId`].
+///
+/// A new table is sorted by symbol. One that continues an earlier run keeps that run's order, because ids
+/// in saved state are positions; so look-ups go through an index of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Instrument>", into = "Vec<Instrument>")]
 pub struct InstrumentTable {
     rows: Vec<Instrument>,
+    by_symbol: Vec<InstrumentId>,
+}
+
+impl TryFrom<Vec<Instrument>> for InstrumentTable {
+    type Error = InstrumentFault;
+
+    fn try_from(rows: Vec<Instrument>) -> Result<Self, InstrumentFault> {
+        Self::in_order(rows)
+    }
+}
+
+impl From<InstrumentTable> for Vec<Instrument> {
+    fn from(table: InstrumentTable) -> Self {
+        table.rows
+    }
 }
 
 /// Why a table cannot be built.
@@ -67,12 +86,23 @@ impl InstrumentTable {
     /// # Errors
     /// [`InstrumentFault`].
     pub fn new(mut rows: Vec<Instrument>) -> Result<Self, InstrumentFault> {
+        rows.sort_by(|a, b| a.symbol.as_str().cmp(b.symbol.as_str()));
+        Self::in_order(rows)
+    }
+
+    /// Numbers the rows as they stand: for a table that was numbered before.
+    ///
+    /// # Errors
+    /// [`InstrumentFault`].
+    pub fn in_order(rows: Vec<Instrument>) -> Result<Self, InstrumentFault> {
         if rows.len() > INSTRUMENTS_MAX {
             return Err(InstrumentFault::TooMany(rows.len()));
         }
-        rows.sort_by(|a, b| a.symbol.as_str().cmp(b.symbol.as_str()));
-        if let Some(pair) = rows.windows(2).find(|pair| pair[0].symbol == pair[1].symbol) {
-            return Err(InstrumentFault::Duplicate(pair[0].symbol));
+        let symbol = |id: InstrumentId| rows[id.index()].symbol;
+        let mut by_symbol: Vec<InstrumentId> = (0..rows.len()).map(InstrumentId::new).collect();
+        by_symbol.sort_by(|a, b| symbol(*a).as_str().cmp(symbol(*b).as_str()));
+        if let Some(pair) = by_symbol.windows(2).find(|pair| symbol(pair[0]) == symbol(pair[1])) {
+            return Err(InstrumentFault::Duplicate(symbol(pair[0])));
         }
         let bad = |row: &&Instrument| {
             !row.tick.is_positive() || !row.lot.is_positive() || row.min_notional < Money::ZERO
@@ -80,7 +110,35 @@ impl InstrumentTable {
         if let Some(row) = rows.iter().find(bad) {
             return Err(InstrumentFault::BadStep(row.symbol));
         }
-        Ok(Self { rows })
+        Ok(Self { rows, by_symbol })
+    }
+
+    /// The table of a run that goes on from one with this table: its symbols first, in its order, with
+    /// what the fresh list says of them now; then what is new, sorted. A symbol that the fresh list no
+    /// longer has keeps its place and cannot be traded.
+    ///
+    /// # Errors
+    /// [`InstrumentFault`], also when both together are too many.
+    pub fn continued(&self, fresh: Vec<Instrument>) -> Result<Self, InstrumentFault> {
+        let fresh = Self::new(fresh)?;
+        let mut rows = self.rows.clone();
+        for row in &mut rows {
+            *row = match fresh.find_exact(&row.symbol) {
+                Some(id) => *fresh.row(id),
+                None => Instrument { tradable: false, ..*row },
+            };
+        }
+        let new = fresh.rows.iter().filter(|row| self.find_exact(&row.symbol).is_none());
+        rows.extend(new);
+        Self::in_order(rows)
+    }
+
+    /// True when this table begins with the symbols of the other in their order: ids of the other mean
+    /// the same here.
+    #[must_use]
+    pub fn continues(&self, other: &Self) -> bool {
+        let mut rows = self.rows.iter();
+        other.rows.iter().all(|row| rows.next().is_some_and(|mine| mine.symbol == row.symbol))
     }
 
     /// How many instruments.
@@ -116,11 +174,14 @@ impl InstrumentTable {
     /// Finds an instrument by any spelling (`FET-USDT`, `fetusdt`, `FET/USDT`).
     #[must_use]
     pub fn find(&self, spelling: &str) -> Option<InstrumentId> {
-        let symbol = canonical_symbol(spelling)?;
-        self.rows
-            .binary_search_by(|row| row.symbol.as_str().cmp(symbol.as_str()))
-            .ok()
-            .map(InstrumentId::new)
+        self.find_exact(&canonical_symbol(spelling)?)
+    }
+
+    fn find_exact(&self, symbol: &TextId) -> Option<InstrumentId> {
+        let at = self
+            .by_symbol
+            .binary_search_by(|id| self.rows[id.index()].symbol.as_str().cmp(symbol.as_str()));
+        Some(self.by_symbol[at.ok()?])
     }
 
     /// Ids and rows in table order.
@@ -155,5 +216,34 @@ mod tests {
             assert_eq!(canonical_symbol(spelling).expect("fits").as_str(), "FETUSDT");
         }
         assert_eq!(canonical_symbol("-"), None);
+    }
+
+    fn row(symbol: &str) -> Instrument {
+        Instrument {
+            symbol: TextId::new(symbol).expect("a symbol"),
+            tick: Price::ONE,
+            lot: Qty::ONE,
+            min_notional: Money::ZERO,
+            tradable: true,
+        }
+    }
+
+    #[test]
+    fn a_continued_table_keeps_every_id_and_finds_every_symbol() {
+        let first = InstrumentTable::new([row("FETUSDT"), row("BTCUSDT"), row("XRPUSDT")].into());
+        let first = first.expect("a table");
+        let finer = Instrument { tick: Price::from_raw(1), ..row("FETUSDT") };
+        let next = first.continued([row("ADAUSDT"), finer, row("XRPUSDT"), row("ETHUSDT")].into());
+        let next = next.expect("a table");
+        let symbols: Vec<&str> = next.iter().map(|(_, row)| row.symbol.as_str()).collect();
+        assert_eq!(symbols, ["BTCUSDT", "FETUSDT", "XRPUSDT", "ADAUSDT", "ETHUSDT"]);
+        for (id, row) in next.iter() {
+            assert_eq!(next.find(row.symbol.as_str()), Some(id));
+        }
+        assert_eq!(next.find("BNBUSDT"), None);
+        let of = |symbol| next.row(next.find(symbol).expect("there"));
+        assert!(!of("BTCUSDT").tradable, "it vanished");
+        assert_eq!(of("FETUSDT").tick, Price::from_raw(1));
+        assert!(next.continues(&first) && !first.continues(&next));
     }
 }

@@ -7,6 +7,7 @@ pub mod idle;
 pub mod ingest;
 pub mod journal;
 pub mod paper;
+pub mod recover;
 pub mod regime;
 pub mod run;
 pub mod runner;

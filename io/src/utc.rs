@@ -1,5 +1,7 @@
 //! Moments as text.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use pinion_core::units::Nanos;
 
 /// The text of moments, remembering the last second: most records share it with the one before.
@@ -66,6 +68,18 @@ const fn civil(days: i64) -> (i64, i64, i64) {
     let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
     (year, month, day)
+}
+
+/// The present in a form for file names: `20240808T000000Z`.
+#[must_use]
+pub fn file_stamp() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let nanos = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
+    let mut time = TimeText::default();
+    let text = time.of(Nanos::new(nanos));
+    let second = text.split('.').next().unwrap_or_default();
+    let digits: String = second.chars().filter(|c| !matches!(c, '-' | ':')).collect();
+    format!("{digits}Z")
 }
 
 #[cfg(test)]

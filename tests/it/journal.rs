@@ -18,6 +18,7 @@ use pinion_core::msg::{
 };
 use pinion_core::settings::{Layout, Mode};
 use pinion_core::units::{Money, Nanos, Price, Qty};
+use pinion_io::journal::folder::Durability;
 use pinion_io::journal::frames::{END, FrameKind, FrameWriter};
 use pinion_io::journal::{
     Comparison, Item, Journal, JournalFault, JournalReader, RunDir, RunEnd, RunHeader,
@@ -211,7 +212,8 @@ fn run(parent: &TempDir, name: &str, inputs: i64, elapsed_ns: u64) -> RunDir {
     let dir = RunDir::create(&parent.path().join(name)).expect("made");
     let (mut records, records_rx) = link(1 << 16);
     let (mut tx, rx) = input_ring(RING_BYTES / 8);
-    let journal = Journal::start(&dir, header(), records_rx, rx).expect("starts");
+    let journal =
+        Journal::start(&dir, header(), records_rx, rx, Durability::Process).expect("starts");
     journal.desk().announce(version());
     let mut toy = Toy::default();
     for number in 0..inputs {
@@ -367,6 +369,7 @@ fn change_input(path: &Path, which: u64) {
                 let content = version.to_json();
                 writer.document(FrameKind::Settings, content.as_bytes()).expect("written");
             }
+            Item::Continued(_) => unreachable!("one run"),
             Item::End(end) => writer.finish(end.to_json().as_bytes()).expect("written"),
         }
     }
@@ -420,6 +423,7 @@ fn every_torn_tail_keeps_the_inputs_before_it() {
             match item.expect("a cut is no fault") {
                 Item::Input { now_ns, input } => read.push((now_ns, input)),
                 Item::Settings(content) => assert_eq!(content, version()),
+                Item::Continued(_) => unreachable!("one run"),
                 Item::End(_) => assert!(cut > whole.len() - END.len() - 1),
             }
         }

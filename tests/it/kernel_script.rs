@@ -35,7 +35,7 @@ fn read(file: &str) -> String {
 /// Runs a script in this process: what it printed, and the message of a malformed line.
 fn run(text: &str) -> (Vec<Value>, Option<String>) {
     let mut out = Vec::new();
-    let fault = match script::run("test", text.as_bytes(), &mut out) {
+    let fault = match script::run("test", None, text.as_bytes(), &mut out) {
         Ok(()) => None,
         Err(Stop::Line(message)) => Some(message),
         Err(other) => Some(format!("{other:?}")),
@@ -123,7 +123,7 @@ fn numbers_as_texts_and_as_json_numbers_are_the_same() {
 fn a_line_has_exactly_the_promised_keys_in_order() {
     let script = read("fet_round_trip.jsonl");
     let mut out = Vec::new();
-    script::run("test", script.as_bytes(), &mut out).unwrap();
+    script::run("test", None, script.as_bytes(), &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     let entry = text.lines().find(|line| line.contains(r#""kind":"place""#)).unwrap();
     let expected = concat!(

@@ -4,6 +4,7 @@ mod allocations;
 mod bad_input;
 mod book;
 mod contracts;
+mod crash;
 mod data;
 mod decode;
 mod documents;
@@ -15,6 +16,7 @@ mod paper_run;
 mod paper_venue;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod runs;
+mod saved;
 mod settings;
 mod signal;
 mod sim;

@@ -5,6 +5,7 @@ pub mod desk;
 pub mod pipeline;
 pub mod sim;
 pub mod toy;
+pub mod trace;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -42,6 +42,8 @@ pub enum Verb {
     Kernel(cmd::kernel::Args),
     /// A paper run; without data, on the built-in market.
     Paper(cmd::paper::Args),
+    /// What a restart in a run directory finds: slots, books, where the journal ends.
+    Recover(cmd::recover::Args),
     /// Feed a run's input journal to a fresh kernel and compare every output.
     Replay(cmd::replay::Args),
     /// The regime signal alone, one JSON line per scan.
@@ -67,6 +69,7 @@ pub fn main() -> ExitCode {
         Verb::Decode(args) => cmd::decode::run(&args),
         Verb::Kernel(args) => cmd::kernel::run(&args),
         Verb::Paper(args) => cmd::paper::run(&args),
+        Verb::Recover(args) => cmd::recover::run(&args),
         Verb::Replay(args) => cmd::replay::run(&args),
         Verb::Signal(args) => cmd::signal::run(&args),
     };

@@ -4,9 +4,11 @@
 //! links. The journal holds both, so it is all that a replay needs.
 
 mod gauges;
+pub mod save;
 mod stage;
 
 pub use gauges::Gauges;
+pub use save::Damage;
 pub use stage::{JournalFull, KernelLinks, KernelStage};
 
 use alloc::sync::Arc;
@@ -112,6 +114,12 @@ impl<P: Decide> Engine<P> {
                 self.closed_net += net_pnl;
             }
         }
+    }
+
+    /// Goes on after a restart: orders from here on carry this epoch. The caller makes it durable first,
+    /// and gives [`crate::msg::Control::Recover`] as the next input.
+    pub const fn resume_as(&mut self, epoch: u32) {
+        self.kernel.resume_as(epoch);
     }
 
     /// The policy.

@@ -35,6 +35,13 @@ pub(super) struct HeldFill {
     fill: FillIn,
 }
 
+impl HeldFill {
+    /// The asset it is of, where told.
+    pub(super) const fn instrument(&self) -> Option<InstrumentId> {
+        self.instrument
+    }
+}
+
 /// What a fill says that is not booked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum News {

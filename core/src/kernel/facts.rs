@@ -9,6 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Damage;
 use crate::id::InstrumentId;
 use crate::msg::PositionSide;
 use crate::msg::record::{BlockReason, ReconcileState};
@@ -89,6 +90,19 @@ impl Facts {
             gathered_strange: false,
             strange: false,
         }
+    }
+
+    /// Read back with so many instruments; makes room for `len`.
+    pub(super) fn restored(&mut self, instruments: usize, len: usize) -> Result<(), Damage> {
+        Damage::unless(
+            self.shown.len() == instruments && self.gathered.len() == instruments,
+            "venue positions",
+            None,
+            "one row per instrument",
+        )?;
+        self.shown.resize(len.max(instruments), Shown::default());
+        self.gathered.resize(len.max(instruments), Shown::default());
+        Ok(())
     }
 
     /// Takes in a balance frame; true when it said what the wallet holds.

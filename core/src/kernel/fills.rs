@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use arrayvec::ArrayVec;
 
+use crate::engine::Damage;
 use crate::id::{ClientId, InstrumentId, TextId, TradeId};
 use crate::units::{Money, Qty};
 
@@ -57,6 +58,52 @@ pub(super) struct Fills {
 impl Fills {
     pub(super) fn new() -> Self {
         Self { ring: Vec::with_capacity(FILLS_MAX), next: 1, early: ArrayVec::new() }
+    }
+
+    /// Read back: checks that it can be a memory of fills, and allocates the rest of it.
+    pub(super) fn restored(&mut self, slots: usize, instruments: usize) -> Result<(), Damage> {
+        const PLACE: &str = "fills";
+        let numbers = u64::try_from(self.ring.len()).unwrap_or(u64::MAX);
+        let held = self.next.saturating_sub(1).min(FILLS_MAX as u64);
+        Damage::unless(
+            self.next > 0 && numbers == held,
+            PLACE,
+            None,
+            "as many fills as were numbered, up to the size of the memory",
+        )?;
+        for (index, fill) in self.ring.iter().enumerate() {
+            let number = fill.number;
+            Damage::unless(
+                number > 0
+                    && index_of(number) == index
+                    && number < self.next
+                    && self.next - number <= FILLS_MAX as u64,
+                PLACE,
+                index,
+                "a fill of that place",
+            )?;
+            Damage::unless(fill.previous < number, PLACE, index, "a chain into the past")?;
+            Damage::unless(
+                fill.instrument.index() < instruments && usize::from(fill.slot) < slots,
+                PLACE,
+                index,
+                "an instrument and a slot that exist",
+            )?;
+        }
+        let known = |early: &EarlyFee| early.instrument.is_none_or(|id| id.index() < instruments);
+        Damage::unless(
+            self.early.iter().all(known),
+            "fees that wait for their fill",
+            None,
+            "instruments that exist",
+        )?;
+        self.ring.reserve_exact(FILLS_MAX - self.ring.len());
+        Ok(())
+    }
+
+    /// True for a number that was given out, and for none.
+    pub(super) const fn has_been(&self, number: u64) -> bool {
+        number < self.next
     }
 
     /// Remembers a fill and gives its number.

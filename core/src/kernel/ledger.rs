@@ -86,6 +86,17 @@ impl Ledger {
         Ok(())
     }
 
+    /// Read back: true when the capital is what its parts add up to.
+    pub(super) fn adds_up(&self) -> bool {
+        let sum = self
+            .starting
+            .checked_add(self.realized)
+            .and_then(|sum| sum.checked_sub(self.fees))
+            .and_then(|sum| sum.checked_sub(self.funding))
+            .and_then(|sum| sum.checked_add(self.transfers));
+        sum == Some(self.capital) && self.wins.checked_add(self.losses) <= Some(self.trades_closed)
+    }
+
     /// Counts a fill.
     pub(super) const fn count_fill(&mut self) {
         self.fills += 1;

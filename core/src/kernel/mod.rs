@@ -51,6 +51,7 @@ pub mod ledger;
 mod lookup;
 mod market;
 pub mod orders;
+mod restored;
 pub mod slot;
 pub mod stage;
 mod submit;
@@ -142,8 +143,7 @@ impl Kernel {
     /// needs a restart is read here: slots and starting capital.
     #[must_use]
     pub fn new(settings: &Settings, table: Arc<InstrumentTable>, epoch: u32) -> Self {
-        let slots =
-            usize::try_from(settings.kernel_slots_max).map_or(1, |slots| slots.clamp(1, 16));
+        let slots = Self::slot_count(settings);
         Self {
             markets: vec![Market::EMPTY; table.len()],
             slots: vec![Slot::new(); slots],
@@ -162,6 +162,11 @@ impl Kernel {
             hot_ns: Maybe::NONE,
             table,
         }
+    }
+
+    /// Slots that the settings want.
+    fn slot_count(settings: &Settings) -> usize {
+        usize::try_from(settings.kernel_slots_max).map_or(1, |slots| slots.clamp(1, 16))
     }
 
     /// Applies one input: market, venue, control or time. Scans and settings change nothing here.

@@ -8,7 +8,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Damage;
 use crate::id::{ClientId, InstrumentId, TextId, TradeId};
+use crate::kernel::fills::Fills;
 use crate::msg::record::OrderStatus;
 use crate::msg::{Command, Maybe, OrderKind, OrderRole, PositionSide, Record, Side, TimeInForce};
 use crate::units::{Money, Nanos, Price, Qty};
@@ -212,6 +214,57 @@ impl Orders {
         Self { epoch, next: 1, rows: vec![None; ORDERS_MAX] }
     }
 
+    /// Read back: checks that it can be the table of an engine with so many slots and instruments.
+    pub(super) fn check(
+        &self,
+        slots: usize,
+        instruments: usize,
+        fills: &Fills,
+    ) -> Result<(), Damage> {
+        const PLACE: &str = "orders";
+        Damage::unless(self.rows.len() == ORDERS_MAX, PLACE, None, "a table of its fixed size")?;
+        Damage::unless(self.next > 0, PLACE, None, "a sequence that began with 1")?;
+        for (index, order) in self.rows.iter().enumerate() {
+            let Some(order) = order else { continue };
+            let seq = order.client.seq();
+            Damage::unless(
+                (1..self.next).contains(&seq) && row_of(seq) == index,
+                PLACE,
+                index,
+                "an order of that row, of the past",
+            )?;
+            Damage::unless(
+                order.instrument.index() < instruments && usize::from(order.slot) < slots,
+                PLACE,
+                index,
+                "an instrument and a slot that exist",
+            )?;
+            Damage::unless(
+                (Qty::ZERO..=order.qty).contains(&order.filled) && order.qty.is_positive(),
+                PLACE,
+                index,
+                "a booked quantity within what was ordered",
+            )?;
+            Damage::unless(
+                fills.has_been(order.last_fill),
+                PLACE,
+                index,
+                "a last fill of the past",
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Identities from here on carry this epoch.
+    pub(super) const fn resume_as(&mut self, epoch: u32) {
+        self.epoch = epoch;
+    }
+
+    /// True when the identity was given out by this table.
+    pub(super) const fn has_given(&self, client: ClientId) -> bool {
+        client.seq() > 0 && client.seq() < self.next
+    }
+
     /// The next identity whose row holds no order that is not over; `None` when there is none.
     pub(super) fn allocate(&mut self) -> Option<ClientId> {
         for _ in 0..ORDERS_MAX {
@@ -262,7 +315,8 @@ impl Orders {
         use crate::msg::ClientRef;
         let by_venue = self.find_venue(venue_id);
         let ours = match client {
-            ClientRef::Own(id) if id.epoch() == self.epoch => Some(id),
+            // An order of an earlier start is ours while it is remembered.
+            ClientRef::Own(id) if id.epoch() == self.epoch || self.get(id).is_some() => Some(id),
             ClientRef::Own(_) | ClientRef::Foreign | ClientRef::Absent => None,
         };
         match (by_venue, ours) {

@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Damage;
 use crate::id::InstrumentId;
 use crate::msg::{MarketBody, MarketMsg, PositionSide};
 use crate::settings::Settings;
@@ -22,6 +23,8 @@ struct Ticks {
     seen: u64,
     has_quotes: bool,
 }
+
+const EMPTY: Ticks = Ticks { doubled: [[0; ROW]; HISTORY / ROW], seen: 0, has_quotes: false };
 
 /// What the recent ticks say about an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,8 +47,19 @@ impl TickHistory {
     /// For so many instruments.
     #[must_use]
     pub fn new(instruments: usize) -> Self {
-        let empty = Ticks { doubled: [[0; ROW]; HISTORY / ROW], seen: 0, has_quotes: false };
-        Self { assets: vec![empty; instruments] }
+        Self { assets: vec![EMPTY; instruments] }
+    }
+
+    /// Read back with so many instruments; makes room for `len`.
+    pub(super) fn restored(&mut self, instruments: usize, len: usize) -> Result<(), Damage> {
+        Damage::unless(
+            self.assets.len() == instruments,
+            "policy tick history",
+            None,
+            "one row per instrument",
+        )?;
+        self.assets.resize(len.max(instruments), EMPTY);
+        Ok(())
     }
 
     /// Takes a tick: the mid of a quote; a trade or a bar's close only while the asset has no quotes.

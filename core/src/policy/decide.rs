@@ -1,10 +1,13 @@
 //! What decides: the contract between the engine and a policy.
 
+use alloc::sync::Arc;
 use core::fmt;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::engine::Damage;
+use crate::instrument::InstrumentTable;
 use crate::kernel::{Effects, Kernel};
 use crate::msg::{Control, MarketMsg, Rank, Scan};
 use crate::settings::Settings;
@@ -43,6 +46,17 @@ pub trait Decide: fmt::Debug + Send + Serialize + DeserializeOwned {
 
     /// The operator or the process said something.
     fn on_control(&mut self, control: Control);
+
+    /// It was read back from a snapshot with so many `instruments`: takes the table again, sizes what is
+    /// per instrument, and checks that the rest can be its state. A policy that keeps nothing per
+    /// instrument has nothing to do.
+    ///
+    /// # Errors
+    /// [`Damage`].
+    fn restored(&mut self, instruments: usize, table: Arc<InstrumentTable>) -> Result<(), Damage> {
+        let _none = (instruments, table);
+        Ok(())
+    }
 
     /// The turn is over; what the kernel recorded in it stands in `out` from `first_record` on.
     fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects);

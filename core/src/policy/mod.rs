@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use arrayvec::ArrayVec;
 
+use crate::engine::Damage;
 use crate::id::{InstrumentId, TradeId};
 use crate::instrument::InstrumentTable;
 use crate::kernel::intent::{Code, Intent, LEGS_MAX};
@@ -113,7 +114,7 @@ impl Decide for Policy {
             self.ranks.clear();
         }
         // The signal ranks every asset at most once per direction; more would have to allocate.
-        if self.ranks.len() < self.ranks.capacity() {
+        if self.ranks.len() < 2 * self.table.len() {
             self.ranks.push(*rank);
         }
     }
@@ -196,6 +197,24 @@ impl Decide for Policy {
             | Control::Reanchor
             | Control::Recover => {}
         }
+    }
+
+    fn restored(&mut self, instruments: usize, table: Arc<InstrumentTable>) -> Result<(), Damage> {
+        let within = |id: InstrumentId| id.index() < instruments;
+        self.ticks.restored(instruments, table.len())?;
+        Damage::unless(
+            self.ranks.len() <= 2 * instruments
+                && self.ranks.iter().all(|rank| within(rank.instrument)),
+            "policy ranks",
+            None,
+            "at most two per instrument, of instruments in the table",
+        )?;
+        let trips = self.trips.iter().flatten();
+        let bins_exist = trips.fold(true, |all, trip| all && trip.bucket < track::BUCKETS);
+        Damage::unless(bins_exist, "policy trips", None, "bins of signal strength that exist")?;
+        self.ranks.reserve_exact(2 * table.len() - self.ranks.len());
+        self.table = table;
+        Ok(())
     }
 
     /// Looks at what the kernel booked in this turn and keeps the record: opened and closed trips.

@@ -14,6 +14,7 @@ use crate::journal::fault::JournalFault;
 use crate::journal::header::SettingsVersion;
 use crate::journal::reader::{Item, JournalReader, Tail};
 use crate::journal::render::{LineFileId, Renderer};
+use crate::journal::replica::Replica;
 use crate::journal::run_dir::{INPUTS, RunDir, SNAPSHOT, SUMMARY, read_fault};
 use crate::journal::summary::{RunEnd, Summary};
 
@@ -235,6 +236,7 @@ pub fn compare(run_dir: &Path, engine: &mut Engine<'_>) -> Result<Comparison, Jo
     let dir = RunDir::open(run_dir)?;
     let mut journal = JournalReader::open(&dir.file(INPUTS))?;
     let mut renderer = Renderer::new(journal.header().clone());
+    let mut replica = Replica::new(&dir.file(INPUTS), journal.header())?;
     let files = LineFileId::ALL.into_iter().map(|file| Recorded::open(&dir, file));
     let mut comparer = Comparer {
         dir: &dir,
@@ -253,16 +255,23 @@ pub fn compare(run_dir: &Path, engine: &mut Engine<'_>) -> Result<Comparison, Jo
     for item in journal.by_ref() {
         match item? {
             Item::Settings(version) => {
+                replica.announce(&version)?;
                 renderer.announce(version.clone());
                 engine(Step::Settings(&version), &mut |_| {});
             }
             Item::Input { now_ns, input } => {
                 comparer.input += 1;
+                replica.apply(now_ns, &input);
                 engine(Step::Input { now_ns, input: &input }, &mut |record| {
                     if let Some((file, line)) = renderer.record(&record) {
                         comparer.line(file, line);
                     }
                 });
+            }
+            Item::Continued(_) => {
+                let expected = "one run: what was started again is checked by `pinion recover`";
+                let path = dir.file(INPUTS);
+                return Err(JournalFault::new(&path, "a run that was started again", expected));
             }
             Item::End(run_end) => end = Some(run_end),
         }
@@ -275,7 +284,9 @@ pub fn compare(run_dir: &Path, engine: &mut Engine<'_>) -> Result<Comparison, Jo
     }
     let inputs = journal.inputs();
     let summary = match (end, comparer.difference.is_some()) {
-        (Some(end), false) => Some(compare_end(&mut comparer, &mut renderer, end, inputs)?),
+        (Some(end), false) => {
+            Some(compare_end(&mut comparer, &mut renderer, &replica.snapshot(), end, inputs)?)
+        }
         _ => None,
     };
     comparer.at_end()?;
@@ -291,12 +302,13 @@ pub fn compare(run_dir: &Path, engine: &mut Engine<'_>) -> Result<Comparison, Jo
 fn compare_end(
     comparer: &mut Comparer<'_>,
     renderer: &mut Renderer,
+    snapshot: &[u8],
     end: RunEnd,
     inputs: u64,
 ) -> Result<Summary, JournalFault> {
     let summary = renderer.summary(end, inputs);
     comparer.line_by(LineFileId::Session, renderer.run_end(&summary), before_wall);
-    comparer.whole(SNAPSHOT, &renderer.snapshot_json(), |content| content)?;
+    comparer.whole(SNAPSHOT, snapshot, |content| content)?;
     comparer.whole(SUMMARY, summary.reproducible_json().as_bytes(), before_wall_members)?;
     Ok(summary)
 }

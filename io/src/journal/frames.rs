@@ -41,8 +41,13 @@ pinion_core::text_enum! {
         Settings => "settings",
         /// What the totals of the run need and the inputs do not say.
         Trailer => "trailer",
+        /// A line of a script with `--state`.
+        Line => "line",
     }
 }
+
+/// Most bytes behind the last whole frame when the writing broke off: one running frame.
+pub const LONGEST_TAIL: u64 = (HEAD + 1 + FRAME_BYTES_MAX) as u64;
 
 /// Writes frames. Owner: the journal thread.
 pub struct FrameWriter {
@@ -72,6 +77,13 @@ impl FrameWriter {
         let mut this = Self { path, medium, start: 0, frame, written: 0 };
         this.put_raw(&MAGIC)?;
         Ok(this)
+    }
+
+    /// Goes on behind `at` bytes of whole frames; the caller has cut what stood there.
+    #[must_use]
+    pub fn behind(path: PathBuf, medium: Box<dyn Medium>, at: u64) -> Self {
+        let frame = Vec::with_capacity(HEAD + 1 + FRAME_BYTES_MAX);
+        Self { path, medium, start: at, frame, written: 0 }
     }
 
     /// Appends one encoded input to the running frame.
@@ -145,6 +157,16 @@ impl FrameWriter {
         }
         self.written = self.frame.len();
         Ok(())
+    }
+
+    /// Writes the running frame and makes all of the file durable.
+    ///
+    /// # Errors
+    /// As [`Self::close`]; after a failed sync nobody knows what is on the disk, and nothing more is
+    /// written.
+    pub fn sync(&mut self) -> Result<(), JournalFault> {
+        self.flush()?;
+        self.medium.sync().map_err(|error| write_fault(&self.path, &error))
     }
 
     fn put_raw(&mut self, bytes: &[u8]) -> Result<(), JournalFault> {
@@ -289,6 +311,18 @@ impl<R: Read> FrameReader<R> {
         self.offset
     }
 
+    /// Length of the source.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// True when the source holds nothing.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// How the file ends, once the end is reached.
     #[must_use]
     pub const fn tail(&self) -> Option<Tail> {
@@ -356,6 +390,10 @@ mod tests {
     }
 
     impl Medium for Memory {
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
         fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
             let mut content = self.0.lock().expect("not poisoned");
             let offset = usize::try_from(offset).expect("small");
@@ -458,6 +496,10 @@ mod tests {
         /// Takes so many bytes, then none.
         struct Full(Memory, usize);
         impl Medium for Full {
+            fn sync(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+
             fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<usize> {
                 let take = bytes.len().min(self.1);
                 if take == 0 {

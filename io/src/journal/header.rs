@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pinion_core::id::TextId;
 use pinion_core::instrument::{Instrument, InstrumentTable};
-use pinion_core::settings::{Layout, Mode};
+use pinion_core::settings::{Layout, Mode, Settings, Value as SettingValue};
 use pinion_core::units::{Money, Nanos, Price, Qty};
 use serde_json::{Map, Value, json};
 
@@ -77,7 +77,33 @@ fn pairs(settings: &[(String, String)]) -> Value {
     settings.iter().map(|(key, value)| json!([key, value])).collect()
 }
 
+/// A snapshot of settings from canonical texts in `path`.
+///
+/// # Errors
+/// A key or value that this version does not know.
+pub fn settings_of(path: &Path, texts: &[(String, String)]) -> Result<Settings, JournalFault> {
+    let mut settings = Settings::default();
+    for (name, text) in texts {
+        let unknown = || {
+            let found = format!("setting {name} = {text:?}, unknown to this version");
+            JournalFault::new(path, found, "the version of the program that wrote it")
+        };
+        let key = Settings::key(name).ok_or_else(unknown)?;
+        let value = SettingValue::parse(key.domain, text).map_err(|_| unknown())?;
+        if !(key.set)(&mut settings, &value) {
+            return Err(unknown());
+        }
+    }
+    Ok(settings)
+}
+
 impl RunHeader {
+    /// The account that the run's orders belong to.
+    #[must_use]
+    pub fn account(&self) -> String {
+        self.mode.as_str().to_owned()
+    }
+
     /// As a JSON document.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -129,7 +155,7 @@ impl RunHeader {
             })
         });
         let rows = rows.collect::<Result<Vec<Instrument>, JournalFault>>()?;
-        let instruments = InstrumentTable::new(rows)
+        let instruments = InstrumentTable::in_order(rows)
             .map_err(|fault| JournalFault::new(path, fault.to_string(), "a run's instruments"))?;
         Ok(Self {
             run_id: members.text("run_id")?.to_owned(),
@@ -264,7 +290,7 @@ impl<'a> Members<'a> {
         self.get(key, "a whole number", Value::as_i64)
     }
 
-    fn narrow(&self, key: &str) -> Result<u32, JournalFault> {
+    pub(super) fn narrow(&self, key: &str) -> Result<u32, JournalFault> {
         self.get(key, "a small whole number", |value| u32::try_from(value.as_u64()?).ok())
     }
 

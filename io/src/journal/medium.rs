@@ -17,6 +17,12 @@ pub trait Medium: Send {
     /// # Errors
     /// As the system says.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn sync(&mut self) -> io::Result<()>;
 }
 
 impl Medium for File {
@@ -26,6 +32,10 @@ impl Medium for File {
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
         self.set_len(len)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The kernel thread pushes encoded inputs and records into two rings and never waits for a disk. The
 //! journal thread ([`thread`]) turns records into lines ([`lines`]), frames the inputs ([`frames`]),
-//! folds the totals ([`summary`]) and the last state ([`snapshot`]). Everything but the thread is a
+//! folds the totals ([`summary`]), and feeds a second engine ([`replica`]) whose state it saves
+//! ([`snapshot`]). Everything but the thread is a
 //! pure function of the header, the records and the end of the run, so that [`compare()`] can render a
 //! replay with the same code and hold it against the files byte by byte.
 //!
@@ -14,6 +15,7 @@
 
 pub mod compare;
 pub mod fault;
+pub mod folder;
 pub mod frames;
 pub mod header;
 pub mod hgrm;
@@ -23,6 +25,7 @@ pub mod lines;
 pub mod medium;
 pub mod reader;
 pub mod render;
+pub mod replica;
 pub mod run_dir;
 #[cfg(test)]
 mod samples;

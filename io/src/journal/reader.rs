@@ -1,7 +1,7 @@
 //! Reading an input journal back, one frame in memory at a time.
 
 use std::fs::File;
-use std::io::{BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
 
 use pinion_core::journal::{CodecState, decode};
@@ -28,20 +28,24 @@ pub enum Item {
     },
     /// Content of the version that the next input brings into force.
     Settings(SettingsVersion),
+    /// The run was started again in the same directory: another epoch, perhaps more instruments.
+    Continued(Box<RunHeader>),
     /// The run ended in order.
     End(RunEnd),
 }
 
 /// An open journal: an iterator over its items; after an error it is at its end.
 #[derive(Debug)]
-pub struct JournalReader {
-    frames: FrameReader<BufReader<File>>,
+pub struct JournalReader<R = BufReader<File>> {
+    frames: FrameReader<R>,
     header: RunHeader,
     state: CodecState,
     /// Read position in the running inputs frame; its length when no frame runs.
     at: usize,
     in_inputs: bool,
     inputs: u64,
+    /// Where the last whole frame ends that the run could go on behind.
+    whole: u64,
     failed: bool,
 }
 
@@ -60,16 +64,33 @@ impl JournalReader {
             file.read_exact(&mut last).map_err(unreadable)?;
             file.rewind().map_err(unreadable)?;
         }
-        let source = BufReader::with_capacity(256 * 1024, file);
-        let mut frames = FrameReader::new(path, source, len, &last)?;
+        Self::of(path, BufReader::with_capacity(256 * 1024, file), len, &last)
+    }
+}
+
+impl<R: Read> JournalReader<R> {
+    /// Reads the header from any source; `len` is its length, `last` its last eight bytes.
+    ///
+    /// # Errors
+    /// As [`JournalReader::open`].
+    pub fn of(path: &Path, source: R, len: u64, last: &[u8]) -> Result<Self, JournalFault> {
+        let mut frames = FrameReader::new(path, source, len, last)?;
         if frames.next_frame()? != Some(FrameKind::Header) {
             let found = "no whole header";
             let expected = "a header first: the run ended before it could write anything";
             return Err(JournalFault::at(path, frames.offset(), found, expected));
         }
         let header = RunHeader::from_json(path, frames.content())?;
-        let state = CodecState::default();
-        Ok(Self { frames, header, state, at: 0, in_inputs: false, inputs: 0, failed: false })
+        Ok(Self {
+            whole: frames.offset(),
+            frames,
+            header,
+            state: CodecState::default(),
+            at: 0,
+            in_inputs: false,
+            inputs: 0,
+            failed: false,
+        })
     }
 
     /// What the run started with.
@@ -84,6 +105,24 @@ impl JournalReader {
         self.inputs
     }
 
+    /// Where the last whole frame read so far ends, the trailer left out: a run that goes on does so there.
+    #[must_use]
+    pub const fn whole(&self) -> u64 {
+        self.whole
+    }
+
+    /// Length of the source.
+    #[must_use]
+    pub const fn len(&self) -> u64 {
+        self.frames.len()
+    }
+
+    /// True when the source holds nothing; never, as it has a header.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.frames.len() == 0
+    }
+
     /// How the file ends, once the end is reached.
     #[must_use]
     pub const fn tail(&self) -> Option<Tail> {
@@ -92,8 +131,11 @@ impl JournalReader {
 
     fn next_item(&mut self) -> Result<Option<Item>, JournalFault> {
         loop {
-            if self.in_inputs && self.at < self.frames.content().len() {
-                return self.next_input().map(Some);
+            if self.in_inputs {
+                if self.at < self.frames.content().len() {
+                    return self.next_input().map(Some);
+                }
+                self.whole = self.frames.offset();
             }
             self.in_inputs = false;
             let Some(kind) = self.frames.next_frame()? else { return Ok(None) };
@@ -106,15 +148,22 @@ impl JournalReader {
                 }
                 FrameKind::Settings => {
                     let version = SettingsVersion::from_json(path, self.frames.content())?;
+                    self.whole = self.frames.offset();
                     return Ok(Some(Item::Settings(version)));
                 }
                 FrameKind::Trailer => {
                     return RunEnd::from_json(path, self.frames.content()).map(Item::End).map(Some);
                 }
                 FrameKind::Header => {
-                    let found = "a second header";
+                    let header = RunHeader::from_json(path, self.frames.content())?;
+                    self.whole = self.frames.offset();
+                    return Ok(Some(Item::Continued(Box::new(header))));
+                }
+                FrameKind::Line => {
+                    let expected =
+                        "inputs: this is the journal of a script, read by `pinion kernel --state`";
                     let offset = self.frames.offset();
-                    return Err(JournalFault::at(path, offset, found, "one run per journal"));
+                    return Err(JournalFault::at(path, offset, "a script's line", expected));
                 }
             }
         }
@@ -137,7 +186,7 @@ impl JournalReader {
     }
 }
 
-impl Iterator for JournalReader {
+impl<R: Read> Iterator for JournalReader<R> {
     type Item = Result<Item, JournalFault>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -16,7 +16,6 @@ use crate::journal::header::{RunHeader, SettingsVersion};
 use crate::journal::json::Object;
 use crate::journal::lines::{Context, Place, fields, place};
 use crate::journal::run_dir::{CANDIDATES, SESSION, TRADE_DECISIONS};
-use crate::journal::snapshot::Snapshot;
 use crate::journal::summary::{RunEnd, Summary, Totals};
 use crate::utc::TimeText;
 
@@ -60,7 +59,6 @@ pub struct Renderer {
     time: TimeText,
     seq: u64,
     totals: Totals,
-    snapshot: Snapshot,
     hashes: [Sha256; 3],
     /// Announced versions that still wait for their record.
     versions: BTreeMap<u32, SettingsVersion>,
@@ -76,7 +74,6 @@ impl Renderer {
             time: TimeText::default(),
             seq: 0,
             totals: Totals::new(header.starting_capital),
-            snapshot: Snapshot::default(),
             hashes: [Sha256::new(), Sha256::new(), Sha256::new()],
             versions: BTreeMap::new(),
             max_hold_seconds: max_hold_seconds(&header.settings),
@@ -116,7 +113,6 @@ impl Renderer {
     /// The line of a record and the file it belongs to; `None` for what only the snapshot keeps.
     pub fn record(&mut self, message: &RecordMsg) -> Option<(LineFileId, &[u8])> {
         self.totals.add(&message.record);
-        self.snapshot.add(message);
         let settings = match message.record {
             Record::Settings { version } => self.versions.remove(&version),
             _ => None,
@@ -170,17 +166,6 @@ impl Renderer {
         summary.fill(&mut self.object);
         self.object.object("wall", |wall| summary.fill_wall(wall));
         self.object.end_line()
-    }
-
-    /// True once after each booked fill: a new snapshot is worth writing.
-    pub fn take_snapshot_due(&mut self) -> bool {
-        self.snapshot.take_due()
-    }
-
-    /// Content of `snapshot.json` now.
-    #[must_use]
-    pub fn snapshot_json(&self) -> Vec<u8> {
-        self.snapshot.to_json(&self.header)
     }
 
     fn head(&mut self, kind: &str, ts_ns: Nanos) {

@@ -14,7 +14,7 @@ pub const CANDIDATES: &str = "candidates.jsonl";
 pub const TRADE_DECISIONS: &str = "trade_decisions.jsonl";
 /// Every kernel input in applied order, framed.
 pub const INPUTS: &str = "inputs.journal";
-/// State after the last booked fill, and at the end.
+/// State after the last settled fill, and at the end.
 pub const SNAPSHOT: &str = "snapshot.json";
 /// The figures of the run.
 pub const SUMMARY: &str = "summary.json";
@@ -70,6 +70,12 @@ impl RunDir {
         Ok(Self { path: path.to_path_buf() })
     }
 
+    /// A directory that exists, whatever is in it.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
+    }
+
     /// The directory itself.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -91,21 +97,11 @@ impl RunDir {
             .open(&path)
             .map_err(|error| write_fault(&path, &error))
     }
-
-    /// Replaces a file as a whole: a reader sees the old content or the new, never a part.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn replace(&self, name: &str, content: &[u8]) -> Result<(), JournalFault> {
-        let (path, temporary) = (self.file(name), self.file(&format!("{name}.tmp")));
-        fs::write(&temporary, content)
-            .and_then(|()| fs::rename(&temporary, &path))
-            .map_err(|error| write_fault(&path, &error))
-    }
 }
 
-/// A file that cannot be written.
-pub(super) fn write_fault(path: &Path, error: &io::Error) -> JournalFault {
+/// A file that cannot be written, with the way to mend it.
+#[must_use]
+pub fn write_fault(path: &Path, error: &io::Error) -> JournalFault {
     let mend = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free space: delete old runs, or give --out on another disk"
@@ -117,7 +113,8 @@ pub(super) fn write_fault(path: &Path, error: &io::Error) -> JournalFault {
 }
 
 /// A file that cannot be read.
-pub(super) fn read_fault(path: &Path, error: &io::Error) -> JournalFault {
+#[must_use]
+pub fn read_fault(path: &Path, error: &io::Error) -> JournalFault {
     JournalFault::new(path, format!("cannot read: {error}"), "a file of a run directory")
 }
 
@@ -145,15 +142,5 @@ mod tests {
         let fault = RunDir::create(&file.join("run")).expect_err("parent is a file");
         assert_eq!(fault.path, file);
         assert!(fault.expected.contains("--out"), "{fault}");
-    }
-
-    #[test]
-    fn replacing_leaves_no_temporary_file() {
-        let parent = tempfile::tempdir().expect("temporary directory");
-        let dir = RunDir::create(&parent.path().join("run")).expect("made");
-        dir.replace(SNAPSHOT, b"one").expect("written");
-        dir.replace(SNAPSHOT, b"two").expect("written");
-        assert_eq!(fs::read(dir.file(SNAPSHOT)).expect("read"), b"two");
-        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 1);
     }
 }

@@ -1,133 +1,151 @@
-//! `snapshot.json`: where the kernel stood after its last booked fill, for a look and for a restart.
+//! `snapshot.json`: where the kernel stood after its last settled fill, for a look and for a restart.
 //!
-//! Folded from the records: a slot's stage from its moves, its contents from the last slot state, the
-//! books from the last account line.
+//! One JSON object on one line. What a person reads (slots, account) stands first, then the state itself
+//! as hexadecimal bytes, then `length` and `crc32`: how many bytes stand before `,"length"`, and their
+//! checksum. A file is taken only when it ends exactly as this program would end it, so there is no byte
+//! in it that could change unnoticed.
 
-use pinion_core::id::{InstrumentId, TradeId};
-use pinion_core::instrument::InstrumentTable;
-use pinion_core::kernel::stage::SlotStage;
-use pinion_core::msg::record::{OrderStatus, SlotState};
-use pinion_core::msg::{Record, RecordMsg};
+use std::path::Path;
+
+use pinion_core::kernel::Kernel;
 use pinion_core::units::Nanos;
 
-use crate::journal::header::RunHeader;
+use crate::journal::fault::JournalFault;
+use crate::journal::header::Members;
 use crate::journal::json::Object;
 use crate::journal::lines::{TradeText, account_fields};
 
-/// One slot: who is in it, where it stands, and what it holds once something was booked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Slot {
-    trade: TradeId,
-    instrument: InstrumentId,
-    stage: SlotStage,
-    state: Option<SlotState>,
+/// Form of the file. Bytes of another form are never read.
+pub const SCHEMA: &str = "pinion.snapshot.v2";
+/// Largest file that is read: far above a full state (some 700 kB), a bound for memory.
+pub const SNAPSHOT_MAX: u64 = 16 * 1024 * 1024;
+
+/// Whose state it is, and how far it goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotHead {
+    /// Name of the run.
+    pub run_id: String,
+    /// The account that the orders belong to: mode, venue and key fingerprint; `paper` in a paper run.
+    pub account: String,
+    /// Epoch of the client order ids.
+    pub epoch: u32,
+    /// Time of the last turn.
+    pub ts_ns: Nanos,
+    /// Inputs of the journal that the state covers.
+    pub inputs: u64,
+    /// Hash of the settings in force.
+    pub settings_hash: String,
 }
 
-/// The fold. Owner: the journal thread, or a replay.
-#[derive(Clone, Debug, Default)]
+/// A snapshot that was read back and is whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    ts_ns: Nanos,
-    slots: Vec<Option<Slot>>,
-    account: Option<Record>,
-    orders: u64,
-    fills: u64,
-    /// Turn of the last booking.
-    booked_ns: Option<Nanos>,
-    due: bool,
+    /// Whose, and how far.
+    pub head: SnapshotHead,
+    /// What [`pinion_core::engine::Engine::save`] (or the owner of another state) wrote.
+    pub state: Vec<u8>,
 }
 
 impl Snapshot {
-    /// Adds a record.
-    pub fn add(&mut self, message: &RecordMsg) {
-        self.ts_ns = message.ts_ns;
-        match message.record {
-            Record::Slot { slot, trade, instrument, to, .. } => {
-                let place = self.slot(slot);
-                let state = place.filter(|slot| slot.trade == trade).and_then(|slot| slot.state);
-                *place = Some(Slot { trade, instrument, stage: to, state });
-            }
-            Record::SlotState(state) => {
-                let SlotState { slot, trade, instrument, stage, .. } = state;
-                *self.slot(slot) = Some(Slot { trade, instrument, stage, state: Some(state) });
-                self.changed();
-            }
-            Record::Account { .. } => {
-                self.account = Some(message.record);
-                self.changed();
-            }
-            Record::Fill { .. } => {
-                self.fills += 1;
-                self.booked_ns = Some(message.ts_ns);
-            }
-            Record::FeeSettled { .. } => self.booked_ns = Some(message.ts_ns),
-            Record::Order { status, .. } => {
-                self.orders += u64::from(status == OrderStatus::Submitted);
-            }
-            Record::Decision { .. }
-            | Record::Router { .. }
-            | Record::TradeClosed { .. }
-            | Record::EntryBlocked { .. }
-            | Record::Summary { .. }
-            | Record::Gap { .. }
-            | Record::Halt { .. }
-            | Record::Resume { .. }
-            | Record::Error { .. }
-            | Record::Settings { .. }
-            | Record::Candidate { .. }
-            | Record::TradeDecision { .. } => {}
-        }
-    }
-
-    fn slot(&mut self, number: u8) -> &mut Option<Slot> {
-        let index = usize::from(number);
-        if self.slots.len() <= index {
-            self.slots.resize(index + 1, None);
-        }
-        &mut self.slots[index]
-    }
-
-    /// Slot states and books follow what was booked, in the same turn.
-    fn changed(&mut self) {
-        self.due |= self.booked_ns == Some(self.ts_ns);
-    }
-
-    /// True once after each turn that booked a fill (twice when its records come in two parts).
-    pub fn take_due(&mut self) -> bool {
-        std::mem::take(&mut self.due)
-    }
-
-    /// The file's content: JSON, one object.
+    /// The file's content; `kernel` is the readable part.
     #[must_use]
-    pub fn to_json(&self, header: &RunHeader) -> Vec<u8> {
+    pub fn render(head: &SnapshotHead, kernel: &Kernel, state: &[u8]) -> Vec<u8> {
         let mut object = Object::default();
         object.begin();
-        object.text("schema_version", "pinion.snapshot.v1");
-        object.text("run_id", &header.run_id);
-        object.integer("epoch", header.epoch);
-        object.integer("ts_ns", self.ts_ns.get());
-        object.integer("orders", self.orders);
-        object.integer("fills", self.fills);
-        match &self.account {
-            Some(account) => object.object("account", |inner| account_fields(inner, account)),
-            None => object.null("account"),
+        object.text("schema_version", SCHEMA);
+        object.text("run_id", &head.run_id);
+        object.text("account_id", &head.account);
+        object.integer("epoch", head.epoch);
+        object.integer("ts_ns", head.ts_ns.get());
+        object.integer("inputs", head.inputs);
+        object.text("settings_hash", &head.settings_hash);
+        let totals = kernel.totals();
+        object.integer("orders", totals.orders);
+        object.integer("fills", totals.fills);
+        object.object("account", |inner| account_fields(inner, &kernel.account_record()));
+        let used = kernel.slots().iter().enumerate().filter(|(_, slot)| slot.trade().is_some());
+        object.list("slots", used, |row, (index, _)| slot_fields(row, kernel, index));
+        object.text("state", &hex(state));
+        let mut content = object.end_line().to_vec();
+        content.truncate(content.len() - 2);
+        let end = end_of(&content);
+        content.extend_from_slice(end.as_bytes());
+        content
+    }
+
+    /// Reads the file's content and checks all of it but the state.
+    ///
+    /// # Errors
+    /// What is wrong with it: cut, changed, of another form, of another account.
+    pub fn read(path: &Path, content: &[u8], account: &str) -> Result<Self, JournalFault> {
+        let fault = |found: &str, expected: &str| JournalFault::new(path, found, expected);
+        let at = memchr::memmem::rfind(content, b",\"length\":")
+            .ok_or_else(|| fault("a snapshot without its end", "a whole snapshot"))?;
+        let (sealed, end) = content.split_at(at);
+        if end != end_of(sealed).as_bytes() {
+            return Err(fault(
+                "a length or checksum that does not match the content",
+                "a snapshot as it was written",
+            ));
         }
-        let slots = self.slots.iter().enumerate();
-        let used = slots.filter_map(|(index, slot)| Some((index, slot.as_ref()?)));
-        object.list("slots", used, |row, (index, slot)| {
-            slot_fields(row, &header.instruments, index, slot);
-        });
-        object.end_line().to_vec()
+        let members = Members::parse(path, content)?;
+        let schema = members.text("schema_version")?;
+        if schema != SCHEMA {
+            return Err(fault(&format!("form {schema}"), SCHEMA));
+        }
+        let found = members.text("account_id")?;
+        if found != account {
+            let found = format!("the snapshot of account {found:?}");
+            return Err(fault(&found, &format!("one of {account:?}")));
+        }
+        let state = unhex(members.text("state")?)
+            .ok_or_else(|| fault("a state that is not hexadecimal", "bytes in hexadecimal"))?;
+        let head = SnapshotHead {
+            run_id: members.text("run_id")?.to_owned(),
+            account: account.to_owned(),
+            epoch: members.narrow("epoch")?,
+            ts_ns: members.nanos("ts_ns")?,
+            inputs: members.count("inputs")?,
+            settings_hash: members.text("settings_hash")?.to_owned(),
+        };
+        Ok(Self { head, state })
     }
 }
 
-fn slot_fields(row: &mut Object, instruments: &InstrumentTable, index: usize, slot: &Slot) {
-    let id = slot.instrument;
+/// The last members of the file, for the bytes before them.
+fn end_of(sealed: &[u8]) -> String {
+    let crc = crc32fast::hash(sealed);
+    format!(",\"length\":{},\"crc32\":\"{crc:08x}\"}}\n", sealed.len())
+}
+
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| DIGITS.iter().position(|digit| *digit == byte);
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| match *pair {
+            [high, low] => u8::try_from(digit(high)? << 4 | digit(low)?).ok(),
+            _ => None,
+        })
+        .collect()
+}
+
+fn slot_fields(row: &mut Object, kernel: &Kernel, index: usize) {
+    let Some(slot) = kernel.slots().get(index) else { return };
+    let state = slot.state(u8::try_from(index).unwrap_or(u8::MAX));
+    let instruments = kernel.table();
+    let id = state.instrument;
     let symbol = if id.index() < instruments.len() { instruments.symbol(id) } else { "" };
     row.integer("slot_id", index);
-    row.text("trade_id", &TradeText { symbol, trade: slot.trade }.to_string());
+    row.text("trade_id", &TradeText { symbol, trade: state.trade }.to_string());
     row.text("asset", symbol);
-    row.text("stage", slot.stage.as_str());
-    let Some(state) = &slot.state else { return };
+    row.text("stage", state.stage.as_str());
     row.text("side", state.side.as_str());
     row.decimal("size", state.size);
     row.decimal("entered", state.entered);
@@ -153,54 +171,50 @@ fn slot_fields(row: &mut Object, instruments: &InstrumentTable, index: usize, sl
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::replica::Replica;
     use crate::journal::samples;
-    use serde_json::Value;
 
-    fn snapshot_of(records: &[Record]) -> (Snapshot, Value) {
-        let mut snapshot = Snapshot::default();
-        for record in records {
-            snapshot.add(&RecordMsg { ts_ns: Nanos::new(5), record: *record });
+    fn sample() -> Vec<u8> {
+        let mut replica = Replica::new(Path::new("x"), &samples::header()).expect("settings");
+        replica.snapshot()
+    }
+
+    fn read(content: &[u8]) -> Result<Snapshot, JournalFault> {
+        Snapshot::read(Path::new("snapshot.json"), content, "paper")
+    }
+
+    #[test]
+    fn what_is_written_is_json_and_reads_back() {
+        let content = sample();
+        let json: serde_json::Value = serde_json::from_slice(&content).expect("parses");
+        assert_eq!(json["account"]["capital"], samples::header().starting_capital.to_string());
+        assert_eq!(json["slots"].as_array().map(Vec::len), Some(0));
+        let snapshot = read(&content).expect("whole");
+        assert_eq!(snapshot.head.inputs, 0);
+        assert_eq!(hex(&snapshot.state), json["state"].as_str().expect("a text"));
+    }
+
+    #[test]
+    fn no_cut_no_flip_no_zero_fill_and_no_other_account_is_taken() {
+        let content = sample();
+        for len in 0..content.len() {
+            assert!(read(&content[..len]).is_err(), "{len} bytes");
+            let mut zeroed = content.clone();
+            zeroed[len..].fill(0);
+            assert!(read(&zeroed).is_err(), "zeros from {len}");
         }
-        let json = snapshot.to_json(&samples::header());
-        (snapshot, serde_json::from_slice(&json).expect("parses"))
-    }
-
-    #[test]
-    fn a_booked_fill_makes_a_snapshot_due_with_its_books_and_slot() {
-        let (mut snapshot, _) = snapshot_of(&[samples::slot(), samples::fill()]);
-        assert!(!snapshot.take_due(), "the books are still those before the fill");
-        let records = [samples::slot(), samples::fill(), samples::slot_state(), samples::account()];
-        let (mut snapshot, json) = snapshot_of(&records);
-        assert!(snapshot.take_due());
-        assert!(!snapshot.take_due(), "once");
-        assert_eq!(json["slots"][0]["trade_id"], "FETUSDT-T-000000000007");
-        assert_eq!(json["slots"][0]["size"], "26007");
-        assert_eq!(json["slots"][0]["side"], "short");
-        assert_eq!(json["slots"][0]["entry_price"], "0.1878");
-        assert_eq!(json["slots"][0]["entry_order"], Value::Null);
-        assert_eq!(json["slots"][0]["exit_order"], "p-66b5594f-1a");
-        assert_eq!(json["account"]["capital"], "25010.9");
-        assert_eq!(json["fills"], 1);
-    }
-
-    #[test]
-    fn books_of_another_turn_are_no_reason_to_write() {
-        let (mut snapshot, _) = snapshot_of(&[samples::fill(), samples::account()]);
-        assert!(snapshot.take_due());
-        snapshot.add(&RecordMsg { ts_ns: Nanos::new(6), record: samples::account() });
-        assert!(!snapshot.take_due());
-    }
-
-    #[test]
-    fn a_new_round_trip_empties_its_slot() {
-        let next = match samples::slot() {
-            Record::Slot { slot, instrument, from, to, event, .. } => {
-                Record::Slot { slot, trade: TradeId::new(8), instrument, from, to, event }
+        for at in 0..content.len() {
+            for bit in 0..8 {
+                let mut flipped = content.clone();
+                flipped[at] ^= 1 << bit;
+                assert!(read(&flipped).is_err(), "bit {bit} of byte {at}");
             }
-            other => other,
-        };
-        let (_, json) = snapshot_of(&[samples::slot(), samples::slot_state(), next]);
-        assert_eq!(json["slots"][0]["trade_id"], "FETUSDT-T-000000000008");
-        assert_eq!(json["slots"][0].get("size"), None);
+        }
+        let fault = Snapshot::read(Path::new("s"), &content, "live-bingx-1").expect_err("foreign");
+        assert!(fault.to_string().contains("account \"paper\""), "{fault}");
+        let text = String::from_utf8(content).expect("text").replace(SCHEMA, "pinion.snapshot.v1");
+        let at = text.find(",\"length\"").expect("an end");
+        let older = format!("{}{}", &text[..at], end_of(&text.as_bytes()[..at]));
+        assert!(read(older.as_bytes()).expect_err("older").to_string().contains("v1"));
     }
 }

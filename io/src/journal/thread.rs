@@ -20,12 +20,14 @@ use pinion_core::link::Rx;
 use pinion_core::msg::{Record, RecordMsg};
 
 use crate::journal::fault::JournalFault;
+use crate::journal::folder::Durability;
 use crate::journal::frames::{FrameKind, FrameWriter};
 use crate::journal::header::{RunHeader, SettingsVersion};
 use crate::journal::hgrm;
 use crate::journal::line_file::LineFile;
 use crate::journal::medium::Medium;
 use crate::journal::render::{LineFileId, Renderer};
+use crate::journal::replica::Replica;
 use crate::journal::run_dir::{INPUTS, LATENCY_LOG, RunDir, SNAPSHOT, SUMMARY};
 use crate::journal::summary::{RunEnd, Summary, Wall};
 
@@ -82,6 +84,7 @@ impl Journal {
         header: RunHeader,
         records: Rx<RecordMsg>,
         inputs: InputRx,
+        durability: Durability,
     ) -> Result<JournalHandle, JournalFault> {
         let open = |name: &str| -> Result<Box<dyn Medium>, JournalFault> {
             Ok(Box::new(dir.create_file(name)?))
@@ -91,7 +94,7 @@ impl Journal {
             lines.push(LineFile::new(dir.file(file.name()), open(file.name())?));
         }
         let frames = FrameWriter::new(dir.file(INPUTS), open(INPUTS)?)?;
-        Self::start_on(dir, header, records, inputs, lines, frames)
+        Self::start_on(dir, header, records, inputs, durability, lines, frames)
     }
 
     /// The same on files made by the caller, in the order of [`LineFileId::ALL`].
@@ -100,6 +103,7 @@ impl Journal {
         header: RunHeader,
         records: Rx<RecordMsg>,
         inputs: InputRx,
+        durability: Durability,
         lines: Vec<LineFile>,
         mut frames: FrameWriter,
     ) -> Result<JournalHandle, JournalFault> {
@@ -109,6 +113,8 @@ impl Journal {
         let shared = Arc::new(Shared::default());
         let mut worker = Worker {
             dir: dir.clone(),
+            durability,
+            replica: Replica::new(&dir.file(INPUTS), &header)?,
             session: dir.file(LineFileId::Session.name()),
             renderer: Renderer::new(header),
             records,
@@ -180,6 +186,8 @@ impl JournalHandle {
 
 struct Worker {
     dir: RunDir,
+    durability: Durability,
+    replica: Replica,
     session: PathBuf,
     renderer: Renderer,
     records: Rx<RecordMsg>,
@@ -234,20 +242,30 @@ impl Worker {
         self.keep(|this| {
             taken += this.take_inputs()?;
             taken += this.take_records()?;
-            if this.renderer.take_snapshot_due() {
-                this.dir.replace(SNAPSHOT, &this.renderer.snapshot_json())?;
-            }
-            Ok(())
+            if this.replica.take_due() { this.save() } else { Ok(()) }
         });
         taken
     }
 
+    /// Writes the snapshot. The inputs that it covers are in the file before it.
+    fn save(&mut self) -> Result<(), JournalFault> {
+        match self.durability {
+            Durability::Process => self.frames.flush()?,
+            Durability::Power => self.frames.sync()?,
+        }
+        self.dir.replace(SNAPSHOT, &self.replica.snapshot(), self.durability)
+    }
+
     fn take_inputs(&mut self) -> Result<usize, JournalFault> {
-        let Self { inputs, frames, versions, announced, renderer, journal_inputs, .. } = self;
+        let Self { inputs, frames, versions, announced, renderer, replica, journal_inputs, .. } =
+            self;
         let (mut result, mut dropped) = (Ok(()), 0);
         let taken = inputs.read(|entry| {
             let mut apply = || match entry {
-                Entry::FrameStart => frames.close(),
+                Entry::FrameStart => {
+                    replica.frame();
+                    frames.close()
+                }
                 Entry::Settings { version } => {
                     receive(versions, announced, renderer);
                     let Some(content) = announced.remove(&version) else {
@@ -255,11 +273,13 @@ impl Worker {
                         let expected = "a version announced before it is published";
                         return Err(JournalFault::new(&self.session, found, expected));
                     };
+                    replica.announce(&content)?;
                     frames.document(FrameKind::Settings, content.to_json().as_bytes())
                 }
                 Entry::Input(encoded) => {
                     *journal_inputs += 1;
-                    frames.input(encoded)
+                    frames.input(encoded)?;
+                    replica.encoded(encoded)
                 }
             };
             if result.is_ok() {
@@ -343,9 +363,10 @@ impl Worker {
             this.lines[LineFileId::Session.index()].push(line)?;
             this.flush()?;
             this.frames.finish(summary.end.to_json().as_bytes())?;
-            this.dir.replace(SNAPSHOT, &this.renderer.snapshot_json())?;
+            this.save()?;
             write_latency(&this.dir, &summary.wall)?;
-            this.dir.replace(SUMMARY, summary.to_json().as_bytes())
+            let content = summary.to_json();
+            this.dir.replace(SUMMARY, content.as_bytes(), this.durability)
         });
         let fault = self.shared.fault.lock().unwrap_or_else(PoisonError::into_inner).clone();
         fault.map_or(Ok(summary), Err)
@@ -368,10 +389,11 @@ fn write_latency(dir: &RunDir, wall: &Wall) -> Result<(), JournalFault> {
     let log = hgrm::interval_log(wall).map_err(|error| {
         JournalFault::new(&dir.file(LATENCY_LOG), error, "a histogram that can be serialized")
     })?;
-    dir.replace(LATENCY_LOG, &log)?;
+    dir.replace(LATENCY_LOG, &log, Durability::Process)?;
     for latency in &wall.latency {
         let name = format!("latency-{}.hgrm", latency.name);
-        dir.replace(&name, hgrm::percentiles(&latency.histogram).as_bytes())?;
+        let content = hgrm::percentiles(&latency.histogram);
+        dir.replace(&name, content.as_bytes(), Durability::Process)?;
     }
     Ok(())
 }

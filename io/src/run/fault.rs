@@ -28,13 +28,6 @@ pub enum RunFault {
     Runner(RunError),
     /// The books do not add up.
     Identity(Vec<String>),
-    /// A setting in a journal that this version does not know.
-    Setting {
-        /// Its name.
-        key: String,
-        /// Its text.
-        value: String,
-    },
 }
 
 impl fmt::Display for RunFault {
@@ -54,11 +47,6 @@ impl fmt::Display for RunFault {
                 f,
                 "the books do not add up: {}; this is a bug, please report it with the run directory",
                 broken.join("; ")
-            ),
-            Self::Setting { key, value } => write!(
-                f,
-                "setting {key} = {value:?} of the journal is unknown to this version; replay it with \
-                 the version that wrote it"
             ),
         }
     }

@@ -27,6 +27,7 @@ use pinion_core::units::Nanos;
 use sha2::{Digest as _, Sha256};
 
 use crate::affinity::Cores;
+use crate::journal::folder::Durability;
 use crate::journal::summary::TICK_TO_ORDER;
 use crate::journal::{Journal, JournalHandle, Latency, RunDir, RunEnd, RunHeader, Summary, Wall};
 use crate::runner::{self, Ending, Pace, Placement, Progress, RunReport};
@@ -126,7 +127,12 @@ fn drive(
     let assembly = Assembly::new(&plan.settings, table, source, header.epoch, plan.pace, gauges);
     let Assembly { mut stages, records, inputs, control } = assembly;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let journal = Journal::start(dir, header, records, inputs)?;
+    // Recorded data at full speed can be run again: a snapshot then need not outlive a loss of power.
+    let durability = match plan.pace {
+        Pace::Max => Durability::Process,
+        Pace::Times(_) => Durability::Power,
+    };
+    let journal = Journal::start(dir, header, records, inputs, durability)?;
     let set = stages.set();
     let progress = Progress::default();
     let ran = thread::scope(|scope| {

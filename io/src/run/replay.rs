@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use pinion_core::engine::Engine;
 use pinion_core::kernel::Effects;
-use pinion_core::settings::{Settings, Value};
 
 use crate::journal::compare::{Comparison, Step, compare};
+use crate::journal::header::settings_of;
 use crate::journal::run_dir::INPUTS;
 use crate::journal::{JournalReader, RunDir};
 use crate::run::RunFault;
@@ -20,13 +20,14 @@ pub fn replay(run_dir: &Path) -> Result<Comparison, RunFault> {
     let dir = RunDir::open(run_dir)?;
     let reader = JournalReader::open(&dir.file(INPUTS))?;
     let header = reader.header();
-    let settings = settings(&header.settings)?;
+    let path = dir.file(INPUTS);
+    let settings = settings_of(&path, &header.settings)?;
     let table = Arc::new(header.instruments.clone());
     let mut engine = Engine::new(Arc::new(settings), table, header.epoch);
     let mut effects = Effects::default();
     let mut unknown = None;
     let comparison = compare(dir.path(), &mut |step, emit| match step {
-        Step::Settings(version) => match self::settings(&version.settings) {
+        Step::Settings(version) => match settings_of(&path, &version.settings) {
             Ok(settings) => engine.announce(version.version, Arc::new(settings)),
             Err(fault) => unknown = Some(fault),
         },
@@ -36,21 +37,7 @@ pub fn replay(run_dir: &Path) -> Result<Comparison, RunFault> {
         }
     })?;
     match unknown {
-        Some(fault) => Err(fault),
+        Some(fault) => Err(fault.into()),
         None => Ok(comparison),
     }
-}
-
-/// A snapshot from canonical texts.
-fn settings(texts: &[(String, String)]) -> Result<Settings, RunFault> {
-    let mut settings = Settings::default();
-    for (name, text) in texts {
-        let unknown = || RunFault::Setting { key: name.clone(), value: text.clone() };
-        let key = Settings::key(name).ok_or_else(unknown)?;
-        let value = Value::parse(key.domain, text).map_err(|_| unknown())?;
-        if !(key.set)(&mut settings, &value) {
-            return Err(unknown());
-        }
-    }
-    Ok(settings)
 }

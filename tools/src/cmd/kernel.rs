@@ -14,6 +14,9 @@ pub struct Args {
     /// One JSON event a line; `-` reads stdin.
     #[arg(long, value_name = "FILE")]
     script: PathBuf,
+    /// Keeps every line and the state in this directory, and goes on where an earlier run with it ended.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
     /// Accepted like everywhere; the output is JSON in any case.
     #[arg(long)]
     json: bool,
@@ -38,11 +41,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let name = path.display().to_string();
     let mut out = BufWriter::new(io::stdout().lock());
-    let result = script::run(&name, input, &mut out);
+    let result = script::run(&name, args.state.as_deref(), input, &mut out);
     let flushed = out.flush().map_err(Stop::Output);
     match result.and(flushed) {
         Ok(()) => Ok(()),
         Err(Stop::Line(message)) => Err(Failure::usage(message)),
+        Err(Stop::State(fault)) => Err(Failure::error(fault.to_string())),
         Err(Stop::Input(error)) => Err(Failure::error(format!("{name}: {error}"))),
         // The reader of the pipe has seen enough.
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

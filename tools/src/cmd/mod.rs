@@ -6,5 +6,6 @@ pub mod config;
 pub mod decode;
 pub mod kernel;
 pub mod paper;
+pub mod recover;
 pub mod replay;
 pub mod signal;

@@ -3,6 +3,7 @@
 //! ```text
 //!   line.rs   a JSON object whose numbers stay text ──▶ session.rs ─┬─ intents.rs  enter, exit, cancel, mark
 //!                                                                   └─ venue.rs    answers, facts, money
+//!   state.rs  a script's state as bytes     store.rs  the same in a directory
 //!   names.rs  trade ids and order ids of the script                       │
 //!   print.rs  verdict, commands, slots, books  ◀──────────────────────────┘
 //! ```
@@ -16,12 +17,18 @@ mod line;
 mod names;
 mod print;
 mod session;
+mod state;
+mod store;
 mod venue;
 
 use std::io::{self, BufRead, Write};
+use std::path::Path;
+
+use pinion_io::journal::JournalFault;
 
 use line::Line;
-use session::Session;
+use session::{Reply, Session};
+use store::{Opened, Store};
 
 /// Every event of a script.
 pub const EVENTS: [&str; 26] = [
@@ -82,7 +89,12 @@ Venue  ack reject ambiguous cancel_ack cancel_reject expire order_status fill
 Other  tick  kill  resume  save  restore
 
 `$entry` and `$exit` stand for the last entry and exit order of the slot, `<as sent>` for the order that
-left last. A fee is signed as the venue signs it: negative is a cost.";
+left last. A fee is signed as the venue signs it: negative is a cost.
+
+With --state DIR each line is in DIR before its answer is printed. Started again with the same DIR, the
+script goes on where it was: the first line printed is then the kernel's word on the restart (what it
+asks the venue about), and the ids of new orders carry the next epoch. A line without an answer was
+either kept or not; the restart line counts the kept ones.";
 
 /// Why a script ended early.
 #[derive(Debug)]
@@ -93,15 +105,38 @@ pub enum Stop {
     Input(io::Error),
     /// The result cannot be handed on.
     Output(io::Error),
+    /// The state directory cannot be read, written or believed.
+    State(JournalFault),
 }
 
 /// Runs a script to its end; `name` is what messages call it. Empty lines are skipped; members that an
-/// event does not have are named on stderr and left alone.
+/// event does not have are named on stderr and left alone. With a `state` directory each line is kept
+/// there before its answer is printed, and the script goes on where an earlier one ended.
 ///
 /// # Errors
 /// [`Stop`]; what was printed before stays printed.
-pub fn run(name: &str, input: impl BufRead, out: &mut impl Write) -> Result<(), Stop> {
-    let mut session = Session::new();
+pub fn run(
+    name: &str,
+    state: Option<&Path>,
+    input: impl BufRead,
+    out: &mut impl Write,
+) -> Result<(), Stop> {
+    let (mut session, mut store) = match state {
+        None => (Session::new(), None),
+        Some(path) => {
+            let Opened { store, session, notices, lines } =
+                Store::open(path).map_err(Stop::State)?;
+            notices.iter().for_each(|notice| tell(notice));
+            if let Some(lines) = lines {
+                let epoch = session.epoch;
+                let reason = format!("restarted as epoch {epoch} after {lines} lines");
+                let reply = Reply { accepted: true, code: "ok", reason: Some(reason) };
+                print::line(&session, &reply, out).map_err(Stop::Output)?;
+                out.flush().map_err(Stop::Output)?;
+            }
+            (session, Some(store))
+        }
+    };
     for (index, text) in input.split(b'\n').enumerate() {
         let text = text.map_err(Stop::Input)?;
         if text.trim_ascii().is_empty() {
@@ -112,12 +147,21 @@ pub fn run(name: &str, input: impl BufRead, out: &mut impl Write) -> Result<(), 
         let reply = session.apply(&mut line).map_err(at)?;
         for member in line.unread() {
             let event = line.event();
-            let notice =
-                format!("{name}:{}: `{event}` has no member `{member}`: ignored", index + 1);
-            // Text for the person; when stderr is gone there is nobody to tell.
-            drop(writeln!(io::stderr(), "{notice}"));
+            tell(&format!("{name}:{}: `{event}` has no member `{member}`: ignored", index + 1));
+        }
+        if let Some(store) = &mut store {
+            store.keep(&text, &session).map_err(Stop::State)?;
         }
         print::line(&session, &reply, out).map_err(Stop::Output)?;
+        if store.is_some() {
+            // Whoever drives the script acts on what has left.
+            out.flush().map_err(Stop::Output)?;
+        }
     }
     Ok(())
+}
+
+/// Text for the person; when stderr is gone there is nobody to tell.
+fn tell(notice: &str) {
+    drop(writeln!(io::stderr(), "{notice}"));
 }

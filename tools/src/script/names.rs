@@ -3,16 +3,17 @@
 use pinion_core::id::{ClientId, TradeId};
 use pinion_core::kernel::Kernel;
 use pinion_core::msg::{ClientRef, Command, CommandMsg};
+use serde::{Deserialize, Serialize};
 
 /// The last orders of a slot.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Last {
     entry: Option<ClientId>,
     exit: Option<ClientId>,
 }
 
 /// The last orders of the run: what `$entry`, `$exit` and `<as sent>` stand for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct LastOrders {
     slots: Vec<Last>,
     placed: Option<ClientId>,
@@ -48,7 +49,7 @@ impl LastOrders {
 }
 
 /// Round trips by the text that the script gave them, numbered from 1 in order of appearance.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Trades {
     texts: Vec<String>,
 }

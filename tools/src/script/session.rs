@@ -16,7 +16,7 @@ use crate::script::line::{Fault, Line, Object, missing};
 use crate::script::names::{LastOrders, Trades};
 
 /// Epoch of a script's order identities: always the same, so that a script may spell them out.
-const EPOCH: u32 = 1;
+pub(super) const EPOCH: u32 = 1;
 
 /// The answer to a line.
 #[derive(Debug)]
@@ -33,13 +33,6 @@ impl From<Verdict> for Reply {
     }
 }
 
-/// What `save` keeps.
-#[derive(Debug)]
-struct Saved {
-    kernel: Kernel,
-    last: LastOrders,
-}
-
 /// The kernel of a script.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -49,9 +42,12 @@ pub(super) struct Session {
     pub(super) now: Nanos,
     pub(super) last: LastOrders,
     pub(super) trades: Trades,
-    instruments: Vec<Instrument>,
-    is_started: bool,
-    saved: Option<Saved>,
+    pub(super) instruments: Vec<Instrument>,
+    pub(super) is_started: bool,
+    /// Epoch of the next orders.
+    pub(super) epoch: u32,
+    /// What `save` kept.
+    pub(super) saved: Option<Vec<u8>>,
 }
 
 impl Session {
@@ -68,6 +64,7 @@ impl Session {
             trades: Trades::default(),
             instruments: Vec::new(),
             is_started: false,
+            epoch: EPOCH,
             saved: None,
         }
     }
@@ -104,10 +101,10 @@ impl Session {
             "resume" => self.control(Control::Resume),
             "tick" => self.input(&Input::Tick).into(),
             "save" => {
-                self.saved = Some(Saved { kernel: self.kernel.clone(), last: self.last.clone() });
+                self.saved = Some(self.save());
                 Verdict::OK.into()
             }
-            "restore" => self.restore(),
+            "restore" => self.restore_saved(),
             other => self.venue(other, object)?,
         };
         self.is_started = true;
@@ -160,21 +157,24 @@ impl Session {
         Ok(self.market_input(asset, body))
     }
 
-    fn control(&mut self, control: Control) -> Reply {
+    pub(super) fn control(&mut self, control: Control) -> Reply {
         self.input(&Input::Control(ControlMsg { ts_recv_ns: self.now, control })).into()
     }
 
-    fn restore(&mut self) -> Reply {
-        let Some(saved) = &self.saved else {
+    fn restore_saved(&mut self) -> Reply {
+        let Some(saved) = self.saved.take() else {
             return Reply {
                 accepted: false,
                 code: "no_snapshot",
                 reason: Some(String::from("nothing was saved before")),
             };
         };
-        self.kernel = saved.kernel.clone();
-        self.last = saved.last.clone();
-        Verdict::OK.into()
+        let restored = self.restore(&saved);
+        self.saved = Some(saved);
+        match restored {
+            Ok(()) => Verdict::OK.into(),
+            Err(why) => Reply { accepted: false, code: "no_snapshot", reason: Some(why) },
+        }
     }
 
     fn config(&mut self, object: &mut Object) -> Result<Reply, Fault> {
@@ -241,7 +241,7 @@ impl Session {
             )));
         }
         let table = InstrumentTable::new(rows.clone()).map_err(|fault| Fault(fault.to_string()))?;
-        self.kernel = Kernel::new(&settings, Arc::new(table), EPOCH);
+        self.kernel = Kernel::new(&settings, Arc::new(table), self.epoch);
         self.settings = settings;
         self.instruments = rows;
         Ok(Verdict::OK.into())
