@@ -9,7 +9,7 @@ use pinion_core::stage::Stage as _;
 use pinion_core::units::Nanos;
 use pinion_oracle::{Books, Breach, Holding};
 
-use super::life::bytes_of;
+use super::life::{Tape, bytes_of};
 use super::run::Run;
 use super::workload::Brain;
 
@@ -17,8 +17,6 @@ use super::workload::Brain;
 const QUIET_NS: i64 = 12 * Nanos::SECOND;
 /// The same where messages may be half a minute late, each way.
 const QUIET_LATE_NS: i64 = 100 * Nanos::SECOND;
-/// Inputs between two whole checks of the saved state.
-const STATE_EVERY: u64 = 256;
 
 /// The kernel's books in the oracle's words.
 pub(super) fn books(kernel: &Kernel) -> Books {
@@ -121,9 +119,13 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The state survives being saved.
+    /// The state survives being saved, and what cannot be read is not taken.
     fn check_state(&mut self) -> Result<(), Breach> {
-        self.next_state_check = self.tape.written() + STATE_EVERY;
+        let every = self.job.options.state_every.max(1).cast_unsigned();
+        self.next_state_check = self.tape.written() + every;
+        let Some(rig) = &self.rig else { return Ok(()) };
+        Tape::check_saved(&self.world, rig.kernel.engine())?;
+        self.counters.count("check", "saved and restored");
         Ok(())
     }
 
@@ -141,7 +143,7 @@ impl Run<'_> {
         if let Some(rig) = &self.rig {
             let kernel = rig.kernel.engine().kernel();
             let account = rig.egress.venue().venue().account();
-            let size = bytes_of(rig.kernel.engine()).map_or(0, |bytes| bytes.len());
+            let size = bytes_of(rig.kernel.engine()).len();
             let _infallible = writeln!(
                 text,
                 "engine books: {:#?}\ncapital {} wallet told {:?} delta {:?}\nfrozen {} killed {} saved {size} bytes",

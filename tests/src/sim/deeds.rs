@@ -1,15 +1,20 @@
 //! How each disturbance is done.
 
+use pinion_core::engine::Engine;
 use pinion_core::id::InstrumentId;
 use pinion_core::msg::{Control, PositionSide};
 use pinion_core::units::{Money, Nanos, Qty};
-use pinion_oracle::Event;
+use pinion_oracle::{Breach, Event};
 
 use super::chaos::Deed;
+use super::dice::Dice;
 use super::job::Failure;
 use super::rig::Rig;
 use super::run::Run;
+use super::workload::Brain;
 
+/// Time in which an engine that lost its memory finds its orders and positions at the venue.
+const BLIND_NS: i64 = 120 * Nanos::SECOND;
 /// Longest time that a restart takes.
 const RESTART_NS: i64 = 5 * Nanos::SECOND;
 
@@ -90,25 +95,75 @@ impl Run<'_> {
         }
     }
 
-    /// The process dies; what was on its links is gone. A new one begins on what was written.
+    /// The process dies; what was on its links is gone. A new one begins on what the disk holds.
     fn crash(&mut self, number: u32) -> Result<(), Failure> {
         self.hear_truth()?;
         self.hear_journal()?;
         self.hear();
         let mut dice = self.chaos.dice(Deed::Crash, number);
+        let options = &self.job.options;
+        let (cold_ppm, old_ppm, torn_ppm) = (options.cold_ppm, options.old_ppm, options.torn_ppm);
+        let cut_max = usize::try_from(options.tail_cut_max).unwrap_or(0);
+        let cold = self.chaos.happens(Deed::ColdStart, number, cold_ppm);
+        let old = self.chaos.happens(Deed::OldSnapshot, number, old_ppm);
+        let torn = self.chaos.happens(Deed::TornSnapshot, number, torn_ppm);
+        let cut = cut_max > 0 && self.chaos.happens(Deed::TailCut, number, 500_000);
         let Some(rig) = self.rig.take() else { return Ok(()) };
-        let engine = self.tape.replay(&self.world);
-        let mut venue = rig.into_venue();
         let down_ns = dice.magnitude(10_000_000, RESTART_NS);
+        let mut blind_ns = down_ns + RESTART_NS;
+        let engine = if cold {
+            self.counters.count("recovery", "cold start");
+            blind_ns += BLIND_NS;
+            self.tape.begin_blank(&self.world)
+        } else {
+            let begun = self.begin_again(&rig, old, torn, cut.then_some(cut_max), &mut dice);
+            begun.map_err(|breach| self.failed(breach))?
+        };
+        if cut {
+            blind_ns += BLIND_NS;
+        }
+        let mut venue = rig.into_venue();
         venue.outage(self.now, down_ns);
         self.rig = Some(Rig::new(&self.world, engine, venue));
         self.heard = 0;
         self.stalled = [self.now.plus(down_ns), Nanos::ZERO, Nanos::ZERO];
-        self.counters.count("recovery", "warm restart");
-        if self.is_killed {
+        self.blind_until = self.now.plus(blind_ns);
+        self.say(Control::Recover);
+        if self.is_killed && (cold || self.kill_pending) {
             self.kill();
         }
-        self.blind_until = self.now.plus(down_ns + RESTART_NS);
         Ok(())
+    }
+
+    /// A warm restart: snapshot, journal, perhaps without its end.
+    fn begin_again(
+        &mut self,
+        rig: &Rig,
+        old: bool,
+        torn: bool,
+        cut_max: Option<usize>,
+        dice: &mut Dice,
+    ) -> Result<Engine<Brain>, Breach> {
+        self.counters.count("recovery", "warm restart");
+        if torn {
+            let at = usize::try_from(dice.bits() >> 1).unwrap_or(0);
+            self.tape.check_torn(&self.world, at)?;
+            self.counters.count("recovery", "torn snapshot rejected");
+        }
+        if let Some(most) = cut_max {
+            let most = usize::try_from(dice.below(most as u64 + 1)).unwrap_or(0);
+            if self.tape.lose_tail(most) > 0 {
+                self.counters.count("recovery", "tail lost");
+            }
+        } else {
+            self.tape.check_replay(&self.world, rig.kernel.engine())?;
+        }
+        // A torn snapshot is as good as none: the one before it serves.
+        let mut engine = self.tape.restore(&self.world, old || torn)?;
+        if old {
+            self.counters.count("recovery", "old snapshot");
+        }
+        self.tape.begin_from(&mut engine);
+        Ok(engine)
     }
 }

@@ -60,6 +60,8 @@ options! {
     probe_ns, "shape";
     /// The kernel waits for a slow journal instead of blocking new risk.
     journal_waits, "shape";
+    /// Inputs between two checks that the state survives being saved.
+    state_every, "shape";
     /// The order in which stages are polled is drawn anew for every round.
     shuffle, "shape";
     /// Every so many accepted entries the engine under test sends twice; 0 for a whole engine. It exists to
@@ -176,6 +178,7 @@ impl Options {
             latency_ns: d.magnitude(100_000, 200_000_000),
             probe_ns: d.magnitude(500_000_000, 10_000_000_000),
             journal_waits,
+            state_every: if d.chance(125_000) { 256 } else { 4_096 },
             sabotage: 0,
             shuffle: i64::from(d.chance(700_000)),
             step_ns: d.magnitude(1_000_000, 500_000_000),
@@ -231,6 +234,7 @@ impl Options {
             ("outage_ppm", 0),
             ("close_outside_ppm", 0),
             ("open_outside_ppm", 0),
+            // While the process is down, its stream is.
             ("crash_ppm", 0),
         ] {
             let known = self.set(name, value);

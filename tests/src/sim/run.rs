@@ -23,8 +23,6 @@ use super::truth;
 
 /// Rounds of polling at one moment before it counts as a loop without end.
 const ROUNDS_MAX: u32 = 200_000;
-/// Inputs between two checks of the whole state.
-const STATE_EVERY: u64 = 256;
 
 /// A run under way.
 #[derive(Debug)]
@@ -125,7 +123,7 @@ impl<'a> Run<'a> {
             calm: false,
             blind_until: Nanos::ZERO,
             rested_at: i64::MIN,
-            next_state_check: STATE_EVERY,
+            next_state_check: job.options.state_every.max(1).cast_unsigned(),
             intents: Vec::new(),
             heard: 0,
             slack: 0,
@@ -352,6 +350,7 @@ impl<'a> Run<'a> {
     pub(super) fn hear_journal(&mut self) -> Result<(), Failure> {
         let Self { rig, tape, counters, trace, chaos, job, now, kill_at, oracle, slack, .. } = self;
         let Some(rig) = rig else { return Ok(()) };
+        let mut snapshot = false;
         let read = rig.journal(&mut |written| match written {
             Written::Input(bytes, at, input) => {
                 counters.input(&input);
@@ -361,6 +360,7 @@ impl<'a> Run<'a> {
             Written::Record(message) => {
                 counters.record(&message.record);
                 trace.record(message);
+                snapshot |= matches!(message.record, Record::Fill { .. });
                 if let Record::Fill { client, fill_id, .. } = message.record
                     && fill_id.is_empty()
                     && let Some(order) = oracle.order((client.epoch(), client.seq()))
@@ -379,6 +379,9 @@ impl<'a> Run<'a> {
                 }
             }
         });
+        if snapshot && self.job.options.crash_ppm > 0 {
+            self.tape.snapshot(rig.kernel.engine());
+        }
         read.map(|_| ()).map_err(|what| self.failed(Breach { check: "I17_journal", what }))
     }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
+use pinion_core::engine::Damage;
 use pinion_core::id::{ClientId, InstrumentId};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::kernel::intent::LEGS_MAX;
@@ -366,6 +367,7 @@ trait Words {
     fn scan(&mut self, now: Nanos, scan: &Scan, k: &mut Kernel, s: &Settings, out: &mut Effects);
     fn tick(&mut self, now: Nanos, k: &mut Kernel, s: &Settings, out: &mut Effects);
     fn control(&mut self, control: Control);
+    fn back(&mut self, instruments: usize, table: Arc<InstrumentTable>) -> Result<(), Damage>;
     fn after(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects);
 }
 
@@ -384,6 +386,9 @@ impl<P: Decide> Words for P {
     }
     fn control(&mut self, control: Control) {
         self.on_control(control);
+    }
+    fn back(&mut self, instruments: usize, table: Arc<InstrumentTable>) -> Result<(), Damage> {
+        self.restored(instruments, table)
     }
     fn after(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
         self.after_turn(kernel, first_record, out);
@@ -423,6 +428,10 @@ impl Decide for Brain {
 
     fn on_control(&mut self, control: Control) {
         self.decide().control(control);
+    }
+
+    fn restored(&mut self, instruments: usize, table: Arc<InstrumentTable>) -> Result<(), Damage> {
+        self.decide().back(instruments, table)
     }
 
     fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
