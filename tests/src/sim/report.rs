@@ -61,11 +61,12 @@ pub fn line(job: &Job, failure: &Failure, commit: &str) -> String {
 }
 
 /// Lines of a trace that tell the story: what was sent, told, filled, and what went wrong. Of several fills of
-/// one order at one moment the first and the last stand for all.
+/// one order at one moment, and of lines that repeat, the first and the last stand for all.
 #[must_use]
 pub fn story(outcome: &Outcome) -> Vec<String> {
     let tells = |line: &&String| {
-        let quiet = ["Balance {", "Position {", "PositionsEnd", "OpenOrdersEnd"];
+        // What the operator says is told to the engine in the next line.
+        let quiet = ["Balance {", "Position {", "PositionsEnd", "OpenOrdersEnd", " operator:"];
         !quiet.iter().any(|word| line.contains(word))
     };
     let mut story: Vec<String> = Vec::new();
@@ -83,18 +84,17 @@ pub fn story(outcome: &Outcome) -> Vec<String> {
     for line in outcome.trace.iter().filter(tells) {
         let words: Vec<&str> = line.split_whitespace().take(5).collect();
         let is_fill = matches!(words.get(3), Some(&"opens" | &"closes")) || words.get(4) == Some(&"fill");
-        let key = words.iter().take(3).copied().collect::<Vec<_>>().join(" ");
+        let said = line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
+        let key = if is_fill { words[..3].join(" ") } else { said };
         match &mut run {
-            Some((of, more, last)) if is_fill && *of == key => {
+            Some((of, more, last)) if *of == key => {
                 *more += 1;
                 *last = line;
             }
             _ => {
                 end(&mut run, &mut story);
                 story.push(line.clone());
-                if is_fill {
-                    run = Some((key, 0, line));
-                }
+                run = Some((key, 0, line));
             }
         }
     }
