@@ -32,11 +32,8 @@ fn sixty_seeds_pass_and_trade() {
         sums.add(job, outcome);
         true
     });
-    let lines: Vec<String> = sums
-        .failures
-        .iter()
-        .map(|(job, failure)| report::line(job, failure, "this one"))
-        .collect();
+    let lines: Vec<String> =
+        sums.failures.iter().map(|(job, failure)| report::line(job, failure, "this one")).collect();
     assert!(lines.is_empty(), "{}", lines.join("\n"));
     assert_eq!(sums.seeds, 60);
     let reached = |kind: &str, name: &str| {

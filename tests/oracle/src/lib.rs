@@ -357,7 +357,8 @@ impl Oracle {
         }
         self.last_number = number;
         // A short position sells to enter, a long one to leave.
-        let received = if is_long == reduces { i128::from(notional) } else { -i128::from(notional) };
+        let received =
+            if is_long == reduces { i128::from(notional) } else { -i128::from(notional) };
         match owner {
             Owner::Ours(order) => {
                 self.cash += received;

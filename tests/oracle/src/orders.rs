@@ -34,7 +34,8 @@ impl Oracle {
         self.last_activity = self.last_activity.max(at);
         let is_entry = buys == is_long;
         let verdict = self.may_work(event, is_entry);
-        let fact = OrderFact { sent, instrument, is_long, is_entry, qty, filled: 0, is_over: false };
+        let fact =
+            OrderFact { sent, instrument, is_long, is_entry, qty, filled: 0, is_over: false };
         if self.orders.insert(order, fact).is_some() {
             return breach("I4_order_once", format!("{order:?} was accepted a second time"));
         }
@@ -90,7 +91,8 @@ impl Oracle {
             occupied += usize::from(held || entering);
         }
         if occupied >= self.rules.slots {
-            let what = format!("{order:?} enters, {occupied} of {} slots are in use", self.rules.slots);
+            let what =
+                format!("{order:?} enters, {occupied} of {} slots are in use", self.rules.slots);
             return breach("I1_slots", what);
         }
         Ok(())
@@ -126,11 +128,15 @@ impl Oracle {
 
     /// A fill of an order of ours: role, quantity and position must agree.
     pub(crate) fn own_fill(&mut self, order: OrderId, event: &Event) -> Result<(), Breach> {
-        let Event::Fill { at: when, instrument, is_long, reduces, qty, notional, .. } = *event else {
+        let Event::Fill { at: when, instrument, is_long, reduces, qty, notional, .. } = *event
+        else {
             return Ok(());
         };
         let Some(fact) = self.orders.get_mut(&order) else {
-            return breach("V_order_known", format!("a fill of {order:?}, which was never accepted"));
+            return breach(
+                "V_order_known",
+                format!("a fill of {order:?}, which was never accepted"),
+            );
         };
         fact.filled += qty;
         let fact = *fact;
@@ -138,7 +144,8 @@ impl Oracle {
             self.live.retain(|live| *live != order);
         }
         if fact.filled > fact.qty || fact.is_entry == reduces || fact.instrument != instrument {
-            let what = format!("{order:?} filled {} of {}, reduces {reduces}", fact.filled, fact.qty);
+            let what =
+                format!("{order:?} filled {} of {}, reduces {reduces}", fact.filled, fact.qty);
             return breach("V_fill_of_order", what);
         }
         let at = place(instrument, is_long);

@@ -153,7 +153,10 @@ fn dust_does_not_count_as_a_position() {
     let mut oracle = open_trip();
     let c = (1, 3);
     let most = 6 * ONE - ONE / 100;
-    tell(&mut oracle, &[accepted(3, c, 0, false, most), fill(3, Owner::Ours(c), true, most, 100 * ONE)]);
+    tell(
+        &mut oracle,
+        &[accepted(3, c, 0, false, most), fill(3, Owner::Ours(c), true, most, 100 * ONE)],
+    );
     assert_eq!(oracle.tell(&accepted(4, (1, 4), 1, true, ONE)), Ok(()));
 }
 
@@ -202,7 +205,11 @@ fn an_order_must_be_what_its_role_allows() {
     };
     fails(open_trip().tell(&late(7 * ONE)), "I6_exit_quantity");
     assert_eq!(open_trip().tell(&late(6 * ONE)), Ok(()));
-    assert_eq!(open_trip().tell(&order((1, 9), false, true, 10 * ONE, None)), Ok(()), "not told yet");
+    assert_eq!(
+        open_trip().tell(&order((1, 9), false, true, 10 * ONE, None)),
+        Ok(()),
+        "not told yet"
+    );
     fails(open_trip().tell(&order((1, 9), false, true, 11 * ONE, None)), "I6_exit_quantity");
     fails(oracle(1).tell(&order(A, true, false, 1, None)), "I4_steps");
     fails(oracle(1).tell(&order(A, true, false, -ONE, None)), "I4_steps");

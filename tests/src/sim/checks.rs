@@ -176,8 +176,10 @@ impl Run<'_> {
             for is_long in [false, true] {
                 let own = self.oracle.own(index, is_long);
                 let foreign = self.oracle.foreign(index, is_long);
-                let _infallible =
-                    writeln!(text, "oracle: {index} long {is_long}: ours {own:?}, theirs {foreign}");
+                let _infallible = writeln!(
+                    text,
+                    "oracle: {index} long {is_long}: ours {own:?}, theirs {foreign}"
+                );
             }
         }
         text

@@ -45,10 +45,8 @@ pub fn to_text(job: &Job, check: &str, broke: &str) -> String {
         let _infallible = writeln!(text, "deeds = {list:?}");
     }
     if let Some(faults) = &job.only_faults {
-        let list: Vec<String> = faults
-            .iter()
-            .map(|at| format!("{}@{}", at.fault.as_str(), at.opportunity))
-            .collect();
+        let list: Vec<String> =
+            faults.iter().map(|at| format!("{}@{}", at.fault.as_str(), at.opportunity)).collect();
         let _infallible = writeln!(text, "faults = {list:?}");
     }
     text.push_str("\n[set]\n");

@@ -80,7 +80,8 @@ impl Counters {
     /// An input of the kernel.
     pub fn input(&mut self, input: &Input) {
         if let Input::Venue(message) = input
-            && let VenueEvent::Reject { reason } | VenueEvent::CancelRejected { reason } = message.event
+            && let VenueEvent::Reject { reason } | VenueEvent::CancelRejected { reason } =
+                message.event
         {
             *self.rejects.entry(reason.code()).or_default() += 1;
         }
@@ -111,7 +112,9 @@ impl Counters {
             }
         };
         sum(&mut self.edges, &other.edges);
-        for (mine, theirs) in [(&mut self.blocks, &other.blocks), (&mut self.rejects, &other.rejects)] {
+        for (mine, theirs) in
+            [(&mut self.blocks, &other.blocks), (&mut self.rejects, &other.rejects)]
+        {
             for (key, count) in theirs {
                 *mine.entry(*key).or_default() += count;
             }

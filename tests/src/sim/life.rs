@@ -156,7 +156,8 @@ impl Tape {
         match Engine::<Brain>::restore(torn, settings, table) {
             Err(_) => Ok(()),
             Ok(_) => {
-                let what = format!("{} of {} bytes were taken for a whole state", torn.len(), bytes.len());
+                let what =
+                    format!("{} of {} bytes were taken for a whole state", torn.len(), bytes.len());
                 Err(Breach { check: "I18_torn", what })
             }
         }

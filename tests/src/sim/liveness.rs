@@ -22,7 +22,9 @@ impl Run<'_> {
     /// Heals everything, asks to be flat, and waits.
     pub(super) fn liveness(&mut self) -> Result<(), Failure> {
         self.counters.count("liveness", "reached");
-        self.trace.note(self.now, || String::from("liveness: no more faults, the operator wants to be flat"));
+        self.trace.note(self.now, || {
+            String::from("liveness: no more faults, the operator wants to be flat")
+        });
         self.calm = true;
         self.chaos.switch_off();
         self.stalled = [Nanos::ZERO; 3];
@@ -36,7 +38,9 @@ impl Run<'_> {
         let end = self.now.plus(if late { REST_NS + LATE_NS } else { REST_NS });
         let mut operator_at = self.now;
         let mut open = self.unrest();
-        while open.is_some() || self.now.get().saturating_sub(self.oracle.last_activity()) < AFTER_NS {
+        while open.is_some()
+            || self.now.get().saturating_sub(self.oracle.last_activity()) < AFTER_NS
+        {
             if self.now >= end {
                 let Some(breach) = open else { break };
                 return Err(self.failed(breach));

@@ -42,7 +42,13 @@ fn scale(options: &Options, dice: &mut Dice, index: usize) -> Path {
     let one = Price::ONE.raw();
     if options.near_max == 1 && index == 0 {
         // 5e10 at most; a lot is the smallest quantity there is.
-        return Path { tick: one, lot: 1, mid: 40_000_000_000, low: 30_000_000_000, high: 50_000_000_000 };
+        return Path {
+            tick: one,
+            lot: 1,
+            mid: 40_000_000_000,
+            low: 30_000_000_000,
+            high: 50_000_000_000,
+        };
     }
     if options.near_tick == 1 && index == 0 {
         return Path { tick: one / 10_000, lot: one, mid: 12, low: 3, high: 40 };
@@ -123,7 +129,9 @@ impl Generator {
                 mark: Some(at(0)),
                 index: None,
                 funding_rate: Some(Rate::from_raw(dice.between(-100_000, 100_000))),
-                next_funding_ns: dice.chance(500_000).then(|| now.plus(dice.magnitude(1_000_000_000, 600_000_000_000))),
+                next_funding_ns: dice
+                    .chance(500_000)
+                    .then(|| now.plus(dice.magnitude(1_000_000_000, 600_000_000_000))),
             }
         } else if dice.chance(self.trade_ppm) {
             MarketBody::Trade {
@@ -135,7 +143,12 @@ impl Generator {
             }
         } else {
             let (bid_qty, ask_qty) = (lots(&mut dice), lots(&mut dice));
-            MarketBody::Quote { bid: at(0), ask: at(1), bid_qty: Some(bid_qty), ask_qty: Some(ask_qty) }
+            MarketBody::Quote {
+                bid: at(0),
+                ask: at(1),
+                bid_qty: Some(bid_qty),
+                ask_qty: Some(ask_qty),
+            }
         };
         let mut message = MarketMsg::from_body(InstrumentId::new(index), now, Some(now), body);
         message.seq = self.number;

@@ -100,7 +100,9 @@ impl Search {
             .job
             .fields()
             .filter(|(name, group, value)| {
-                *value != 0 && !matches!(*group, "shape" | "market" | "workload") && !name.ends_with("_max")
+                *value != 0
+                    && !matches!(*group, "shape" | "market" | "workload")
+                    && !name.ends_with("_max")
             })
             .map(|field| field.0)
             .collect();

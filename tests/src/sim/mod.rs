@@ -12,11 +12,11 @@
 //! then nothing goes wrong any more, and the engine must come to rest: flat, nothing working, books equal to
 //! the venue's, not frozen. Checks have names; `sometimes` counters say what the runs reached.
 
-pub mod chaos;
 pub mod batch;
+pub mod chaos;
 mod checks;
-pub mod corpus;
 pub mod cli;
+pub mod corpus;
 pub mod counters;
 mod deeds;
 pub mod dice;

@@ -13,6 +13,9 @@ use super::run::run;
 /// Most lines of a minimal trace that are shown.
 const TRACE_LINES: usize = 200;
 
+/// Lines that are shown of what follows the last fault.
+const WAITING_LINES: usize = 16;
+
 /// The commit of the tree that this was built from, or `unknown` outside of a checkout.
 #[must_use]
 pub fn commit() -> String {
@@ -83,7 +86,8 @@ pub fn story(outcome: &Outcome) -> Vec<String> {
     };
     for line in outcome.trace.iter().filter(tells) {
         let words: Vec<&str> = line.split_whitespace().take(5).collect();
-        let is_fill = matches!(words.get(3), Some(&"opens" | &"closes")) || words.get(4) == Some(&"fill");
+        let is_fill =
+            matches!(words.get(3), Some(&"opens" | &"closes")) || words.get(4) == Some(&"fill");
         let said = line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ");
         let key = if is_fill { words[..3].join(" ") } else { said };
         match &mut run {
@@ -99,6 +103,15 @@ pub fn story(outcome: &Outcome) -> Vec<String> {
         }
     }
     end(&mut run, &mut story);
+    // What does not come to rest repeats itself until the time is up.
+    let healed = story.iter().position(|line| line.contains("liveness:"));
+    if let Some(keep) = healed.map(|at| at + WAITING_LINES)
+        && story.len() > keep
+    {
+        let more = story.len() - keep;
+        story.truncate(keep);
+        story.push(format!("{:>14} ... {more} more", ""));
+    }
     story
 }
 

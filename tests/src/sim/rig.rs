@@ -51,7 +51,7 @@ impl World {
 #[derive(Clone, Copy, Debug)]
 pub enum Written<'a> {
     /// An input: its bytes, the time of its turn, and what they say.
-    Input(&'a [u8], Nanos, Input),
+    Input(&'a [u8], Nanos, &'a Input),
     /// A record.
     Record(&'a RecordMsg),
 }
@@ -176,7 +176,7 @@ impl Rig {
             Entry::Input(bytes) => match decode(codec, bytes) {
                 Ok((now, read, _)) => {
                     count += 1;
-                    hear(Written::Input(bytes, now, read));
+                    hear(Written::Input(bytes, now, &read));
                 }
                 Err(damage) => fault = Some(format!("{damage:?}")),
             },

@@ -99,7 +99,7 @@ impl<'a> Run<'a> {
         let world = World::new(job.seed, &job.options, table);
         let (tape, engine) = Tape::new(&world, job.only_intents.clone());
         let (settings, table) = (&world.settings, std::sync::Arc::clone(&world.table));
-        let mut venue = FaultyVenue::new(settings, table, job.plan.clone(), job.seed);
+        let mut venue = FaultyVenue::new(settings, table, job.plan, job.seed);
         venue.allow(job.only_faults.as_deref());
         let oracle = Oracle::new(truth::rules(&world.table, job.options.slots));
         Self {
@@ -340,7 +340,9 @@ impl<'a> Run<'a> {
         });
         let injected = rig.egress.venue().injected();
         for fault in injected.get(self.faults_seen..).unwrap_or_default() {
-            trace.note(self.now, || format!("fault    {}@{}", fault.fault.as_str(), fault.opportunity));
+            trace.note(self.now, || {
+                format!("fault    {}@{}", fault.fault.as_str(), fault.opportunity)
+            });
         }
         self.faults_seen = injected.len();
         breach.map_or(Ok(()), |breach| Err(self.failed(breach)))
@@ -353,9 +355,9 @@ impl<'a> Run<'a> {
         let mut snapshot = false;
         let read = rig.journal(&mut |written| match written {
             Written::Input(bytes, at, input) => {
-                counters.input(&input);
-                trace.input(at, &input);
-                tape.write(bytes, at, input);
+                counters.input(input);
+                trace.input(at, input);
+                tape.write(bytes, at, *input);
             }
             Written::Record(message) => {
                 counters.record(&message.record);

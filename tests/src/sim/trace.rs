@@ -1,7 +1,9 @@
 //! What happened in a run, in lines for a person: orders, answers, fills, faults, controls.
 
 use pinion_core::msg::record::OrderStatus;
-use pinion_core::msg::{ClientRef, Input, MarketKind, Maybe, Record, RecordMsg, VenueEvent, VenueMsg};
+use pinion_core::msg::{
+    ClientRef, Input, MarketKind, Maybe, Record, RecordMsg, VenueEvent, VenueMsg,
+};
 use pinion_core::units::Nanos;
 use pinion_io::paper::{Owner, Truth};
 
@@ -37,9 +39,13 @@ impl Trace {
                 self.note(at, || format!("venue    #{} accepted", client.seq()));
             }
             Truth::Refused { at, client, reason, .. } => {
-                self.note(at, || format!("venue    #{} refused, {}", client.seq(), reason.as_str()));
+                self.note(at, || {
+                    format!("venue    #{} refused, {}", client.seq(), reason.as_str())
+                });
             }
-            Truth::Fill { at, owner, position_side, reduces, qty, price, instrument, fee, .. } => {
+            Truth::Fill {
+                at, owner, position_side, reduces, qty, price, instrument, fee, ..
+            } => {
                 let who = match owner {
                     Owner::Ours(client) => format!("#{}", client.seq()),
                     Owner::Foreign => String::from("somebody"),
@@ -58,7 +64,9 @@ impl Trace {
             Truth::Funding { at, amount, ours, .. } => {
                 self.note(at, || format!("venue    funding {amount}, ours {ours}"));
             }
-            Truth::Transfer { at, amount } => self.note(at, || format!("venue    transfer {amount}")),
+            Truth::Transfer { at, amount } => {
+                self.note(at, || format!("venue    transfer {amount}"))
+            }
         }
     }
 
@@ -86,9 +94,18 @@ impl Trace {
         }
         let at = message.ts_ns;
         match message.record {
-            Record::Order { client, side, kind, tif, reduce_only, qty, price, status, instrument, .. }
-                if matches!(status, OrderStatus::Submitted | OrderStatus::Unknown) =>
-            {
+            Record::Order {
+                client,
+                side,
+                kind,
+                tif,
+                reduce_only,
+                qty,
+                price,
+                status,
+                instrument,
+                ..
+            } if matches!(status, OrderStatus::Submitted | OrderStatus::Unknown) => {
                 let what = match (status, reduce_only) {
                     (OrderStatus::Unknown, _) => "does not know",
                     (_, true) => "exits",
@@ -103,10 +120,14 @@ impl Trace {
             }
             Record::Fill { client, fill_id, qty, price, fee_source, .. } if fill_id.is_empty() => {
                 let fee = fee_source.as_str();
-                self.note(at, || format!("engine   #{} infers {qty} at {price}, fee {fee}", client.seq()));
+                self.note(at, || {
+                    format!("engine   #{} infers {qty} at {price}, fee {fee}", client.seq())
+                });
             }
             Record::TradeClosed { trade, gross_pnl, fees, .. } => {
-                self.note(at, || format!("engine   trip {} closed, gross {gross_pnl}, fees {fees}", trade.seq()));
+                self.note(at, || {
+                    format!("engine   trip {} closed, gross {gross_pnl}, fees {fees}", trade.seq())
+                });
             }
             Record::Halt { reason } => self.note(at, || format!("engine   halts: {reason}")),
             Record::Resume { reason } => self.note(at, || format!("engine   resumes: {reason}")),
@@ -147,7 +168,9 @@ fn told(message: &VenueMsg) -> String {
         }
         VenueEvent::Canceled { cum_qty, .. } => format!("{who} canceled at {}", total(cum_qty)),
         VenueEvent::Expired { cum_qty, .. } => format!("{who} expired at {}", total(cum_qty)),
-        VenueEvent::CancelRejected { reason } => format!("{who} cancel refused {}", reason.as_str()),
+        VenueEvent::CancelRejected { reason } => {
+            format!("{who} cancel refused {}", reason.as_str())
+        }
         VenueEvent::OrderStatus { state, cum_qty, avg_price, .. } => {
             let (state, cum, average) = (state.as_str(), total(cum_qty), total(avg_price));
             format!("{who} is {state}, total {cum}, average {average}")

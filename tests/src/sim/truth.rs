@@ -8,7 +8,7 @@ use pinion_oracle::{Event, Instrument, OrderId, Rules};
 
 /// The oracle's rules of a table.
 #[must_use]
-pub fn rules(table: &InstrumentTable, slots: i64) -> Rules {
+pub(super) fn rules(table: &InstrumentTable, slots: i64) -> Rules {
     let instruments = table.iter().map(|(_, row)| Instrument {
         tick: row.tick.raw(),
         lot: row.lot.raw(),
@@ -23,7 +23,7 @@ const fn order_id(client: ClientId) -> OrderId {
 
 /// The same thing in the oracle's words.
 #[must_use]
-pub const fn event(truth: &Truth) -> Event {
+pub(super) const fn event(truth: &Truth) -> Event {
     match *truth {
         Truth::Accepted {
             at,

@@ -91,11 +91,17 @@ impl Workload {
         Qty::from_raw(lot.raw().saturating_mul(dice.magnitude(1, self.lots_max)))
     }
 
-    fn enter(&self, dice: &mut Dice, slot: usize, kernel: &Kernel, about: InstrumentId) -> Option<Intent> {
+    fn enter(
+        &self,
+        dice: &mut Dice,
+        slot: usize,
+        kernel: &Kernel,
+        about: InstrumentId,
+    ) -> Option<Intent> {
         let top = kernel.top(about)?;
         let row = kernel.table().row(about);
         let side = if dice.chance(500_000) { PositionSide::Long } else { PositionSide::Short };
-        let reference = top.bid.get().or(top.last.get()).or(top.mark.get())?;
+        let reference = [top.bid, top.last, top.mark].into_iter().find_map(Maybe::get)?;
         let is_maker = dice.chance(self.maker_ppm);
         let away = dice.between(-2, 4) * side.sign() * row.tick.raw();
         let price = Price::from_raw(reference.floor_to(row.tick).raw().saturating_sub(away));
@@ -135,7 +141,7 @@ impl Workload {
         let row = kernel.table().row(instrument);
         let top = kernel.top(instrument);
         let side = held.side()?;
-        let reference = top.and_then(|top| top.ask.get().or(top.last.get()));
+        let reference = top.and_then(|top| [top.ask, top.last].into_iter().find_map(Maybe::get));
         let limit = reference.filter(|_| dice.chance(self.maker_ppm)).map(|price| {
             let away = dice.between(-2, 6) * side.sign() * row.tick.raw();
             Price::from_raw(price.floor_to(row.tick).raw().saturating_add(away).max(row.tick.raw()))
@@ -143,7 +149,11 @@ impl Workload {
         let ttl = limit.is_some() && dice.chance(self.ttl_ppm);
         Some(Intent::Exit {
             slot,
-            qty: if dice.chance(400_000) { Maybe::some(self.quantity(dice, row.lot)) } else { Maybe::NONE },
+            qty: if dice.chance(400_000) {
+                Maybe::some(self.quantity(dice, row.lot))
+            } else {
+                Maybe::NONE
+            },
             all: dice.chance(300_000),
             kind: if limit.is_some() { OrderKind::Limit } else { OrderKind::Market },
             tif: match (limit, dice.below(3)) {
@@ -186,7 +196,11 @@ impl Workload {
             leverage: Rate::from_raw(odd(dice)),
             kind: OrderKind::Limit,
             tif: TimeInForce::Gtc,
-            price: Maybe::some(Price::from_raw(if dice.chance(500_000) { row.tick.raw() } else { odd(dice) })),
+            price: Maybe::some(Price::from_raw(if dice.chance(500_000) {
+                row.tick.raw()
+            } else {
+                odd(dice)
+            })),
             reference_price: Price::from_raw(odd(dice)),
             legs: [Rate::from_raw(odd(dice))].into_iter().collect(),
         }
@@ -221,7 +235,10 @@ impl Workload {
     /// What a kernel would do that sends an entry twice: the oracle must see it.
     fn sabotage(&self, intent: &Intent, out: &mut Effects) {
         let every = self.sabotage.max(0).cast_unsigned();
-        if every == 0 || !self.accepted.is_multiple_of(every) || !matches!(intent, Intent::Enter { .. }) {
+        if every == 0
+            || !self.accepted.is_multiple_of(every)
+            || !matches!(intent, Intent::Enter { .. })
+        {
             return;
         }
         if let Some(last) = out.commands.last()
@@ -288,7 +305,10 @@ impl Decide for Workload {
                 0 => self.enter(&mut dice, slot, kernel, about),
                 1 => self.exit(&mut dice, slot, kernel),
                 2 => Some(Intent::Cancel { slot }),
-                _ => kernel.top(about).and_then(|top| top.bid.get()).map(|price| Intent::Mark { slot, price }),
+                _ => kernel
+                    .top(about)
+                    .and_then(|top| top.bid.get())
+                    .map(|price| Intent::Mark { slot, price }),
             }
         };
         if let Some(intent) = intent {
@@ -335,7 +355,12 @@ pub enum Brain {
 impl Brain {
     /// As the options say.
     #[must_use]
-    pub fn new(seed: u64, options: &Options, table: &Arc<InstrumentTable>, only: Option<Vec<u32>>) -> Self {
+    pub fn new(
+        seed: u64,
+        options: &Options,
+        table: &Arc<InstrumentTable>,
+        only: Option<Vec<u32>>,
+    ) -> Self {
         if options.policy == 1 {
             Self::Base(Box::new(Policy::new(Arc::clone(table))))
         } else {
@@ -362,7 +387,14 @@ impl Brain {
 
 /// [`Decide`] without what needs a size, so that one call serves both.
 trait Words {
-    fn market(&mut self, now: Nanos, m: &MarketMsg, k: &mut Kernel, s: &Settings, out: &mut Effects);
+    fn market(
+        &mut self,
+        now: Nanos,
+        m: &MarketMsg,
+        k: &mut Kernel,
+        s: &Settings,
+        out: &mut Effects,
+    );
     fn rank(&mut self, rank: &Rank);
     fn scan(&mut self, now: Nanos, scan: &Scan, k: &mut Kernel, s: &Settings, out: &mut Effects);
     fn tick(&mut self, now: Nanos, k: &mut Kernel, s: &Settings, out: &mut Effects);
@@ -372,7 +404,14 @@ trait Words {
 }
 
 impl<P: Decide> Words for P {
-    fn market(&mut self, now: Nanos, m: &MarketMsg, k: &mut Kernel, s: &Settings, out: &mut Effects) {
+    fn market(
+        &mut self,
+        now: Nanos,
+        m: &MarketMsg,
+        k: &mut Kernel,
+        s: &Settings,
+        out: &mut Effects,
+    ) {
         self.on_market(now, m, k, s, out);
     }
     fn rank(&mut self, rank: &Rank) {
