@@ -87,15 +87,19 @@ impl Chaos {
         Self { seed, rates, only, happened: Vec::new(), is_off: false }
     }
 
-    /// The numbers of one instance.
+    /// The numbers of one instance: not those that decided whether it happens, which are low ones.
     #[must_use]
-    pub fn dice(&self, deed: Deed, number: u32) -> Dice {
-        Dice::new(self.seed, 100 + u64::from(deed.code()), u64::from(number))
+    pub const fn dice(&self, deed: Deed, number: u32) -> Dice {
+        Dice::new(self.seed, 200 + deed.code() as u64, number as u64)
     }
 
     /// Whether it happens at this message, with this probability; remembered when it does.
     pub fn happens(&mut self, deed: Deed, number: u32, ppm: i64) -> bool {
-        if self.is_off || ppm <= 0 || !self.dice(deed, number).chance(ppm) {
+        if self.is_off || ppm <= 0 {
+            return false;
+        }
+        let stream = 100 + u64::from(deed.code());
+        if !Dice::new(self.seed, stream, u64::from(number)).chance(ppm) {
             return false;
         }
         if self.only.as_ref().is_some_and(|only| only.binary_search(&(deed, number)).is_err()) {

@@ -27,8 +27,9 @@ pub struct Case {
 #[must_use]
 pub fn to_text(job: &Job, check: &str, broke: &str) -> String {
     let mut text = String::new();
-    let drawn = Job::draw(job.seed, job.events, job.hell);
-    let changed = job.fields().zip(drawn.fields()).filter(|(now, then)| now.2 != then.2);
+    // Everything that is not 0, so that a case stays what it is when draws change.
+    let blank = Job::blank(job.seed, job.events, job.hell);
+    let changed = job.fields().zip(blank.fields()).filter(|(now, then)| now.2 != then.2);
     let _infallible = write!(
         text,
         "broke = {broke:?}\ncheck = {check:?}\nseed = {}\nevents = {}\nmode = \"{}\"\n",
@@ -76,7 +77,7 @@ pub fn parse(name: &str, text: &str) -> Result<Case, String> {
         "hell" => true,
         other => return Err(format!("{name}: mode is {other:?}, expected safe or hell")),
     };
-    let mut job = Job::draw(number("seed")?, number("events")?, hell);
+    let mut job = Job::blank(number("seed")?, number("events")?, hell);
     for (key, value) in table.get("set").and_then(Value::as_table).into_iter().flatten() {
         let value = value.as_integer().ok_or_else(|| format!("{name}: {key} must be a number"))?;
         if !job.set(key, value) {

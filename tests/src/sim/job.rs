@@ -75,6 +75,13 @@ impl Job {
         }
     }
 
+    /// A run of which nothing is decided yet: every option and every rate is 0.
+    #[must_use]
+    pub fn blank(seed: u64, events: u64, hell: bool) -> Self {
+        let (options, plan) = (Options::default(), FaultPlan::NONE);
+        Self { options, plan, ..Self::draw(seed, events, hell) }
+    }
+
     /// Changes an option, or a field of the venue's plan; false when neither has that name.
     pub fn set(&mut self, name: &str, value: i64) -> bool {
         self.options.set(name, value) || self.plan.set(name, value)
