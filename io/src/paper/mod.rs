@@ -219,6 +219,8 @@ enum Origin {
 struct Reply {
     due: Nanos,
     origin: Origin,
+    /// When the command was handed over that arrived last; of an answer, the one that it answers.
+    sent_ns: Nanos,
     msg: VenueMsg,
 }
 
@@ -251,6 +253,8 @@ pub struct PaperVenue {
     wake: Nanos,
     /// What the replies being made are.
     origin: Origin,
+    /// When the command was handed over that arrived last.
+    sent_ns: Nanos,
     venue_ids: u64,
     /// Fills on the account, whoever made them.
     fill_numbers: u64,
@@ -297,6 +301,7 @@ impl PaperVenue {
             next_probe: None,
             wake: NEVER,
             origin: Origin::Stream,
+            sent_ns: NEVER,
             venue_ids: 0,
             fill_numbers: 0,
             halted_until: NEVER,
@@ -430,7 +435,8 @@ impl PaperVenue {
                 }
                 Due::Arrival => {
                     if let Some(arrival) = self.arrivals.pop_front() {
-                        self.arrive(due, arrival.sent_ns, &arrival.command);
+                        self.sent_ns = arrival.sent_ns;
+                        self.arrive(due, &arrival.command);
                         self.retire_done();
                     }
                 }
@@ -488,7 +494,7 @@ impl PaperVenue {
         let due = self.reply_line.due(at);
         let msg =
             VenueMsg { ts_exch_ns: Maybe::some(at), ts_recv_ns: due, client, instrument, event };
-        self.replies.push_back(Reply { due, origin: self.origin, msg });
+        self.replies.push_back(Reply { due, origin: self.origin, sent_ns: self.sent_ns, msg });
     }
 
     /// Records what happened, where anybody wants to know.

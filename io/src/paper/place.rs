@@ -17,8 +17,6 @@ const BAR_WAIT_NS: i64 = 3_600 * Nanos::SECOND;
 #[derive(Clone, Copy)]
 pub(super) struct Request {
     pub(super) client: ClientId,
-    /// When it was handed over.
-    sent_ns: Nanos,
     pub(super) instrument: InstrumentId,
     side: Side,
     position_side: PositionSide,
@@ -31,7 +29,7 @@ pub(super) struct Request {
 }
 
 impl PaperVenue {
-    pub(super) fn arrive(&mut self, at: Nanos, sent_ns: Nanos, command: &Command) {
+    pub(super) fn arrive(&mut self, at: Nanos, command: &Command) {
         self.counts.commands += 1;
         match *command {
             Command::Place {
@@ -53,7 +51,6 @@ impl PaperVenue {
                 };
                 let request = Request {
                     client,
-                    sent_ns,
                     instrument,
                     side,
                     position_side,
@@ -94,7 +91,8 @@ impl PaperVenue {
                     self.orders.remember_refused(client, instrument);
                 }
                 self.counts.rejected += 1;
-                self.note(|| Truth::Refused { at, sent_ns: request.sent_ns, client, reason });
+                let sent_ns = self.sent_ns;
+                self.note(|| Truth::Refused { at, sent_ns, client, reason });
                 self.answer(at, client, instrument, VenueEvent::Reject { reason });
             }
         }
@@ -164,9 +162,10 @@ impl PaperVenue {
 
     fn accept(&mut self, at: Nanos, request: Request, pricing: Pricing, qty: Qty) {
         let Request { client, instrument, side, limit, tif, .. } = request;
+        let sent_ns = self.sent_ns;
         self.note(|| Truth::Accepted {
             at,
-            sent_ns: request.sent_ns,
+            sent_ns,
             client,
             instrument,
             side,

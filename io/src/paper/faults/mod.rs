@@ -63,6 +63,8 @@ pub struct FaultyVenue {
     floor: Nanos,
     /// End of the second that goes by; `None` before the first moment.
     next_second: Option<Nanos>,
+    /// Nobody waits for the answer to anything that was sent by then.
+    hung_up: Option<Nanos>,
     /// The stream has begun anew after its last silence.
     greeted: bool,
 }
@@ -88,8 +90,17 @@ impl FaultyVenue {
             rows: Vec::new(),
             floor: NEVER,
             next_second: None,
+            hung_up: None,
             greeted: true,
         }
+    }
+
+    /// The process that asked is gone: no answer to anything that was sent by now reaches anybody. What it
+    /// sent still arrives. The stream is another matter: [`Self::outage`].
+    pub fn hang_up(&mut self, now: Nanos) {
+        self.step_to(now, true);
+        self.hung_up = Some(now);
+        self.outbox.drop_answers();
     }
 
     /// From now on nothing goes wrong any more: the stream is up, nothing halts or stalls, views are of
@@ -226,7 +237,11 @@ impl FaultyVenue {
             let orders = &self.inner.orders;
             self.views.follow(what, |client| orders.find(client, TextId::EMPTY));
         }
-        while let Some(Reply { due: natural, origin, msg }) = self.inner.replies.pop_front() {
+        while let Some(reply) = self.inner.replies.pop_front() {
+            let Reply { due: natural, origin, sent_ns, msg } = reply;
+            if origin == Origin::Answer && self.hung_up.is_some_and(|at| sent_ns <= at) {
+                continue;
+            }
             if let Some(ns) = self.inner.roll_ns(Fault::ReplyJump, Span::Jump) {
                 self.floor = self.floor.max(natural.plus(ns));
             }

@@ -84,6 +84,11 @@ impl Outbox {
         }
     }
 
+    /// Nobody waits for the answers under way any more.
+    pub(super) fn drop_answers(&mut self) {
+        self.held.retain(|_, held| held.way == Way::Stream);
+    }
+
     fn drop_lost(&mut self, now: Nanos) {
         let silence = self.silence;
         self.held.retain(|(due, _), held| {

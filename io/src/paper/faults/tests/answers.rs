@@ -56,6 +56,23 @@ fn a_late_acknowledgement_comes_after_the_fill() {
 }
 
 #[test]
+fn nobody_hears_the_answers_to_a_process_that_is_gone() {
+    let mut rig = Rig::new(&plan(&[("answer_late", MILLION), ("order_jump", MILLION)]));
+    rig.send(buy("1"));
+    rig.at += MS;
+    rig.venue.hang_up(rig.now());
+    let told = rig.wait(60 * SECOND);
+    assert_eq!(lines(&told), ["fill 1@100.1"], "it arrived, and the stream tells");
+    rig.query();
+    assert_eq!(lines(&rig.wait(60 * SECOND)), ["filled 1 @100.1"], "the next one is answered");
+
+    let mut rig = Rig::sure(&["answer_late"]);
+    rig.send(buy("1"));
+    rig.venue.hang_up(rig.now());
+    assert_eq!(lines(&rig.wait(60 * SECOND)), [""; 0], "nor what was under way already");
+}
+
+#[test]
 fn a_failed_view_proves_nothing() {
     let mut rig = Rig::sure(&["failed"]);
     rig.send(buy("1"));
