@@ -19,6 +19,7 @@ mod runs;
 mod saved;
 mod settings;
 mod signal;
+mod sim;
 mod synth;
 mod tidy;
 mod units;

@@ -12,12 +12,14 @@ use pinion_tools::config::env_name;
 use toml::{Table, Value};
 
 /// Folder of every member and the members it may depend on; dev-dependencies included.
-const DIRECTIONS: [(&str, &[&str]); 6] = [
+const DIRECTIONS: [(&str, &[&str]); 7] = [
     ("core", &[]),
     ("io", &["core"]),
     ("tuner", &["core"]),
     ("tools", &["core", "io", "tuner"]),
-    ("tests", &["core", "io", "tuner", "tools"]),
+    ("tests", &["core", "io", "tuner", "tools", "oracle"]),
+    // Counts on its own what the engine counts: it may share nothing with it.
+    ("tests/oracle", &[]),
     ("benches", &["core", "io", "tuner", "tools", "tests"]),
 ];
 
@@ -140,7 +142,7 @@ fn members_share_lints_names_and_versions() {
     for member in members() {
         let manifest = toml(&format!("{member}/Cargo.toml"));
         assert_eq!(manifest["lints"]["workspace"].as_bool(), Some(true), "{member}");
-        let name = format!("pinion-{member}");
+        let name = format!("pinion-{}", member.rsplit('/').next().unwrap_or(&member));
         assert_eq!(manifest["package"]["name"].as_str(), Some(name.as_str()));
         for (name, entry) in dependencies(&manifest) {
             let shared = entry.get("workspace").and_then(Value::as_bool);
@@ -160,6 +162,15 @@ fn dependencies_point_one_way() {
                 assert!(allowed.contains(&other), "{member} must not depend on {other}");
             }
         }
+    }
+}
+
+#[test]
+fn the_oracle_depends_on_nothing_and_names_nothing_of_the_engine() {
+    assert_eq!(dependencies(&toml("tests/oracle/Cargo.toml")).count(), 0);
+    for file in tree().iter().filter(|file| file.path.starts_with("tests/oracle/src/")) {
+        assert!(!file.text.contains("pinion_"), "{} names a crate of the engine", file.path);
+        assert!(!file.text.contains("f64") && !file.text.contains("f32"), "{}", file.path);
     }
 }
 

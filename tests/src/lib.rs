@@ -3,6 +3,7 @@
 pub mod alloc;
 pub mod desk;
 pub mod pipeline;
+pub mod sim;
 pub mod toy;
 pub mod trace;
 

@@ -105,7 +105,8 @@ impl Ledger {
             .checked_add(self.realized)
             .and_then(|sum| sum.checked_sub(self.fees))
             .and_then(|sum| sum.checked_sub(self.funding))
-            .and_then(|sum| sum.checked_add(self.transfers));
+            .and_then(|sum| sum.checked_add(self.transfers))
+            .and_then(|sum| sum.checked_add(self.adjustments));
         sum == Some(self.capital) && self.wins.checked_add(self.losses) <= Some(self.trades_closed)
     }
 

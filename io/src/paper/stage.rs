@@ -87,6 +87,23 @@ impl<V: Venue> PaperEgress<V> {
         &self.gate
     }
 
+    /// The venue, for a simulation that does to it what no command can.
+    pub const fn venue_mut(&mut self) -> &mut V {
+        &mut self.venue
+    }
+
+    /// Gives the venue back: the process that talked to it is gone, the venue is not.
+    #[must_use]
+    pub fn into_venue(self) -> V {
+        self.venue
+    }
+
+    /// The link that is full: the reply that waits for it holds up all others.
+    #[must_use]
+    pub fn full_link(&self) -> Option<ReplyLink> {
+        self.held.as_ref().map(|(link, _)| *link)
+    }
+
     fn take_feed(&mut self, now: Nanos) -> u32 {
         let mut count = 0;
         while count < FEED_BUDGET

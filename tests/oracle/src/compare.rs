@@ -1,0 +1,110 @@
+//! The engine's books beside the venue's truth.
+
+use crate::{Breach, Oracle, breach};
+
+/// A position as the engine has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Where.
+    pub instrument: usize,
+    /// Long, else short.
+    pub is_long: bool,
+    /// What remains.
+    pub qty: i64,
+    /// Sum of the entry fills.
+    pub entered: i64,
+    /// Their notional.
+    pub entry_notional: i64,
+    /// Notional of the exit fills.
+    pub exit_notional: i64,
+}
+
+/// The engine's books at one moment; eight decimals.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Gross result so far.
+    pub realized: i64,
+    /// Fees so far; positive is a cost.
+    pub fees: i64,
+    /// Funding so far; positive was paid.
+    pub funding: i64,
+    /// Deposits less withdrawals.
+    pub transfers: i64,
+    /// Open positions.
+    pub holdings: Vec<Holding>,
+}
+
+impl Oracle {
+    /// Every position of ours is held by exactly one holding of the same size, and the other way round.
+    ///
+    /// # Errors
+    /// `I2_position`.
+    pub fn check_positions(&self, books: &Books) -> Result<(), Breach> {
+        for instrument in 0..self.rules.instruments.len() {
+            for is_long in [false, true] {
+                let mut held = books
+                    .holdings
+                    .iter()
+                    .filter(|h| h.instrument == instrument && h.is_long == is_long);
+                let booked: i64 = held.by_ref().map(|h| h.qty).sum();
+                let trip = self.own(instrument, is_long);
+                if booked != trip.qty {
+                    let side = if is_long { "long" } else { "short" };
+                    let what = format!(
+                        "instrument {instrument} {side}: the engine holds {booked}, the venue {}",
+                        trip.qty
+                    );
+                    return breach("I2_position", what);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every open trip has the quantities and notionals of its fills: exactly, but for `slack` where the
+    /// venue told no more than a rounded average.
+    ///
+    /// # Errors
+    /// `I12_basis`.
+    pub fn check_basis(&self, books: &Books, slack: i128) -> Result<(), Breach> {
+        for held in &books.holdings {
+            let trip = self.own(held.instrument, held.is_long);
+            let same = held.entered == trip.entered
+                && near(held.entry_notional, trip.entry_notional, slack)
+                && near(held.exit_notional, trip.exit_notional, slack);
+            if !same && !trip.is_disturbed {
+                return breach("I12_basis", format!("the engine has {held:?}, the venue {trip:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// At flat the gross result is the cash flow, within `slack`; fees, funding and transfers are exactly
+    /// those of the venue.
+    ///
+    /// # Errors
+    /// `I10_cash_flow`, `I13_fees`, `I13_funding`, `I13_transfers`.
+    pub fn check_money(&self, books: &Books, slack: i128) -> Result<(), Breach> {
+        if self.is_flat() && !near(books.realized, self.cash, slack) {
+            let what = format!("realized {}, by cash flow {}", books.realized, self.cash);
+            return breach("I10_cash_flow", what);
+        }
+        if i128::from(books.fees) != self.fees {
+            return breach("I13_fees", format!("fees {}, at the venue {}", books.fees, self.fees));
+        }
+        if i128::from(-books.funding) != self.funding_all {
+            let what = format!("funding {}, at the venue {}", -books.funding, self.funding_all);
+            return breach("I13_funding", what);
+        }
+        if i128::from(books.transfers) != self.transfers {
+            let what = format!("transfers {}, at the venue {}", books.transfers, self.transfers);
+            return breach("I13_transfers", what);
+        }
+        Ok(())
+    }
+}
+
+/// Equal, but for what may differ.
+const fn near(a: i64, b: i128, slack: i128) -> bool {
+    (a as i128 - b).abs() <= slack
+}

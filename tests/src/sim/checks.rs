@@ -1,0 +1,187 @@
+//! What must hold after every round, whenever nothing is under way, and every so many inputs.
+
+use std::fmt::Write as _;
+
+use pinion_core::engine::Engine;
+use pinion_core::kernel::Kernel;
+use pinion_core::msg::PositionSide;
+use pinion_core::stage::Stage as _;
+use pinion_core::units::Nanos;
+use pinion_oracle::{Books, Breach, Holding};
+
+use super::life::{Tape, bytes_of};
+use super::run::Run;
+use super::workload::Brain;
+
+/// Quiet time after which nothing can be under way any more, without faults of the venue's clock.
+const QUIET_NS: i64 = 12 * Nanos::SECOND;
+/// The same where messages may be half a minute late, each way.
+const QUIET_LATE_NS: i64 = 100 * Nanos::SECOND;
+
+/// The kernel's books in the oracle's words.
+pub(super) fn books(kernel: &Kernel) -> Books {
+    let ledger = kernel.ledger();
+    let open = kernel.slots().iter().filter(|slot| slot.is_open());
+    let holdings = open.filter_map(|slot| {
+        let position = slot.position();
+        Some(Holding {
+            instrument: slot.instrument()?.index(),
+            is_long: slot.side()? == PositionSide::Long,
+            qty: position.size.raw(),
+            entered: position.entered.raw(),
+            entry_notional: position.entry_notional.raw(),
+            exit_notional: position.exit_notional.raw(),
+        })
+    });
+    Books {
+        realized: ledger.realized().raw(),
+        fees: ledger.fees().raw(),
+        funding: ledger.funding().raw(),
+        transfers: ledger.transfers().raw(),
+        holdings: holdings.collect(),
+    }
+}
+
+impl Run<'_> {
+    /// Everything that can be checked after a round of polling.
+    pub(super) fn check_round(&mut self) -> Result<(), Breach> {
+        let Some(rig) = &self.rig else { return Ok(()) };
+        let engine = rig.kernel.engine();
+        let kernel = engine.kernel();
+        if rig.kernel.records_lost() > 0 {
+            let what = format!("{} records did not fit", rig.kernel.records_lost());
+            return Err(Breach { check: "I24_records", what });
+        }
+        if let Some(heard) = engine.policy().heard()
+            && let Some(refused) = &heard.exit_refused
+        {
+            return Err(Breach { check: "I5_exit_possible", what: refused.clone() });
+        }
+        for (index, slot) in kernel.slots().iter().enumerate() {
+            if slot.size().raw() < 0 {
+                let what = format!("slot {index} holds {}", slot.size().raw());
+                return Err(Breach { check: "S_negative_slot", what });
+            }
+            if slot.is_free() && slot.is_open() {
+                let what = format!("slot {index} is free and holds {}", slot.size().raw());
+                return Err(Breach { check: "S_free_with_position", what });
+            }
+        }
+        if self.kill_pending && kernel.is_killed() && rig.egress.drained() && rig.is_quiet() {
+            self.kill_pending = false;
+            let at = self.now.get() + 1;
+            self.oracle.tell(&pinion_oracle::Event::Killed { at })?;
+        }
+        self.check_rest()?;
+        if self.tape.written() >= self.next_state_check {
+            self.check_state()?;
+        }
+        Ok(())
+    }
+
+    /// True while an order of ours is not proved to be over, as the kernel sees it.
+    pub(super) fn has_live_order(engine: &Engine<Brain>) -> bool {
+        let slots = engine.kernel().slots();
+        slots.iter().any(|slot| slot.entry_order().is_some() || slot.exit_order().is_some())
+    }
+
+    /// Time without activity after which everything must have been told.
+    pub(super) fn quiet_ns(&self) -> i64 {
+        let late = self.job.plan.fields().any(|(_, group, value)| group == "time" && value > 0);
+        if late && !self.calm { QUIET_LATE_NS } else { QUIET_NS }
+    }
+
+    /// Once in every pause: nothing is under way, so engine and venue agree.
+    fn check_rest(&mut self) -> Result<(), Breach> {
+        let last = self.oracle.last_activity();
+        if last == self.rested_at || self.now.get().saturating_sub(last) < self.quiet_ns() {
+            return Ok(());
+        }
+        let Some(rig) = &self.rig else { return Ok(()) };
+        let engine = rig.kernel.engine();
+        let stands = self.stalled.iter().any(|at| *at > self.now);
+        if stands
+            || self.now < self.blind_until
+            || Self::has_live_order(engine)
+            || !rig.kernel.drained()
+            || !rig.is_quiet()
+        {
+            return Ok(());
+        }
+        self.rested_at = last;
+        let books = books(engine.kernel());
+        self.oracle.check_positions(&books)?;
+        if self.job.options.exact == 1 && self.oracle.outside() == 0 {
+            self.oracle.check_basis(&books, self.slack)?;
+            self.oracle.check_money(&books, self.slack)?;
+            self.counters.count("check", "books equal");
+        }
+        Ok(())
+    }
+
+    /// The state survives being saved, and what cannot be read is not taken.
+    fn check_state(&mut self) -> Result<(), Breach> {
+        let every = self.job.options.state_every.max(1).cast_unsigned();
+        self.next_state_check = self.tape.written() + every;
+        let Some(rig) = &self.rig else { return Ok(()) };
+        Tape::check_saved(&self.world, rig.kernel.engine())?;
+        self.counters.count("check", "saved and restored");
+        Ok(())
+    }
+
+    /// The journal from its beginning makes the same engine.
+    pub(super) fn check_replay(&mut self) -> Result<(), Breach> {
+        let Some(rig) = &self.rig else { return Ok(()) };
+        self.tape.check_replay(&self.world, rig.kernel.engine())?;
+        self.counters.count("check", "replayed");
+        Ok(())
+    }
+
+    /// Engine, venue and oracle side by side, for a report.
+    pub(super) fn state(&self) -> String {
+        let mut text = String::new();
+        if let Some(rig) = &self.rig {
+            let kernel = rig.kernel.engine().kernel();
+            let account = rig.egress.venue().venue().account();
+            let size = bytes_of(rig.kernel.engine()).len();
+            let _infallible = writeln!(
+                text,
+                "engine books: {:#?}\ncapital {} wallet told {:?} delta {:?}\nfrozen {} killed {} saved {size} bytes",
+                books(kernel),
+                kernel.ledger().capital().raw(),
+                kernel.facts().wallet(),
+                kernel.facts().delta(),
+                kernel.is_frozen(),
+                kernel.is_killed()
+            );
+            for slot in kernel.slots() {
+                let _infallible = writeln!(text, "slot: {slot:?}");
+            }
+            let _infallible = writeln!(text, "venue account: {account:#?}");
+            for order in rig.egress.venue().venue().open_orders() {
+                let _infallible = writeln!(text, "venue order: {order:?}");
+            }
+        }
+        let _infallible = writeln!(
+            text,
+            "oracle: cash {} fees {} funding {:?} transfers {} fills {} live {:?}",
+            self.oracle.cash(),
+            self.oracle.fees(),
+            self.oracle.funding(),
+            self.oracle.transfers(),
+            self.oracle.fills(),
+            self.oracle.live_orders()
+        );
+        for index in 0..self.world.table.len() {
+            for is_long in [false, true] {
+                let own = self.oracle.own(index, is_long);
+                let foreign = self.oracle.foreign(index, is_long);
+                let _infallible = writeln!(
+                    text,
+                    "oracle: {index} long {is_long}: ours {own:?}, theirs {foreign}"
+                );
+            }
+        }
+        text
+    }
+}

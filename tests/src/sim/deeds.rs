@@ -1,0 +1,170 @@
+//! How each disturbance is done.
+
+use pinion_core::engine::Engine;
+use pinion_core::id::InstrumentId;
+use pinion_core::msg::{Control, PositionSide};
+use pinion_core::units::{Money, Nanos, Qty};
+use pinion_oracle::{Breach, Event};
+
+use super::chaos::Deed;
+use super::dice::Dice;
+use super::job::Failure;
+use super::rig::Rig;
+use super::run::Run;
+use super::workload::Brain;
+
+/// Time in which an engine that lost its memory finds its orders and positions at the venue.
+const BLIND_NS: i64 = 120 * Nanos::SECOND;
+/// Longest time that a restart takes.
+const RESTART_NS: i64 = 5 * Nanos::SECOND;
+
+impl Run<'_> {
+    /// Does a disturbance now.
+    pub(super) fn do_deed(&mut self, deed: Deed, number: u32) -> Result<(), Failure> {
+        let mut dice = self.chaos.dice(deed, number);
+        self.trace.note(self.now, || format!("deed     {}", deed.as_str()));
+        let stall = |longest: i64| dice.clone().magnitude(1_000_000, longest.max(1_000_000));
+        match deed {
+            Deed::Crash => return self.crash(number),
+            Deed::StallKernel | Deed::StallEgress | Deed::StallJournal => {
+                let stage = usize::from(deed.code() - Deed::StallKernel.code());
+                self.stalled[stage] = self.now.plus(stall(self.job.options.stall_max_ns));
+            }
+            Deed::Kill => self.kill(),
+            Deed::Resume => self.resume()?,
+            Deed::Flatten => self.say(Control::Flatten),
+            Deed::JournalFails => self.say(Control::JournalFailed),
+            Deed::Outage => {
+                let ns = dice.magnitude(100_000_000, 60 * Nanos::SECOND);
+                if let Some(rig) = &mut self.rig {
+                    rig.egress.venue_mut().outage(self.now, ns);
+                }
+            }
+            Deed::CloseOutside => self.by_hand(true, number),
+            Deed::OpenOutside => self.by_hand(false, number),
+            Deed::Transfer => {
+                let amount = Money::from_whole(dice.between(-200, 500));
+                if let Some(rig) = &mut self.rig {
+                    rig.egress.venue_mut().transfer(self.now, amount);
+                }
+            }
+            Deed::Burst => {
+                for _ in 0..dice.between(1, self.job.options.burst_max) {
+                    let message = self.generator.next(self.now);
+                    if let Some(rig) = &mut self.rig {
+                        rig.market(message);
+                    }
+                }
+            }
+            // Parts of others.
+            Deed::ColdStart
+            | Deed::OldSnapshot
+            | Deed::TornSnapshot
+            | Deed::TailCut
+            | Deed::KillAtEntry => {}
+        }
+        self.hear_truth()
+    }
+
+    /// The operator lets the engine trade again.
+    pub(super) fn resume(&mut self) -> Result<(), Failure> {
+        let told = self.oracle.tell(&Event::Resumed { at: self.now.get() });
+        told.map_err(|breach| self.failed(breach))?;
+        self.is_killed = false;
+        self.kill_pending = false;
+        self.say(Control::Resume);
+        Ok(())
+    }
+
+    /// Somebody trades on the account: closes a position of ours, or opens one.
+    fn by_hand(&mut self, closes: bool, number: u32) {
+        let deed = if closes { Deed::CloseOutside } else { Deed::OpenOutside };
+        let mut dice = self.chaos.dice(deed, number);
+        let index = usize::try_from(dice.below(self.world.table.len() as u64)).unwrap_or(0);
+        let instrument = InstrumentId::new(index);
+        let side = if dice.chance(500_000) { PositionSide::Long } else { PositionSide::Short };
+        let lots = dice.magnitude(1, self.job.options.lots_max);
+        let lot = self.world.table.row(instrument).lot;
+        let Some(rig) = &mut self.rig else { return };
+        let venue = rig.egress.venue_mut();
+        if closes {
+            venue.close_outside(self.now, instrument, side);
+        } else {
+            let qty = Qty::from_raw(lot.raw().saturating_mul(lots));
+            venue.open_outside(self.now, instrument, side, qty);
+        }
+    }
+
+    /// The process dies; what was on its links is gone. A new one begins on what the disk holds.
+    fn crash(&mut self, number: u32) -> Result<(), Failure> {
+        self.hear_truth()?;
+        self.hear_journal()?;
+        self.hear();
+        let mut dice = self.chaos.dice(Deed::Crash, number);
+        let options = &self.job.options;
+        let (cold_ppm, old_ppm, torn_ppm) = (options.cold_ppm, options.old_ppm, options.torn_ppm);
+        let cut_max = usize::try_from(options.tail_cut_max).unwrap_or(0);
+        let cold = self.chaos.happens(Deed::ColdStart, number, cold_ppm);
+        let old = self.chaos.happens(Deed::OldSnapshot, number, old_ppm);
+        let torn = self.chaos.happens(Deed::TornSnapshot, number, torn_ppm);
+        let cut = cut_max > 0 && self.chaos.happens(Deed::TailCut, number, 500_000);
+        let Some(rig) = self.rig.take() else { return Ok(()) };
+        let down_ns = dice.magnitude(10_000_000, RESTART_NS);
+        let mut blind_ns = down_ns + RESTART_NS;
+        let engine = if cold {
+            self.counters.count("recovery", "cold start");
+            blind_ns += BLIND_NS;
+            self.tape.begin_blank(&self.world)
+        } else {
+            let begun = self.begin_again(&rig, old, torn, cut.then_some(cut_max), &mut dice);
+            begun.map_err(|breach| self.failed(breach))?
+        };
+        if cut {
+            blind_ns += BLIND_NS;
+        }
+        let mut venue = rig.into_venue();
+        venue.hang_up(self.now);
+        venue.outage(self.now, down_ns);
+        self.rig = Some(Rig::new(&self.world, engine, venue));
+        self.heard = 0;
+        self.stalled = [self.now.plus(down_ns), Nanos::ZERO, Nanos::ZERO];
+        self.blind_until = self.now.plus(blind_ns);
+        self.say(Control::Recover);
+        if self.is_killed && (cold || self.kill_pending) {
+            self.kill();
+        }
+        Ok(())
+    }
+
+    /// A warm restart: snapshot, journal, perhaps without its end.
+    fn begin_again(
+        &mut self,
+        rig: &Rig,
+        old: bool,
+        torn: bool,
+        cut_max: Option<usize>,
+        dice: &mut Dice,
+    ) -> Result<Engine<Brain>, Breach> {
+        self.counters.count("recovery", "warm restart");
+        if torn {
+            let at = usize::try_from(dice.bits() >> 1).unwrap_or(0);
+            self.tape.check_torn(&self.world, at)?;
+            self.counters.count("recovery", "torn snapshot rejected");
+        }
+        if let Some(most) = cut_max {
+            let most = usize::try_from(dice.below(most as u64 + 1)).unwrap_or(0);
+            if self.tape.lose_tail(most) > 0 {
+                self.counters.count("recovery", "tail lost");
+            }
+        } else {
+            self.tape.check_replay(&self.world, rig.kernel.engine())?;
+        }
+        // A torn snapshot is as good as none: the one before it serves.
+        let mut engine = self.tape.restore(&self.world, old || torn)?;
+        if old {
+            self.counters.count("recovery", "old snapshot");
+        }
+        self.tape.begin_from(&mut engine);
+        Ok(engine)
+    }
+}

@@ -1,0 +1,417 @@
+//! The driver: one thread, virtual time, the real stages on real links, in a seeded order.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pinion_core::msg::record::OrderStatus;
+use pinion_core::msg::{Control, PositionSide, Record, Scan, ScanMsg};
+use pinion_core::stage::Stage;
+use pinion_core::units::Nanos;
+use pinion_io::paper::ReplyLink;
+use pinion_io::paper::faults::FaultyVenue;
+use pinion_oracle::{Breach, Oracle};
+
+use super::chaos::{Chaos, Deed};
+use super::counters::Counters;
+use super::dice::Dice;
+use super::job::{Class, Failure, Job, Outcome};
+use super::life::Tape;
+use super::market::{Generator, START};
+use super::rig::{Rig, World, Written};
+use super::trace::Trace;
+use super::truth;
+
+/// Rounds of polling at one moment before it counts as a loop without end.
+const ROUNDS_MAX: u32 = 200_000;
+
+/// A run under way.
+#[derive(Debug)]
+pub(super) struct Run<'a> {
+    pub(super) job: &'a Job,
+    pub(super) world: World,
+    pub(super) rig: Option<Rig>,
+    pub(super) tape: Tape,
+    pub(super) oracle: Oracle,
+    pub(super) counters: Counters,
+    pub(super) chaos: Chaos,
+    pub(super) generator: Generator,
+    pub(super) trace: Trace,
+    pub(super) now: Nanos,
+    pub(super) next_market: Nanos,
+    pub(super) next_scan: Nanos,
+    pub(super) scans: u32,
+    /// Kernel, egress and journal stand still until then.
+    pub(super) stalled: [Nanos; 3],
+    pub(super) kill_at: Option<Nanos>,
+    /// The operator killed; the oracle is told when everything sent before has left.
+    pub(super) kill_pending: bool,
+    pub(super) is_killed: bool,
+    pub(super) calm: bool,
+    /// Until then a restarted engine may know less than the venue.
+    pub(super) blind_until: Nanos,
+    pub(super) rested_at: i64,
+    pub(super) next_state_check: u64,
+    pub(super) intents: Vec<u32>,
+    pub(super) heard: usize,
+    /// By how much results may differ because a venue's average has eight decimals: orders that were
+    /// settled by one.
+    pub(super) slack: i128,
+    faults_seen: usize,
+    rounds: u64,
+}
+
+std::thread_local! {
+    /// Where the last panic of this thread was.
+    static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Panics are told by the outcome, with their place, and not on stderr. For the process; call it once.
+pub fn hush_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        PANICKED_AT.with_borrow_mut(|at| *at = place);
+    }));
+}
+
+/// Runs a seed to its end; a panic is an outcome like any other.
+#[must_use]
+pub fn run(job: &Job) -> Outcome {
+    let mut run = Run::new(job);
+    let ended = catch_unwind(AssertUnwindSafe(|| run.go()));
+    let failure = match ended {
+        Ok(verdict) => verdict.err(),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            let text = text.unwrap_or_else(|| String::from("a panic without a text"));
+            let place = PANICKED_AT.with_borrow_mut(std::mem::take);
+            let what = format!("{text}, at {place}");
+            let breach = Breach { check: "P_panic", what };
+            Some(Failure { class: Class::Crash, breach, event: run.tape.written() })
+        }
+    };
+    run.outcome(failure)
+}
+
+impl<'a> Run<'a> {
+    fn new(job: &'a Job) -> Self {
+        let (generator, table) = Generator::new(job.seed, &job.options);
+        let world = World::new(job.seed, &job.options, table);
+        let (tape, engine) = Tape::new(&world, job.only_intents.clone());
+        let (settings, table) = (&world.settings, std::sync::Arc::clone(&world.table));
+        let mut venue = FaultyVenue::new(settings, table, job.plan, job.seed);
+        venue.allow(job.only_faults.as_deref());
+        let oracle = Oracle::new(truth::rules(&world.table, job.options.slots));
+        Self {
+            job,
+            rig: Some(Rig::new(&world, engine, venue)),
+            world,
+            tape,
+            oracle,
+            counters: Counters::default(),
+            chaos: Chaos::new(job.seed, &job.options, job.only_deeds.clone()),
+            generator,
+            trace: Trace::new(job.trace),
+            now: START,
+            next_market: START,
+            next_scan: START,
+            scans: 0,
+            stalled: [Nanos::ZERO; 3],
+            kill_at: None,
+            kill_pending: false,
+            is_killed: false,
+            calm: false,
+            blind_until: Nanos::ZERO,
+            rested_at: i64::MIN,
+            next_state_check: job.options.state_every.max(1).cast_unsigned(),
+            intents: Vec::new(),
+            heard: 0,
+            slack: 0,
+            faults_seen: 0,
+            rounds: 0,
+        }
+    }
+
+    fn go(&mut self) -> Result<(), Failure> {
+        while self.tape.written() < self.job.events {
+            self.step()?;
+        }
+        if self.job.hell { Ok(()) } else { self.liveness() }
+    }
+
+    fn outcome(mut self, failure: Option<Failure>) -> Outcome {
+        let (hash, hashes) = self.tape.hashes();
+        let hashes = hashes.to_vec();
+        self.hear();
+        let mut faults = Vec::new();
+        if let Some(rig) = &self.rig {
+            faults = rig.egress.venue().injected().to_vec();
+            for (name, count) in rig.egress.venue().counts() {
+                self.counters.add("fault", name, count);
+            }
+        }
+        for deed in Deed::ALL {
+            let count = self.chaos.happened().iter().filter(|at| at.0 == *deed).count();
+            self.counters.add("deed", deed.as_str(), count as u64);
+        }
+        let state = if self.job.trace { self.state() } else { String::new() };
+        Outcome {
+            seed: self.job.seed,
+            events: self.tape.written(),
+            lasted_ns: self.now.since(START),
+            hash,
+            hashes,
+            failure,
+            counters: self.counters,
+            faults,
+            deeds: self.chaos.happened().to_vec(),
+            intents: self.intents,
+            trace: self.trace.into_lines(),
+            state,
+        }
+    }
+
+    /// Wraps a breach with the place where it was found.
+    pub(super) fn failed(&self, breach: Breach) -> Failure {
+        Failure::of(breach, self.tape.written())
+    }
+
+    /// Goes to the next moment at which anything is due, and lets everything happen that is due there.
+    pub(super) fn step(&mut self) -> Result<(), Failure> {
+        self.now = self.next_moment();
+        for at in &mut self.stalled {
+            if *at <= self.now {
+                *at = Nanos::ZERO;
+            }
+        }
+        if self.kill_at.is_some_and(|at| at <= self.now) {
+            self.kill_at = None;
+            self.kill();
+        }
+        if self.next_market <= self.now {
+            let message = self.generator.next(self.now);
+            let pause = self.generator.pause();
+            self.next_market = self.now.plus(if self.calm { pause.min(40_000_000) } else { pause });
+            if let Some(rig) = &mut self.rig {
+                rig.market(message);
+            }
+            self.scan();
+            if !self.calm {
+                for deed in self.chaos.at_step(message.seq) {
+                    self.do_deed(deed, message.seq)?;
+                }
+            }
+        }
+        self.settle()
+    }
+
+    fn next_moment(&self) -> Nanos {
+        let mut next = self.next_market;
+        let mut due = |at: Option<Nanos>| {
+            if let Some(at) = at
+                && at > self.now
+            {
+                next = next.min(at);
+            }
+        };
+        due(self.kill_at);
+        for at in self.stalled {
+            due(Some(at));
+        }
+        if let Some(rig) = &self.rig {
+            if self.stalled[0] == Nanos::ZERO {
+                due(rig.kernel.next_deadline());
+            }
+            if self.stalled[1] == Nanos::ZERO {
+                due(rig.egress.next_deadline());
+            }
+        }
+        next.max(self.now)
+    }
+
+    /// Rankings and scans for the base policy, about one a second.
+    fn scan(&mut self) {
+        if self.job.options.policy == 0 || self.now < self.next_scan {
+            return;
+        }
+        self.next_scan = self.now.plus(Nanos::SECOND);
+        self.scans += 1;
+        let number = self.scans;
+        let mut dice = Dice::new(self.job.seed, 20, u64::from(number));
+        let Some(rig) = &mut self.rig else { return };
+        for (place, (instrument, _)) in self.world.table.iter().enumerate() {
+            let direction =
+                if dice.chance(500_000) { PositionSide::Long } else { PositionSide::Short };
+            rig.scan(ScanMsg::Rank(pinion_core::msg::Rank {
+                number,
+                place: u16::try_from(place).unwrap_or(u16::MAX),
+                instrument,
+                direction,
+                verdict: pinion_core::msg::scan::RankVerdict::Pass,
+                latency: 3,
+                efficiency: 2.0,
+                alignment: 0.6,
+                noise_ppm: 120.0,
+                ars: 1.0,
+            }));
+        }
+        let vel_div = [None, Some(0.0), Some(-0.04), Some(0.04)];
+        let vel_div = dice.pick(&vel_div).flatten();
+        rig.scan(ScanMsg::Scan(Scan {
+            ts_ns: self.now,
+            number,
+            active: 3,
+            ranked: 3,
+            vel_div,
+            velocity_50: vel_div,
+            velocity_750: None,
+            vol: Some(0.000_2),
+            vol_ok: dice.chance(900_000),
+            picker_warm: true,
+        }));
+    }
+
+    /// Polls the stages until nothing is left to do at this moment.
+    fn settle(&mut self) -> Result<(), Failure> {
+        for _ in 0..ROUNDS_MAX {
+            self.rounds += 1;
+            let mut order = [0, 1];
+            if self.job.options.shuffle == 1
+                && Dice::new(self.job.seed, 30, self.rounds).chance(500_000)
+            {
+                order = [1, 0];
+            }
+            let Some(rig) = &mut self.rig else { return Ok(()) };
+            for name in rig.pump().into_iter().flatten() {
+                self.counters.count("ring full", name);
+            }
+            let mut count = 0;
+            for stage in order {
+                if self.stalled[stage] > self.now {
+                    continue;
+                }
+                let work = if stage == 0 {
+                    let work = rig.kernel.poll(self.now);
+                    if work.backpressured {
+                        let which = if work.count == 0 { "record or input" } else { "command" };
+                        self.counters.count("ring full", which);
+                    }
+                    work
+                } else {
+                    let work = rig.egress.poll(self.now);
+                    match rig.egress.full_link() {
+                        Some(ReplyLink::Ack) => self.counters.count("ring full", "ack"),
+                        Some(ReplyLink::Account) => self.counters.count("ring full", "account"),
+                        None => {}
+                    }
+                    work
+                };
+                count += work.count;
+            }
+            let stands = self.stalled.iter().any(|at| *at > self.now);
+            let rig_done =
+                rig.is_quiet() && (stands || (rig.kernel.drained() && rig.egress.drained()));
+            self.hear_truth()?;
+            if self.stalled[2] <= self.now {
+                self.hear_journal()?;
+            }
+            self.check_round().map_err(|breach| self.failed(breach))?;
+            if count == 0 || (rig_done && !stands) {
+                return Ok(());
+            }
+        }
+        let what = format!("{ROUNDS_MAX} rounds of polling at one moment");
+        Err(self.failed(Breach { check: "L_endless", what }))
+    }
+
+    /// What happened at the venue goes to the oracle.
+    pub(super) fn hear_truth(&mut self) -> Result<(), Failure> {
+        let Self { rig, oracle, trace, counters, .. } = self;
+        let Some(rig) = rig else { return Ok(()) };
+        let mut breach = None;
+        rig.egress.venue_mut().take_truth(&mut |what| {
+            trace.truth(&what);
+            counters.truth(&what);
+            if let Err(found) = oracle.tell(&truth::event(&what))
+                && breach.is_none()
+            {
+                breach = Some(found);
+            }
+        });
+        let injected = rig.egress.venue().injected();
+        for fault in injected.get(self.faults_seen..).unwrap_or_default() {
+            trace.note(self.now, || {
+                format!("fault    {}@{}", fault.fault.as_str(), fault.opportunity)
+            });
+        }
+        self.faults_seen = injected.len();
+        breach.map_or(Ok(()), |breach| Err(self.failed(breach)))
+    }
+
+    /// What the kernel wrote goes to the tape; what it recorded is counted.
+    pub(super) fn hear_journal(&mut self) -> Result<(), Failure> {
+        let Self { rig, tape, counters, trace, chaos, job, now, kill_at, oracle, slack, .. } = self;
+        let Some(rig) = rig else { return Ok(()) };
+        let mut snapshot = false;
+        let read = rig.journal(&mut |written| match written {
+            Written::Input(bytes, at, input) => {
+                counters.input(input);
+                trace.input(at, input);
+                tape.write(bytes, at, *input);
+            }
+            Written::Record(message) => {
+                counters.record(&message.record);
+                trace.record(message);
+                snapshot |= matches!(message.record, Record::Fill { .. });
+                if let Record::Fill { client, fill_id, .. } = message.record
+                    && fill_id.is_empty()
+                    && let Some(order) = oracle.order((client.epoch(), client.seq()))
+                {
+                    *slack += i128::from(order.qty) / pinion_oracle::SCALE + 2;
+                }
+                if let Record::Order { client, status: OrderStatus::Submitted, reduce_only, .. } =
+                    message.record
+                    && !reduce_only
+                {
+                    let rate = job.options.kill_entry_ppm;
+                    if chaos.happens(Deed::KillAtEntry, client.seq(), rate) {
+                        let mut dice = chaos.dice(Deed::KillAtEntry, client.seq());
+                        *kill_at = Some(now.plus(dice.between(0, 10_000_000)));
+                    }
+                }
+            }
+        });
+        if snapshot && self.job.options.crash_ppm > 0 {
+            self.tape.snapshot(rig.kernel.engine());
+        }
+        read.map(|_| ()).map_err(|what| self.failed(Breach { check: "I17_journal", what }))
+    }
+
+    /// The intents that were accepted since the last time.
+    pub(super) fn hear(&mut self) {
+        let Some(heard) = self.rig.as_ref().and_then(|rig| rig.kernel.engine().policy().heard())
+        else {
+            return;
+        };
+        let new = heard.accepted.get(self.heard..).unwrap_or_default();
+        self.intents.extend_from_slice(new);
+        self.heard = heard.accepted.len();
+    }
+
+    /// The operator pulls the switch.
+    pub(super) fn kill(&mut self) {
+        self.say(Control::Kill);
+        self.is_killed = true;
+        self.kill_pending = true;
+    }
+
+    /// The operator says something; a full queue makes him say it again at the next chance.
+    pub(super) fn say(&mut self, control: Control) {
+        self.trace.note(self.now, || format!("operator: {}", control.as_str()));
+        if let Some(rig) = &self.rig
+            && !rig.control(self.now, control)
+        {
+            self.counters.count("ring full", "control");
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! What asks for orders in a simulation: a policy of random intents, or the base policy.
+//!
+//! What the workload wants on a market message is a function of the seed and of the message's number, so an
+//! intent has an identity (that number) and can be left out without shifting the others.
+
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
+use pinion_core::engine::Damage;
+use pinion_core::id::{ClientId, InstrumentId};
+use pinion_core::instrument::InstrumentTable;
+use pinion_core::kernel::intent::LEGS_MAX;
+use pinion_core::kernel::{Effects, Intent, Kernel};
+use pinion_core::msg::record::DecisionReason;
+use pinion_core::msg::{
+    Command, Control, MarketMsg, Maybe, OrderKind, PositionSide, Rank, Scan, TimeInForce,
+};
+use pinion_core::policy::{Decide, Policy};
+use pinion_core::settings::Settings;
+use pinion_core::units::{Nanos, Price, Qty, Rate};
+use serde::{Deserialize, Serialize};
+
+use super::dice::Dice;
+use super::options::Options;
+
+/// Stream of the workload's choices.
+const STREAM: u64 = 10;
+
+/// Random intents. Owner: the engine; its state travels with a snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Workload {
+    seed: u64,
+    ask_ppm: i64,
+    weights: [i64; 4],
+    garbage_ppm: i64,
+    maker_ppm: i64,
+    ttl_ppm: i64,
+    legs_max: i64,
+    lots_max: i64,
+    /// Exactly these market messages make it want something; `None`: as the seed says.
+    only: Option<Vec<u32>>,
+    flatten: bool,
+    accepted: u64,
+    sabotage: i64,
+    #[serde(skip)]
+    heard: Heard,
+}
+
+/// What a driver wants to know of the workload; no part of its state.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// Numbers of the messages on which an intent was accepted.
+    pub accepted: Vec<u32>,
+    /// An exit of an open slot without a working exit was refused.
+    pub exit_refused: Option<String>,
+}
+
+impl Workload {
+    /// The workload of this seed; `only` restricts it to intents on these market messages, in order.
+    #[must_use]
+    pub fn new(seed: u64, options: &Options, only: Option<Vec<u32>>) -> Self {
+        Self {
+            seed,
+            ask_ppm: options.ask_ppm,
+            weights: [options.enter, options.exit, options.cancel, options.mark],
+            garbage_ppm: options.garbage_ppm,
+            maker_ppm: options.maker_ppm,
+            ttl_ppm: options.ttl_ppm,
+            legs_max: options.legs_max,
+            lots_max: options.lots_max,
+            only,
+            flatten: false,
+            accepted: 0,
+            sabotage: options.sabotage,
+            heard: Heard::default(),
+        }
+    }
+
+    /// What a driver wants to know.
+    #[must_use]
+    pub const fn heard(&self) -> &Heard {
+        &self.heard
+    }
+
+    fn wants(&self, number: u32, dice: &mut Dice) -> bool {
+        let asks = dice.chance(self.ask_ppm);
+        asks && self.only.as_ref().is_none_or(|only| only.binary_search(&number).is_ok())
+    }
+
+    fn quantity(&self, dice: &mut Dice, lot: Qty) -> Qty {
+        Qty::from_raw(lot.raw().saturating_mul(dice.magnitude(1, self.lots_max)))
+    }
+
+    fn enter(
+        &self,
+        dice: &mut Dice,
+        slot: usize,
+        kernel: &Kernel,
+        about: InstrumentId,
+    ) -> Option<Intent> {
+        let top = kernel.top(about)?;
+        let row = kernel.table().row(about);
+        let side = if dice.chance(500_000) { PositionSide::Long } else { PositionSide::Short };
+        let reference = [top.bid, top.last, top.mark].into_iter().find_map(Maybe::get)?;
+        let is_maker = dice.chance(self.maker_ppm);
+        let away = dice.between(-2, 4) * side.sign() * row.tick.raw();
+        let price = Price::from_raw(reference.floor_to(row.tick).raw().saturating_sub(away));
+        let count = dice.between(1, self.legs_max);
+        let mut legs = ArrayVec::<Rate, LEGS_MAX>::new();
+        let mut left = Rate::ONE.raw();
+        for leg in 1..=count {
+            let part = if leg == count { left } else { dice.between(left / 10, left / 2) };
+            legs.push(Rate::from_raw(part));
+            left -= part;
+        }
+        if count == 1 && dice.chance(500_000) {
+            legs.clear();
+        }
+        Some(Intent::Enter {
+            slot,
+            trade: None,
+            instrument: about,
+            side,
+            qty: self.quantity(dice, row.lot),
+            leverage: Rate::from_whole(dice.between(1, 8)),
+            kind: if is_maker { OrderKind::Limit } else { OrderKind::Market },
+            tif: match (is_maker, dice.below(3)) {
+                (false, _) => TimeInForce::Ioc,
+                (true, 0) => TimeInForce::PostOnly,
+                (true, _) => TimeInForce::Gtc,
+            },
+            price: if is_maker { Maybe::some(price) } else { Maybe::NONE },
+            reference_price: reference,
+            legs,
+        })
+    }
+
+    fn exit(&self, dice: &mut Dice, slot: usize, kernel: &Kernel) -> Option<Intent> {
+        let held = kernel.slot(slot);
+        let instrument = held.instrument()?;
+        let row = kernel.table().row(instrument);
+        let top = kernel.top(instrument);
+        let side = held.side()?;
+        let reference = top.and_then(|top| [top.ask, top.last].into_iter().find_map(Maybe::get));
+        let limit = reference.filter(|_| dice.chance(self.maker_ppm)).map(|price| {
+            let away = dice.between(-2, 6) * side.sign() * row.tick.raw();
+            Price::from_raw(price.floor_to(row.tick).raw().saturating_add(away).max(row.tick.raw()))
+        });
+        let ttl = limit.is_some() && dice.chance(self.ttl_ppm);
+        Some(Intent::Exit {
+            slot,
+            qty: if dice.chance(400_000) {
+                Maybe::some(self.quantity(dice, row.lot))
+            } else {
+                Maybe::NONE
+            },
+            all: dice.chance(300_000),
+            kind: if limit.is_some() { OrderKind::Limit } else { OrderKind::Market },
+            tif: match (limit, dice.below(3)) {
+                (None, _) => TimeInForce::Ioc,
+                (Some(_), 0) => TimeInForce::PostOnly,
+                (Some(_), _) => TimeInForce::Gtc,
+            },
+            price: limit.map_or(Maybe::NONE, Maybe::some),
+            ttl_ns: ttl.then(|| dice.magnitude(200_000_000, 60_000_000_000)),
+            reason: DecisionReason::Signal,
+        })
+    }
+
+    /// Numbers that no honest policy would give.
+    fn garbage(dice: &mut Dice, kernel: &Kernel, about: InstrumentId) -> Intent {
+        let odd = |dice: &mut Dice| {
+            let odds = [0, -1, 1, i64::MAX, i64::MIN + 1, 7, 123_456_789_123];
+            dice.pick(&odds).unwrap_or(0)
+        };
+        let slot = usize::try_from(dice.below(4)).unwrap_or(0);
+        if dice.chance(500_000) {
+            return Intent::Exit {
+                slot,
+                qty: Maybe::some(Qty::from_raw(odd(dice))),
+                all: false,
+                kind: if dice.chance(500_000) { OrderKind::Limit } else { OrderKind::Market },
+                tif: TimeInForce::Gtc,
+                price: Maybe::some(Price::from_raw(odd(dice))),
+                ttl_ns: Some(odd(dice)),
+                reason: DecisionReason::Signal,
+            };
+        }
+        let row = kernel.table().row(about);
+        Intent::Enter {
+            slot,
+            trade: None,
+            instrument: about,
+            side: PositionSide::Long,
+            qty: Qty::from_raw(odd(dice)),
+            leverage: Rate::from_raw(odd(dice)),
+            kind: OrderKind::Limit,
+            tif: TimeInForce::Gtc,
+            price: Maybe::some(Price::from_raw(if dice.chance(500_000) {
+                row.tick.raw()
+            } else {
+                odd(dice)
+            })),
+            reference_price: Price::from_raw(odd(dice)),
+            legs: [Rate::from_raw(odd(dice))].into_iter().collect(),
+        }
+    }
+
+    /// Asks; an exit that must be possible and is refused is remembered.
+    fn ask(
+        &mut self,
+        now: Nanos,
+        number: u32,
+        intent: &Intent,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) {
+        let must = match intent {
+            Intent::Exit { slot, .. } => kernel.slots().get(*slot).is_some_and(|held| {
+                held.is_open() && held.exit_order().is_none() && !held.is_exit_pending()
+            }),
+            Intent::Enter { .. } | Intent::Cancel { .. } | Intent::Mark { .. } => false,
+        };
+        let verdict = kernel.submit(now, intent, settings, out);
+        if verdict.accepted {
+            self.accepted += 1;
+            self.sabotage(intent, out);
+            self.heard.accepted.push(number);
+        } else if must && self.heard.exit_refused.is_none() {
+            self.heard.exit_refused = Some(format!("{intent:?} was refused: {:?}", verdict.code));
+        }
+    }
+
+    /// What a kernel would do that sends an entry twice: the oracle must see it.
+    fn sabotage(&self, intent: &Intent, out: &mut Effects) {
+        let every = self.sabotage.max(0).cast_unsigned();
+        if every == 0
+            || !self.accepted.is_multiple_of(every)
+            || !matches!(intent, Intent::Enter { .. })
+        {
+            return;
+        }
+        if let Some(last) = out.commands.last()
+            && let Command::Place { client, .. } = last.command
+        {
+            let mut again = last.command;
+            if let Command::Place { client: identity, .. } = &mut again {
+                *identity = ClientId::new(client.epoch(), client.seq() + 1_000_000);
+            }
+            let _left = out.command(again);
+        }
+    }
+
+    /// The operator wants to be flat: everything leaves by market.
+    fn flatten(&mut self, now: Nanos, kernel: &mut Kernel, settings: &Settings, out: &mut Effects) {
+        for slot in 0..kernel.slots().len() {
+            let held = kernel.slot(slot);
+            let working = held.exit_order().and_then(|client| kernel.order(client));
+            let rests = working.is_some_and(|order| order.kind == OrderKind::Limit);
+            let may = held.exit_retry_at_ns().is_none_or(|at| now >= at);
+            if !held.is_open() || !may || held.is_exit_pending() || (working.is_some() && !rests) {
+                continue;
+            }
+            let intent = Intent::Exit {
+                slot,
+                qty: Maybe::NONE,
+                all: true,
+                kind: OrderKind::Market,
+                tif: TimeInForce::Ioc,
+                price: Maybe::NONE,
+                ttl_ns: None,
+                reason: DecisionReason::OperatorFlatten,
+            };
+            self.ask(now, 0, &intent, kernel, settings, out);
+        }
+    }
+}
+
+impl Decide for Workload {
+    fn on_market(
+        &mut self,
+        now: Nanos,
+        message: &MarketMsg,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) {
+        if self.flatten {
+            self.flatten(now, kernel, settings, out);
+            return;
+        }
+        let number = message.seq;
+        let mut dice = Dice::new(self.seed, STREAM, u64::from(number));
+        if !self.wants(number, &mut dice) {
+            return;
+        }
+        let slots = kernel.slots().len();
+        let slot = usize::try_from(dice.below(slots as u64)).unwrap_or(0);
+        let about = message.instrument;
+        let intent = if dice.chance(self.garbage_ppm) {
+            Some(Self::garbage(&mut dice, kernel, about))
+        } else {
+            match dice.weighted(&self.weights) {
+                0 => self.enter(&mut dice, slot, kernel, about),
+                1 => self.exit(&mut dice, slot, kernel),
+                2 => Some(Intent::Cancel { slot }),
+                _ => kernel
+                    .top(about)
+                    .and_then(|top| top.bid.get())
+                    .map(|price| Intent::Mark { slot, price }),
+            }
+        };
+        if let Some(intent) = intent {
+            self.ask(now, number, &intent, kernel, settings, out);
+        }
+    }
+
+    fn on_rank(&mut self, _rank: &Rank) {}
+
+    fn on_scan(&mut self, _: Nanos, _: &Scan, _: &mut Kernel, _: &Settings, _: &mut Effects) {}
+
+    fn on_tick(&mut self, now: Nanos, kernel: &mut Kernel, settings: &Settings, out: &mut Effects) {
+        if self.flatten {
+            self.flatten(now, kernel, settings, out);
+        }
+    }
+
+    fn on_control(&mut self, control: Control) {
+        match control {
+            Control::Flatten => self.flatten = true,
+            Control::Resume => self.flatten = false,
+            Control::Kill
+            | Control::Stop
+            | Control::JournalBehind
+            | Control::JournalCaughtUp
+            | Control::JournalFailed
+            | Control::Reanchor
+            | Control::Recover => {}
+        }
+    }
+
+    fn after_turn(&mut self, _kernel: &Kernel, _first_record: usize, _out: &mut Effects) {}
+}
+
+/// What decides in a simulated engine.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Brain {
+    /// Random intents.
+    Random(Box<Workload>),
+    /// The policy that is shipped.
+    Base(Box<Policy>),
+}
+
+impl Brain {
+    /// As the options say.
+    #[must_use]
+    pub fn new(
+        seed: u64,
+        options: &Options,
+        table: &Arc<InstrumentTable>,
+        only: Option<Vec<u32>>,
+    ) -> Self {
+        if options.policy == 1 {
+            Self::Base(Box::new(Policy::new(Arc::clone(table))))
+        } else {
+            Self::Random(Box::new(Workload::new(seed, options, only)))
+        }
+    }
+
+    /// What a driver wants to know; the base policy tells nothing.
+    #[must_use]
+    pub fn heard(&self) -> Option<&Heard> {
+        match self {
+            Self::Random(workload) => Some(workload.heard()),
+            Self::Base(_) => None,
+        }
+    }
+
+    fn decide(&mut self) -> &mut dyn Words {
+        match self {
+            Self::Random(workload) => workload.as_mut(),
+            Self::Base(policy) => policy.as_mut(),
+        }
+    }
+}
+
+/// [`Decide`] without what needs a size, so that one call serves both.
+trait Words {
+    fn market(
+        &mut self,
+        now: Nanos,
+        m: &MarketMsg,
+        k: &mut Kernel,
+        s: &Settings,
+        out: &mut Effects,
+    );
+    fn rank(&mut self, rank: &Rank);
+    fn scan(&mut self, now: Nanos, scan: &Scan, k: &mut Kernel, s: &Settings, out: &mut Effects);
+    fn tick(&mut self, now: Nanos, k: &mut Kernel, s: &Settings, out: &mut Effects);
+    fn control(&mut self, control: Control);
+    fn back(&mut self, instruments: usize, table: Arc<InstrumentTable>) -> Result<(), Damage>;
+    fn after(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects);
+}
+
+impl<P: Decide> Words for P {
+    fn market(
+        &mut self,
+        now: Nanos,
+        m: &MarketMsg,
+        k: &mut Kernel,
+        s: &Settings,
+        out: &mut Effects,
+    ) {
+        self.on_market(now, m, k, s, out);
+    }
+    fn rank(&mut self, rank: &Rank) {
+        self.on_rank(rank);
+    }
+    fn scan(&mut self, now: Nanos, scan: &Scan, k: &mut Kernel, s: &Settings, out: &mut Effects) {
+        self.on_scan(now, scan, k, s, out);
+    }
+    fn tick(&mut self, now: Nanos, k: &mut Kernel, s: &Settings, out: &mut Effects) {
+        self.on_tick(now, k, s, out);
+    }
+    fn control(&mut self, control: Control) {
+        self.on_control(control);
+    }
+    fn back(&mut self, instruments: usize, table: Arc<InstrumentTable>) -> Result<(), Damage> {
+        self.restored(instruments, table)
+    }
+    fn after(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
+        self.after_turn(kernel, first_record, out);
+    }
+}
+
+impl Decide for Brain {
+    fn on_market(
+        &mut self,
+        now: Nanos,
+        message: &MarketMsg,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) {
+        self.decide().market(now, message, kernel, settings, out);
+    }
+
+    fn on_rank(&mut self, rank: &Rank) {
+        self.decide().rank(rank);
+    }
+
+    fn on_scan(
+        &mut self,
+        now: Nanos,
+        scan: &Scan,
+        kernel: &mut Kernel,
+        settings: &Settings,
+        out: &mut Effects,
+    ) {
+        self.decide().scan(now, scan, kernel, settings, out);
+    }
+
+    fn on_tick(&mut self, now: Nanos, kernel: &mut Kernel, settings: &Settings, out: &mut Effects) {
+        self.decide().tick(now, kernel, settings, out);
+    }
+
+    fn on_control(&mut self, control: Control) {
+        self.decide().control(control);
+    }
+
+    fn restored(&mut self, instruments: usize, table: Arc<InstrumentTable>) -> Result<(), Damage> {
+        self.decide().back(instruments, table)
+    }
+
+    fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
+        self.decide().after(kernel, first_record, out);
+    }
+}
