@@ -61,8 +61,7 @@ impl Kernel {
             return Verdict::refused(Code::Violation);
         };
         self.ledger = ledger;
-        let shows = self.slots[index].trade == fill.trade;
-        if shows {
+        if self.slots[index].trade == fill.trade {
             self.slots[index].position.fees = trade_fees;
         }
         if let Some(applied) = self.fills.get_mut(number) {
@@ -79,11 +78,7 @@ impl Kernel {
         });
         self.learn_fee(fill.basis, fee, out);
         self.follow();
-        if shows {
-            self.changed(index, out);
-        } else {
-            out.record(self.account_record());
-        }
+        out.record(self.account_record());
         Verdict::OK
     }
 
