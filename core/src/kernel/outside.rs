@@ -92,7 +92,14 @@ impl Kernel {
             ForcedCause::Liquidation => DecisionReason::Liquidation,
             ForcedCause::Adl => DecisionReason::Adl,
         };
-        self.book_outside(now, index, fill, reason, out)
+        let surplus = fill.qty > self.slots[index].position.size;
+        let verdict = self.book_outside(now, index, fill, reason, out);
+        if surplus {
+            // Somebody else held the rest of it, or we held more than we know.
+            self.wants_positions = true;
+            self.fault("a forced close of more than we hold", out);
+        }
+        verdict
     }
 
     /// The number of a forced fill that was booked before.
