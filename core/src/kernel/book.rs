@@ -217,7 +217,10 @@ impl Kernel {
             Some("a fill beyond its order's quantity")
         } else if slot.trade != order.trade || slot.stage == SlotStage::TradeTerminalWritten {
             Some("a fill of a round trip that is over")
-        } else if order.role == OrderRole::Exit && qty > slot.position.size {
+        } else if order.role == OrderRole::Exit
+            && qty > slot.position.size
+            && !self.give_back_outside(index, qty, out)
+        {
             Some("an exit fill beyond the position")
         } else {
             None

@@ -141,6 +141,32 @@ impl Position {
         Some(result)
     }
 
+    /// Gives back what was booked as closed and was not, at most what was closed; the change of the gross
+    /// result. What comes back has its even share of the entry notional of everything that was closed, so
+    /// that the result stays the cash flow less the cost of what remains, to the last digit.
+    ///
+    /// # Errors
+    /// [`Overflow`], also for a quantity above what was closed; nothing changed.
+    pub fn give_back(&mut self, qty: Qty, notional: Money) -> Result<Money, Overflow> {
+        let spent = self.entry_notional.checked_sub(self.cost).ok_or(Overflow)?;
+        let exited = Some(self.exited()).filter(|exited| *exited >= qty).ok_or(Overflow)?;
+        let basis = spent.share(qty, exited).ok_or(Overflow)?;
+        let result = match self.side {
+            PositionSide::Long => basis.checked_sub(notional),
+            PositionSide::Short => notional.checked_sub(basis),
+        }
+        .ok_or(Overflow)?;
+        let next = Self {
+            size: self.size.checked_add(qty).ok_or(Overflow)?,
+            cost: self.cost.checked_add(basis).ok_or(Overflow)?,
+            exit_notional: self.exit_notional.checked_sub(notional).ok_or(Overflow)?,
+            realized: self.realized.checked_add(result).ok_or(Overflow)?,
+            ..*self
+        };
+        *self = next;
+        Ok(result)
+    }
+
     /// Result of closing what remains at `price`; `None` when it does not fit.
     #[must_use]
     pub fn unrealized_at(&self, price: Price) -> Option<Money> {
