@@ -95,7 +95,14 @@ impl Kernel {
             ForcedCause::Liquidation => DecisionReason::Liquidation,
             ForcedCause::Adl => DecisionReason::Adl,
         };
-        self.book_outside(now, index, fill, reason, out)
+        let surplus = fill.qty > self.slots[index].position.size;
+        let verdict = self.book_outside(now, index, fill, reason, out);
+        if surplus {
+            // Somebody else held the rest of it, or we held more than we know.
+            self.wants_positions = true;
+            self.fault("a forced close of more than we hold", out);
+        }
+        verdict
     }
 
     /// The number of a forced fill that was booked before.
@@ -236,6 +243,7 @@ impl Kernel {
         order.notional = order.notional.checked_sub(notional)?;
         let applied = self.fills.get_mut(fill.number)?;
         (applied.qty, applied.fee) = (left, fill.fee.checked_sub(fee)?);
+        applied.notional = fill.notional.checked_sub(notional)?;
         // What is told of its fee from now on is not ours alone.
         applied.settled = true;
         (self.slots[index].position, self.ledger) = (position, ledger);

@@ -144,7 +144,7 @@ impl Run<'_> {
         let books = books(kernel);
         self.oracle.check_positions(&books)?;
         if self.job.options.exact == 1 && self.oracle.outside() == 0 {
-            self.oracle.check_money(&books, self.slack)?;
+            self.oracle.check_money(&books)?;
             self.counters.count("check", "books equal");
         }
         let starting = self.world.settings.account_starting_capital.raw();

@@ -6,7 +6,7 @@
 //! Leverage appears nowhere.
 
 use crate::kernel::ledger::Overflow;
-use crate::msg::PositionSide;
+use crate::msg::{OrderRole, PositionSide};
 use crate::units::{Money, Nanos, Price, Qty};
 use serde::{Deserialize, Serialize};
 
@@ -109,6 +109,36 @@ impl Position {
         };
         *self = next;
         Ok(result)
+    }
+
+    /// The entry fills, or the exit fills, were worth `difference` more than was booked. Gives what that does to
+    /// the result so far: of another entry value the share that belongs to what was closed, of another exit
+    /// value all of it. `None`, and nothing changed, when it does not fit.
+    pub(in crate::kernel) fn reprice(
+        &mut self,
+        role: OrderRole,
+        difference: Money,
+    ) -> Option<Money> {
+        let mut next = *self;
+        let paid = match role {
+            OrderRole::Entry => {
+                let kept = difference.share(self.size, self.entered)?;
+                next.entry_notional = self.entry_notional.checked_add(difference)?;
+                next.cost = self.cost.checked_add(kept)?;
+                difference.checked_sub(kept)?
+            }
+            OrderRole::Exit => {
+                next.exit_notional = self.exit_notional.checked_add(difference)?;
+                Money::ZERO.checked_sub(difference)?
+            }
+        };
+        let result = match self.side {
+            PositionSide::Long => Money::ZERO.checked_sub(paid)?,
+            PositionSide::Short => paid,
+        };
+        next.realized = self.realized.checked_add(result)?;
+        *self = next;
+        Some(result)
     }
 
     /// Gives back what was booked as closed and was not, at most what was closed; the change of the gross
