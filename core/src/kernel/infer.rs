@@ -144,8 +144,8 @@ impl Kernel {
             position.reprice(order.role, difference)
         } else {
             // The round trip is over and forgotten: what it cost more or brought more is all result.
-            let gains = (order.role == OrderRole::Exit)
-                == (order.position_side == PositionSide::Long);
+            let gains =
+                (order.role == OrderRole::Exit) == (order.position_side == PositionSide::Long);
             if gains { Some(difference) } else { Money::ZERO.checked_sub(difference) }
         }
         .and_then(|realized| {

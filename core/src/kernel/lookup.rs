@@ -149,8 +149,7 @@ impl Kernel {
         if order.role == OrderRole::Exit {
             order.query_wait_ns = self.times.lookup_first_ns;
         }
-        let ripens =
-            order.denial.ripe_ns.is_none() && now.since(since) >= self.times.view_lag_ns;
+        let ripens = order.denial.ripe_ns.is_none() && now.since(since) >= self.times.view_lag_ns;
         if ripens {
             order.denial.ripe_ns = Some(now);
             // What the venue shows of the time before is no evidence.

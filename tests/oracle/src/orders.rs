@@ -69,9 +69,8 @@ impl Oracle {
             }
             return Ok(());
         }
-        let is_within = |kill: &&(i64, Option<i64>)| {
-            kill.0 <= sent && kill.1.is_none_or(|until| sent < until)
-        };
+        let is_within =
+            |kill: &&(i64, Option<i64>)| kill.0 <= sent && kill.1.is_none_or(|until| sent < until);
         if let Some((from, _)) = self.kills.iter().find(is_within) {
             let what = format!("{order:?} left {} ns after the kill", sent - from);
             return breach("I21_kill", what);

@@ -192,10 +192,8 @@ fn what_the_engine_took_over_is_ours_to_close_and_no_more() {
     tell(&mut oracle, &[adopted(10 * ONE)]);
     assert_eq!((oracle.own(0, true).qty, oracle.foreign(0, true)), (10 * ONE, 0));
     fails(oracle.clone().tell(&accepted(2, A, 0, false, 11 * ONE)), "I6_exit_quantity");
-    let exit = [
-        accepted(2, A, 0, false, 10 * ONE),
-        fill(2, Owner::Ours(A), true, 10 * ONE, 100 * ONE),
-    ];
+    let exit =
+        [accepted(2, A, 0, false, 10 * ONE), fill(2, Owner::Ours(A), true, 10 * ONE, 100 * ONE)];
     tell(&mut oracle, &exit);
     assert!(oracle.is_flat());
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pinion_core::id::TradeId;
 use pinion_core::msg::record::OrderStatus;
-use pinion_core::msg::{Control, PositionSide, Record, Scan, ScanMsg};
+use pinion_core::msg::{Control, MarketMsg, PositionSide, Record, Scan, ScanMsg};
 use pinion_core::stage::Stage;
 use pinion_core::units::Nanos;
 use pinion_io::paper::ReplyLink;
@@ -15,11 +15,13 @@ use pinion_oracle::{Breach, Event, Oracle};
 use super::chaos::{Chaos, Deed};
 use super::checks::{Shown, adoptions};
 use super::counters::Counters;
+use super::deadlines::{Deadlines, Sight};
 use super::dice::Dice;
 use super::job::{Class, Failure, Job, Outcome};
 use super::life::Tape;
 use super::market::{Generator, START};
 use super::rig::{Rig, World, Written};
+use super::rings::Rings;
 use super::trace::Trace;
 use super::truth;
 
@@ -57,6 +59,14 @@ pub(super) struct Run<'a> {
     pub(super) next_state_check: u64,
     pub(super) intents: Vec<u32>,
     pub(super) heard: usize,
+    pub(super) rings: Rings,
+    pub(super) deadlines: Deadlines,
+    pub(super) sight: Sight,
+    /// A start of the engine knew less than there was: it came without a disk, or the end of the journal
+    /// was lost.
+    pub(super) forgetful: bool,
+    /// Version of the settings that were published last.
+    pub(super) version: u32,
     /// The trip of each slot whose adoption the oracle was told of.
     pub(super) adopted: Vec<Option<TradeId>>,
     /// What the engine was shown since anything last happened.
@@ -132,6 +142,11 @@ impl<'a> Run<'a> {
             next_state_check: job.options.state_every.max(1).cast_unsigned(),
             intents: Vec::new(),
             heard: 0,
+            rings: Rings::default(),
+            deadlines: Deadlines::default(),
+            sight: Sight::default(),
+            forgetful: false,
+            version: 0,
             adopted: Vec::new(),
             shown: Shown::default(),
             faults_seen: 0,
@@ -152,8 +167,8 @@ impl<'a> Run<'a> {
         self.hear();
         let mut faults = Vec::new();
         if let Some(rig) = &self.rig {
-            faults = rig.egress.venue().injected().to_vec();
-            for (name, count) in rig.egress.venue().counts() {
+            faults = rig.venue().injected().to_vec();
+            for (name, count) in rig.venue().counts() {
                 self.counters.add("fault", name, count);
             }
         }
@@ -199,9 +214,7 @@ impl<'a> Run<'a> {
             let message = self.generator.next(self.now);
             let pause = self.generator.pause();
             self.next_market = self.now.plus(if self.calm { pause.min(40_000_000) } else { pause });
-            if let Some(rig) = &mut self.rig {
-                rig.market(message);
-            }
+            self.give(message);
             self.scan();
             if !self.calm {
                 for deed in self.chaos.at_step(message.seq) {
@@ -210,6 +223,14 @@ impl<'a> Run<'a> {
             }
         }
         self.settle()
+    }
+
+    /// A market message happens.
+    pub(super) fn give(&mut self, message: MarketMsg) {
+        if let Some(rig) = &mut self.rig {
+            rig.market(message);
+            self.rings.gave_market(&message);
+        }
     }
 
     fn next_moment(&self) -> Nanos {
@@ -245,11 +266,15 @@ impl<'a> Run<'a> {
         self.scans += 1;
         let number = self.scans;
         let mut dice = Dice::new(self.job.seed, 20, u64::from(number));
-        let Some(rig) = &mut self.rig else { return };
+        let Self { rig: Some(rig), rings, .. } = self else { return };
+        let mut scan = |message: ScanMsg| {
+            rig.scan(message);
+            rings.gave_scan(message);
+        };
         for (place, (instrument, _)) in self.world.table.iter().enumerate() {
             let direction =
                 if dice.chance(500_000) { PositionSide::Long } else { PositionSide::Short };
-            rig.scan(ScanMsg::Rank(pinion_core::msg::Rank {
+            scan(ScanMsg::Rank(pinion_core::msg::Rank {
                 number,
                 place: u16::try_from(place).unwrap_or(u16::MAX),
                 instrument,
@@ -264,7 +289,7 @@ impl<'a> Run<'a> {
         }
         let vel_div = [None, Some(0.0), Some(-0.04), Some(0.04)];
         let vel_div = dice.pick(&vel_div).flatten();
-        rig.scan(ScanMsg::Scan(Scan {
+        scan(ScanMsg::Scan(Scan {
             ts_ns: self.now,
             number,
             active: 3,
@@ -326,6 +351,7 @@ impl<'a> Run<'a> {
                 self.hear_journal()?;
             }
             self.check_round().map_err(|breach| self.failed(breach))?;
+            self.check_deadlines().map_err(|breach| self.failed(breach))?;
             if count == 0 || (rig_done && !stands) {
                 return Ok(());
             }
@@ -339,7 +365,7 @@ impl<'a> Run<'a> {
         let Self { rig, oracle, trace, counters, .. } = self;
         let Some(rig) = rig else { return Ok(()) };
         let mut breach = None;
-        rig.egress.venue_mut().take_truth(&mut |what| {
+        rig.venue_mut().take_truth(&mut |what| {
             trace.truth(&what);
             counters.truth(&what);
             if let Err(found) = oracle.tell(&truth::event(&what))
@@ -348,7 +374,7 @@ impl<'a> Run<'a> {
                 breach = Some(found);
             }
         });
-        let injected = rig.egress.venue().injected();
+        let injected = rig.venue().injected();
         for fault in injected.get(self.faults_seen..).unwrap_or_default() {
             trace.note(self.now, || {
                 format!("fault    {}@{}", fault.fault.as_str(), fault.opportunity)
@@ -361,22 +387,41 @@ impl<'a> Run<'a> {
     /// What the kernel wrote goes to the tape; what it recorded is counted.
     pub(super) fn hear_journal(&mut self) -> Result<(), Failure> {
         let Self { rig, tape, counters, trace, chaos, job, now, kill_at, .. } = self;
+        let Self { rings, sight, .. } = self;
         let Some(rig) = rig else { return Ok(()) };
         let mut snapshot = false;
+        let mut found = rings.tap(rig.egress.venue_mut());
+        let settings = std::sync::Arc::clone(rig.kernel.engine().settings());
         let read = rig.journal(&mut |written| match written {
             Written::Input(bytes, at, input) => {
                 counters.input(input);
                 trace.input(at, input);
                 tape.write(bytes, at, *input);
+                sight.saw(at, input);
+                if found.is_ok() {
+                    found = rings.took(input);
+                }
             }
             Written::Record(message) => {
                 counters.record(&message.record);
                 trace.record(message);
                 snapshot |= matches!(message.record, Record::Fill { .. });
-                if let Record::Order { client, status: OrderStatus::Submitted, reduce_only, .. } =
-                    message.record
+                if let Record::Order { client, status: OrderStatus::Submitted, .. } = message.record
+                {
+                    rings.sent(client);
+                }
+                if let Record::Order {
+                    client,
+                    instrument,
+                    status: OrderStatus::Submitted,
+                    reduce_only,
+                    ..
+                } = message.record
                     && !reduce_only
                 {
+                    if found.is_ok() {
+                        found = sight.entered(message.ts_ns, instrument, &settings);
+                    }
                     let rate = job.options.kill_entry_ppm;
                     if chaos.happens(Deed::KillAtEntry, client.seq(), rate) {
                         let mut dice = chaos.dice(Deed::KillAtEntry, client.seq());
@@ -388,6 +433,11 @@ impl<'a> Run<'a> {
         if snapshot && self.job.options.crash_ppm > 0 {
             self.tape.snapshot(rig.kernel.engine());
         }
+        sight.forget();
+        if found.is_ok() {
+            found = rings.placed(rig.egress.venue_mut());
+        }
+        found.map_err(|breach| self.failed(breach))?;
         read.map(|_| ()).map_err(|what| self.failed(Breach { check: "I17_journal", what }))
     }
 
@@ -429,9 +479,10 @@ impl<'a> Run<'a> {
             // Neither can be a breach by itself.
             let _told = self.oracle.tell(&rule);
         }
-        if let Some(rig) = &self.rig
-            && !rig.control(self.now, control)
-        {
+        let Some(rig) = &self.rig else { return };
+        if rig.control(self.now, control) {
+            self.rings.gave_control(control);
+        } else {
             self.counters.count("ring full", "control");
         }
     }
