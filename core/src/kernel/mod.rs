@@ -2,8 +2,7 @@
 //!
 //! ```text
 //!   Input ──▶ apply ─┬─ market ──▶ market.rs   last prices, marks of open slots
-//!                    ├─ venue ───▶ venue.rs    answers to orders ┬─▶ book.rs, fees.rs ─▶ ledger (K)
-//!                    ├─ venue ───▶ venue.rs    answers to orders ┬─▶ book.rs, fees.rs ─▶ ledger (K)
+//!                    ├─ venue ───▶ venue.rs    answers to orders ┬─▶ book.rs, infer.rs, fees.rs ─▶ ledger (K)
 //!                    │             outside.rs  closes not by us  ┘
 //!                    │             recover.rs  open orders, strays
 //!                    │             account.rs  balances, funding
@@ -56,7 +55,9 @@ pub mod facts;
 pub mod fee_model;
 mod fees;
 mod fills;
+mod flows;
 mod guard;
+mod infer;
 pub mod intent;
 pub mod ledger;
 mod lookup;
@@ -89,8 +90,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use arrayvec::ArrayVec;
-
 use crate::id::{ClientId, InstrumentId, TextId, TradeId};
 use crate::instrument::InstrumentTable;
 use crate::msg::{Input, MarketMsg, Maybe, Record};
@@ -99,6 +98,7 @@ use crate::units::{Money, Nanos};
 
 use book::{HELD_FILLS_MAX, HeldFill};
 use fills::Fills;
+use flows::Flows;
 use guard::Halts;
 use market::{Market, Seen};
 use orders::{Order, Orders};
@@ -144,7 +144,8 @@ pub struct Kernel {
     slots: Vec<Slot>,
     orders: Orders,
     fills: Fills,
-    held: ArrayVec<HeldFill, HELD_FILLS_MAX>,
+    flows: Flows,
+    held: Vec<HeldFill>,
     ledger: Ledger,
     facts: Facts,
     halts: Halts,
@@ -176,7 +177,8 @@ impl Kernel {
             slots: vec![Slot::new(); slots],
             orders: Orders::new(epoch),
             fills: Fills::new(),
-            held: ArrayVec::new(),
+            flows: Flows::new(),
+            held: Vec::with_capacity(HELD_FILLS_MAX),
             ledger: Ledger::new(settings.account_starting_capital),
             facts: Facts::new(table.len()),
             halts: Halts::default(),

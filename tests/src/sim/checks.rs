@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 
 use pinion_core::engine::Engine;
+use pinion_core::id::TradeId;
 use pinion_core::kernel::Kernel;
+use pinion_core::kernel::facts::Probe;
 use pinion_core::msg::PositionSide;
+use pinion_core::settings::Settings;
 use pinion_core::stage::Stage as _;
 use pinion_core::units::Nanos;
-use pinion_oracle::{Books, Breach, Holding};
+use pinion_oracle::{Books, Breach, Event, Holding, Oracle};
 
 use super::life::{Tape, bytes_of};
 use super::run::Run;
@@ -42,6 +45,70 @@ pub(super) fn books(kernel: &Kernel) -> Books {
     }
 }
 
+/// Age that the venue's views have at most.
+const VIEW_LAG_NS: i64 = 6 * Nanos::SECOND;
+
+/// Whole position snapshots that the engine took in since anything last happened, at the venue or in its own
+/// books, later than any view lags. Only such a row of them proves a close by somebody else, so before it
+/// nobody could know.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    /// The moment they count from, and the engine's revision of it.
+    since: i64,
+    revision: u64,
+    count: u32,
+    first: Nanos,
+    last: Nanos,
+}
+
+impl Shown {
+    /// Takes in what the engine knows now; `activity` is when anything last happened at the venue. While an
+    /// order of ours may still be the reason for what is shown, nothing is proved.
+    fn look(&mut self, engine: &Engine<Brain>, activity: i64) {
+        let kernel = engine.kernel();
+        let is_news = activity != self.since || kernel.revision() != self.revision;
+        if is_news || Run::has_live_order(engine) {
+            *self = Self { since: activity, revision: kernel.revision(), ..Self::default() };
+        }
+        if let Probe::Seen(at) = kernel.facts().probe()
+            && at > self.last
+            && at.get().saturating_sub(self.since) > VIEW_LAG_NS
+        {
+            self.first = if self.count == 0 { at } else { self.first };
+            (self.last, self.count) = (at, self.count + 1);
+        }
+    }
+
+    /// True when they prove what the account holds: three in a row over the time that the settings want, and one
+    /// more that was perhaps asked for before they began.
+    fn is_proof(&self, settings: &Settings) -> bool {
+        self.count >= 4 && self.last.since(self.first) >= settings.guard_outside_close_ns
+    }
+}
+
+/// Tells the oracle of the positions that the engine has taken over since the last look: a slot with a
+/// position that it did not see being opened.
+pub(super) fn adoptions(
+    told: &mut Vec<Option<TradeId>>,
+    kernel: &Kernel,
+    oracle: &mut Oracle,
+) -> Result<(), Breach> {
+    told.resize(kernel.slots().len(), None);
+    for (slot, told) in kernel.slots().iter().zip(told) {
+        let (Some(instrument), Some(side)) = (slot.instrument(), slot.side()) else { continue };
+        let is_adopted = slot.is_open() && slot.opened_ns().is_none();
+        if is_adopted && *told != slot.trade() {
+            *told = slot.trade();
+            oracle.tell(&Event::Adopted {
+                instrument: instrument.index(),
+                is_long: side == PositionSide::Long,
+                qty: slot.size().raw(),
+            })?;
+        }
+    }
+    Ok(())
+}
+
 impl Run<'_> {
     /// Everything that can be checked after a round of polling.
     pub(super) fn check_round(&mut self) -> Result<(), Breach> {
@@ -57,6 +124,7 @@ impl Run<'_> {
         {
             return Err(Breach { check: "I5_exit_possible", what: refused.clone() });
         }
+        self.tape.check_settings(&self.world, engine)?;
         for (index, slot) in kernel.slots().iter().enumerate() {
             if slot.size().raw() < 0 {
                 let what = format!("slot {index} holds {}", slot.size().raw());
@@ -67,11 +135,7 @@ impl Run<'_> {
                 return Err(Breach { check: "S_free_with_position", what });
             }
         }
-        if self.kill_pending && kernel.is_killed() && rig.egress.drained() && rig.is_quiet() {
-            self.kill_pending = false;
-            let at = self.now.get() + 1;
-            self.oracle.tell(&pinion_oracle::Event::Killed { at })?;
-        }
+        self.shown.look(engine, self.oracle.last_activity());
         self.check_rest()?;
         if self.tape.written() >= self.next_state_check {
             self.check_state()?;
@@ -105,15 +169,21 @@ impl Run<'_> {
             || Self::has_live_order(engine)
             || !rig.kernel.drained()
             || !rig.is_quiet()
+            // What somebody else did to our position shows in position snapshots only.
+            || (self.oracle.outside() > 0 && !self.shown.is_proof(&self.world.settings))
         {
             return Ok(());
         }
         self.rested_at = last;
+        if rig.egress.drained() {
+            self.rings.empty(rig.merged())?;
+            self.counters.count("check", "links empty");
+        }
         let books = books(engine.kernel());
         self.oracle.check_positions(&books)?;
         if self.job.options.exact == 1 && self.oracle.outside() == 0 {
-            self.oracle.check_basis(&books, self.slack)?;
-            self.oracle.check_money(&books, self.slack)?;
+            self.oracle.check_basis(&books)?;
+            self.oracle.check_money(&books)?;
             self.counters.count("check", "books equal");
         }
         Ok(())
@@ -142,7 +212,7 @@ impl Run<'_> {
         let mut text = String::new();
         if let Some(rig) = &self.rig {
             let kernel = rig.kernel.engine().kernel();
-            let account = rig.egress.venue().venue().account();
+            let account = rig.venue().venue().account();
             let size = bytes_of(rig.kernel.engine()).len();
             let _infallible = writeln!(
                 text,
@@ -158,7 +228,7 @@ impl Run<'_> {
                 let _infallible = writeln!(text, "slot: {slot:?}");
             }
             let _infallible = writeln!(text, "venue account: {account:#?}");
-            for order in rig.egress.venue().venue().open_orders() {
+            for order in rig.venue().venue().open_orders() {
                 let _infallible = writeln!(text, "venue order: {order:?}");
             }
         }

@@ -3,21 +3,25 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use pinion_core::id::TradeId;
 use pinion_core::msg::record::OrderStatus;
-use pinion_core::msg::{Control, PositionSide, Record, Scan, ScanMsg};
+use pinion_core::msg::{Control, MarketMsg, PositionSide, Record, Scan, ScanMsg};
 use pinion_core::stage::Stage;
 use pinion_core::units::Nanos;
 use pinion_io::paper::ReplyLink;
 use pinion_io::paper::faults::FaultyVenue;
-use pinion_oracle::{Breach, Oracle};
+use pinion_oracle::{Breach, Event, Oracle};
 
 use super::chaos::{Chaos, Deed};
+use super::checks::{Shown, adoptions};
 use super::counters::Counters;
+use super::deadlines::{Deadlines, Sight};
 use super::dice::Dice;
 use super::job::{Class, Failure, Job, Outcome};
 use super::life::Tape;
 use super::market::{Generator, START};
 use super::rig::{Rig, World, Written};
+use super::rings::Rings;
 use super::trace::Trace;
 use super::truth;
 
@@ -43,9 +47,11 @@ pub(super) struct Run<'a> {
     /// Kernel, egress and journal stand still until then.
     pub(super) stalled: [Nanos; 3],
     pub(super) kill_at: Option<Nanos>,
-    /// The operator killed; the oracle is told when everything sent before has left.
-    pub(super) kill_pending: bool,
+    /// The operator wants it killed, or flat: nothing that increases may leave.
     pub(super) is_killed: bool,
+    pub(super) is_flattening: bool,
+    /// The stages were polled at this moment already.
+    polled_at: Nanos,
     pub(super) calm: bool,
     /// Until then a restarted engine may know less than the venue.
     pub(super) blind_until: Nanos,
@@ -53,9 +59,18 @@ pub(super) struct Run<'a> {
     pub(super) next_state_check: u64,
     pub(super) intents: Vec<u32>,
     pub(super) heard: usize,
-    /// By how much results may differ because a venue's average has eight decimals: orders that were
-    /// settled by one.
-    pub(super) slack: i128,
+    pub(super) rings: Rings,
+    pub(super) deadlines: Deadlines,
+    pub(super) sight: Sight,
+    /// A start of the engine knew less than there was: it came without a disk, or the end of the journal
+    /// was lost.
+    pub(super) forgetful: bool,
+    /// Version of the settings that were published last.
+    pub(super) version: u32,
+    /// The trip of each slot whose adoption the oracle was told of.
+    pub(super) adopted: Vec<Option<TradeId>>,
+    /// What the engine was shown since anything last happened.
+    pub(super) shown: Shown,
     faults_seen: usize,
     rounds: u64,
 }
@@ -118,15 +133,22 @@ impl<'a> Run<'a> {
             scans: 0,
             stalled: [Nanos::ZERO; 3],
             kill_at: None,
-            kill_pending: false,
             is_killed: false,
+            is_flattening: false,
+            polled_at: Nanos::ZERO,
             calm: false,
             blind_until: Nanos::ZERO,
             rested_at: i64::MIN,
             next_state_check: job.options.state_every.max(1).cast_unsigned(),
             intents: Vec::new(),
             heard: 0,
-            slack: 0,
+            rings: Rings::default(),
+            deadlines: Deadlines::default(),
+            sight: Sight::default(),
+            forgetful: false,
+            version: 0,
+            adopted: Vec::new(),
+            shown: Shown::default(),
             faults_seen: 0,
             rounds: 0,
         }
@@ -145,8 +167,8 @@ impl<'a> Run<'a> {
         self.hear();
         let mut faults = Vec::new();
         if let Some(rig) = &self.rig {
-            faults = rig.egress.venue().injected().to_vec();
-            for (name, count) in rig.egress.venue().counts() {
+            faults = rig.venue().injected().to_vec();
+            for (name, count) in rig.venue().counts() {
                 self.counters.add("fault", name, count);
             }
         }
@@ -186,15 +208,13 @@ impl<'a> Run<'a> {
         }
         if self.kill_at.is_some_and(|at| at <= self.now) {
             self.kill_at = None;
-            self.kill();
+            self.say(Control::Kill);
         }
         if self.next_market <= self.now {
             let message = self.generator.next(self.now);
             let pause = self.generator.pause();
             self.next_market = self.now.plus(if self.calm { pause.min(40_000_000) } else { pause });
-            if let Some(rig) = &mut self.rig {
-                rig.market(message);
-            }
+            self.give(message);
             self.scan();
             if !self.calm {
                 for deed in self.chaos.at_step(message.seq) {
@@ -203,6 +223,14 @@ impl<'a> Run<'a> {
             }
         }
         self.settle()
+    }
+
+    /// A market message happens.
+    pub(super) fn give(&mut self, message: MarketMsg) {
+        if let Some(rig) = &mut self.rig {
+            rig.market(message);
+            self.rings.gave_market(&message);
+        }
     }
 
     fn next_moment(&self) -> Nanos {
@@ -238,11 +266,15 @@ impl<'a> Run<'a> {
         self.scans += 1;
         let number = self.scans;
         let mut dice = Dice::new(self.job.seed, 20, u64::from(number));
-        let Some(rig) = &mut self.rig else { return };
+        let Self { rig: Some(rig), rings, .. } = self else { return };
+        let mut scan = |message: ScanMsg| {
+            rig.scan(message);
+            rings.gave_scan(message);
+        };
         for (place, (instrument, _)) in self.world.table.iter().enumerate() {
             let direction =
                 if dice.chance(500_000) { PositionSide::Long } else { PositionSide::Short };
-            rig.scan(ScanMsg::Rank(pinion_core::msg::Rank {
+            scan(ScanMsg::Rank(pinion_core::msg::Rank {
                 number,
                 place: u16::try_from(place).unwrap_or(u16::MAX),
                 instrument,
@@ -257,7 +289,7 @@ impl<'a> Run<'a> {
         }
         let vel_div = [None, Some(0.0), Some(-0.04), Some(0.04)];
         let vel_div = dice.pick(&vel_div).flatten();
-        rig.scan(ScanMsg::Scan(Scan {
+        scan(ScanMsg::Scan(Scan {
             ts_ns: self.now,
             number,
             active: 3,
@@ -273,6 +305,7 @@ impl<'a> Run<'a> {
 
     /// Polls the stages until nothing is left to do at this moment.
     fn settle(&mut self) -> Result<(), Failure> {
+        self.polled_at = self.now;
         for _ in 0..ROUNDS_MAX {
             self.rounds += 1;
             let mut order = [0, 1];
@@ -292,6 +325,8 @@ impl<'a> Run<'a> {
                 }
                 let work = if stage == 0 {
                     let work = rig.kernel.poll(self.now);
+                    adoptions(&mut self.adopted, rig.kernel.engine().kernel(), &mut self.oracle)
+                        .map_err(|breach| Failure::of(breach, self.tape.written()))?;
                     if work.backpressured {
                         let which = if work.count == 0 { "record or input" } else { "command" };
                         self.counters.count("ring full", which);
@@ -316,6 +351,7 @@ impl<'a> Run<'a> {
                 self.hear_journal()?;
             }
             self.check_round().map_err(|breach| self.failed(breach))?;
+            self.check_deadlines().map_err(|breach| self.failed(breach))?;
             if count == 0 || (rig_done && !stands) {
                 return Ok(());
             }
@@ -329,7 +365,7 @@ impl<'a> Run<'a> {
         let Self { rig, oracle, trace, counters, .. } = self;
         let Some(rig) = rig else { return Ok(()) };
         let mut breach = None;
-        rig.egress.venue_mut().take_truth(&mut |what| {
+        rig.venue_mut().take_truth(&mut |what| {
             trace.truth(&what);
             counters.truth(&what);
             if let Err(found) = oracle.tell(&truth::event(&what))
@@ -338,7 +374,7 @@ impl<'a> Run<'a> {
                 breach = Some(found);
             }
         });
-        let injected = rig.egress.venue().injected();
+        let injected = rig.venue().injected();
         for fault in injected.get(self.faults_seen..).unwrap_or_default() {
             trace.note(self.now, || {
                 format!("fault    {}@{}", fault.fault.as_str(), fault.opportunity)
@@ -350,29 +386,39 @@ impl<'a> Run<'a> {
 
     /// What the kernel wrote goes to the tape; what it recorded is counted.
     pub(super) fn hear_journal(&mut self) -> Result<(), Failure> {
-        let Self { rig, tape, counters, trace, chaos, job, now, kill_at, oracle, slack, .. } = self;
+        let Self { rig, tape, counters, trace, chaos, job, now, kill_at, .. } = self;
+        let Self { rings, sight, .. } = self;
         let Some(rig) = rig else { return Ok(()) };
         let mut snapshot = false;
+        let mut found = rings.tap(rig.egress.venue_mut());
+        let settings = std::sync::Arc::clone(rig.kernel.engine().settings());
         let read = rig.journal(&mut |written| match written {
             Written::Input(bytes, at, input) => {
                 counters.input(input);
                 trace.input(at, input);
                 tape.write(bytes, at, *input);
+                sight.saw(at, input);
+                if found.is_ok() {
+                    found = rings.took(input);
+                }
             }
             Written::Record(message) => {
                 counters.record(&message.record);
                 trace.record(message);
                 snapshot |= matches!(message.record, Record::Fill { .. });
-                if let Record::Fill { client, fill_id, .. } = message.record
-                    && fill_id.is_empty()
-                    && let Some(order) = oracle.order((client.epoch(), client.seq()))
-                {
-                    *slack += i128::from(order.qty) / pinion_oracle::SCALE + 2;
-                }
-                if let Record::Order { client, status: OrderStatus::Submitted, reduce_only, .. } =
-                    message.record
+                if let Record::Order {
+                    client,
+                    instrument,
+                    status: OrderStatus::Submitted,
+                    reduce_only,
+                    ..
+                } = message.record
+                    && rings.sent(client)
                     && !reduce_only
                 {
+                    if found.is_ok() {
+                        found = sight.entered(message.ts_ns, instrument, &settings);
+                    }
                     let rate = job.options.kill_entry_ppm;
                     if chaos.happens(Deed::KillAtEntry, client.seq(), rate) {
                         let mut dice = chaos.dice(Deed::KillAtEntry, client.seq());
@@ -384,6 +430,11 @@ impl<'a> Run<'a> {
         if snapshot && self.job.options.crash_ppm > 0 {
             self.tape.snapshot(rig.kernel.engine());
         }
+        sight.forget();
+        if found.is_ok() {
+            found = rings.placed(rig.egress.venue_mut());
+        }
+        found.map_err(|breach| self.failed(breach))?;
         read.map(|_| ()).map_err(|what| self.failed(Breach { check: "I17_journal", what }))
     }
 
@@ -398,19 +449,37 @@ impl<'a> Run<'a> {
         self.heard = heard.accepted.len();
     }
 
-    /// The operator pulls the switch.
-    pub(super) fn kill(&mut self) {
-        self.say(Control::Kill);
-        self.is_killed = true;
-        self.kill_pending = true;
-    }
-
-    /// The operator says something; a full queue makes him say it again at the next chance.
+    /// The operator says something. Kill and flatten work from this very moment on, and so does the oracle's
+    /// rule for them: what has not left by now must not leave.
     pub(super) fn say(&mut self, control: Control) {
         self.trace.note(self.now, || format!("operator: {}", control.as_str()));
-        if let Some(rig) = &self.rig
-            && !rig.control(self.now, control)
-        {
+        // What left at this same moment, before it was said, had left.
+        let at = if self.polled_at == self.now { self.now.get() + 1 } else { self.now.get() };
+        let rule = match control {
+            Control::Kill | Control::Flatten => {
+                self.is_killed |= control == Control::Kill;
+                self.is_flattening |= control == Control::Flatten;
+                Some(Event::Killed { at })
+            }
+            Control::Resume => {
+                (self.is_killed, self.is_flattening) = (false, false);
+                Some(Event::Resumed { at: self.now.get() })
+            }
+            Control::Stop
+            | Control::JournalBehind
+            | Control::JournalCaughtUp
+            | Control::JournalFailed
+            | Control::Reanchor
+            | Control::Recover => None,
+        };
+        if let Some(rule) = rule {
+            // Neither can be a breach by itself.
+            let _told = self.oracle.tell(&rule);
+        }
+        let Some(rig) = &self.rig else { return };
+        if rig.control(self.now, control) {
+            self.rings.gave_control(control);
+        } else {
             self.counters.count("ring full", "control");
         }
     }
