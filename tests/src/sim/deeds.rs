@@ -15,7 +15,6 @@ use super::deadlines::Deadlines;
 use super::dice::Dice;
 use super::job::Failure;
 use super::rig::Rig;
-use super::rings::Rings;
 use super::run::Run;
 use super::workload::Brain;
 
@@ -146,7 +145,7 @@ impl Run<'_> {
         venue.outage(self.now, down_ns);
         self.rig = Some(Rig::new(&self.world, engine, venue));
         self.heard = 0;
-        self.rings = Rings::default();
+        self.rings.begin();
         self.deadlines = Deadlines::default();
         self.sight.begin();
         self.forgetful |= cold || cut;

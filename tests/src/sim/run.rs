@@ -406,10 +406,6 @@ impl<'a> Run<'a> {
                 counters.record(&message.record);
                 trace.record(message);
                 snapshot |= matches!(message.record, Record::Fill { .. });
-                if let Record::Order { client, status: OrderStatus::Submitted, .. } = message.record
-                {
-                    rings.sent(client);
-                }
                 if let Record::Order {
                     client,
                     instrument,
@@ -417,6 +413,7 @@ impl<'a> Run<'a> {
                     reduce_only,
                     ..
                 } = message.record
+                    && rings.sent(client)
                     && !reduce_only
                 {
                     if found.is_ok() {
