@@ -6,7 +6,9 @@ use super::rig::{Rig, SECOND, asset};
 use crate::engine::prober::{GAP_NS, PATIENCE_FIRST_NS, PATIENCE_MAX_NS};
 use crate::id::ClientId;
 use crate::msg::venue::RejectReason;
-use crate::msg::{ClientRef, Control, Input, Maybe, PositionSide, ProbeKind, VenueEvent};
+use crate::msg::{
+    ClientRef, Control, Input, Maybe, OrderKind, PositionSide, ProbeKind, VenueEvent,
+};
 use crate::settings::Settings;
 use crate::units::{Money, Qty};
 
@@ -180,10 +182,11 @@ fn an_entry_that_lacks_proof_asks_for_it_at_once_but_not_twice_a_second() {
 
 #[test]
 fn a_reduce_only_refusal_asks_what_is_left() {
-    let mut rig = Rig::ready();
+    let mut rig = Rig::long();
+    let exit = rig.exit(OrderKind::Market, true);
     rig.wait(2 * SECOND);
     let reject = VenueEvent::Reject { reason: RejectReason::ReduceOnly };
-    rig.venue(ClientRef::Own(ClientId::new(7, 1)), reject);
+    rig.venue(ClientRef::Own(exit), reject);
     assert_eq!(rig.asked(), [OpenOrders]);
 }
 
