@@ -45,13 +45,14 @@ impl Kernel {
         let Some(fill) = self.fills.get_mut(number).copied() else {
             return Verdict::refused(Code::ForeignFill);
         };
-        if fill.settled {
+        if fill.settled || (planted!(L18ZeroNeverSettles) && venue_fee.is_zero()) {
             return Verdict::refused(Code::DuplicateEvent);
         }
         let index = usize::from(fill.slot);
         let mut ledger = self.ledger;
         let booked = Money::ZERO.checked_sub(venue_fee).and_then(|fee| {
-            let difference = fee.checked_sub(fill.fee)?;
+            let booked = if planted!(D36FeeAdded) { Money::ZERO } else { fill.fee };
+            let difference = fee.checked_sub(booked)?;
             ledger.book(Entry { fees: difference, ..Entry::default() }).ok()?;
             let trade_fees = self.slots[index].position.fees.checked_add(difference)?;
             Some((fee, trade_fees))
@@ -61,7 +62,7 @@ impl Kernel {
             return Verdict::refused(Code::Violation);
         };
         self.ledger = ledger;
-        let shows = self.slots[index].trade == fill.trade;
+        let shows = self.slots[index].trade == fill.trade || planted!(L07LateFeeToPresent);
         if shows {
             self.slots[index].position.fees = trade_fees;
         }

@@ -49,6 +49,7 @@ impl Kernel {
         order.denial = Denial::default();
         order.unconfirmed = false;
         let total = match (answer.state, answer.cum) {
+            (VenueOrderState::Filled, Some(_)) if planted!(X34FilledTakenWhole) => Some(order.qty),
             (_, Some(total)) => Some(total),
             (VenueOrderState::Filled, None) => Some(order.qty),
             (VenueOrderState::New | VenueOrderState::Rejected, None) => Some(Qty::ZERO),
@@ -148,7 +149,8 @@ impl Kernel {
             && order.filled.is_zero()
             && order.ended.is_none();
         let at_once = never_seen && order.role == OrderRole::Exit;
-        let proved = self.is_gone(now, &order) && order.denial.by_positions;
+        let proved =
+            (self.is_gone(now, &order) && order.denial.by_positions) || planted!(X04DeniedOnce);
         if !at_once && !proved {
             // What the venue shows of the time before is no evidence.
             self.revision += u64::from(is_first);
@@ -178,7 +180,7 @@ impl Kernel {
     }
 
     /// An order that the venue once knew and now denies is over at what is booked of it.
-    fn end_denied(&mut self, now: Nanos, client: ClientId, out: &mut Effects) {
+    pub(super) fn end_denied(&mut self, now: Nanos, client: ClientId, out: &mut Effects) {
         let Some(order) = self.orders.get_mut(client) else { return };
         order.status = OrderStatus::Expired;
         order.ended = Some(OrderStatus::Expired);

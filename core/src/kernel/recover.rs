@@ -14,6 +14,8 @@ use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, InstrumentId, TextId};
+use crate::kernel::fills::Fills;
+use crate::kernel::ledger::Entry;
 use crate::kernel::lookup::Answer;
 use crate::kernel::orders::Route;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
@@ -112,11 +114,28 @@ impl Kernel {
     /// instrument for one that may have filled.
     pub(super) fn recover(&mut self, now: Nanos, out: &mut Effects) -> Verdict {
         self.recovery.phase = Phase::Orders;
+        if planted!(D09PositionsFirst) {
+            self.recovery.phase = Phase::Positions;
+        }
+        if planted!(D05CarriedResultTwice) {
+            let carried = Entry { realized: self.ledger.realized(), ..Entry::default() };
+            let _booked = self.ledger.book(carried);
+        }
         self.recovery.list_again();
         self.revision += 1;
         self.heat(now, None);
+        if planted!(X10FillsForgotten) {
+            self.fills = Fills::new();
+        }
         out.record(Record::Halt { reason: Control::Recover.as_str() });
         for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            if planted!(L10PromiseLost) {
+                slot.owed_exit = None;
+            }
+            if planted!(X07WorkingIsPosition) && slot.entry_order.is_some() {
+                slot.position.size = slot.requested;
+            }
             for client in self.slots[index].live() {
                 if let Some(order) = self.orders.get_mut(client) {
                     order.unconfirmed = true;

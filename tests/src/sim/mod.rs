@@ -25,6 +25,8 @@ pub mod life;
 mod liveness;
 pub mod market;
 pub mod minimise;
+#[cfg(feature = "planted")]
+pub mod mutants;
 pub mod options;
 pub mod report;
 pub mod rig;
