@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use crate::kernel::facts::Probe;
 use crate::kernel::{Effects, Kernel};
 use crate::msg::record::BlockReason;
-use crate::msg::venue::RejectReason;
 use crate::msg::{Command, Control, Input, ProbeKind, Record, RecordMsg, VenueEvent};
 use crate::settings::Settings;
 use crate::units::Nanos;
@@ -120,7 +119,10 @@ impl Prober {
         out: &mut Effects,
     ) {
         match input {
-            Input::Venue(message) => self.on_venue(now, &message.event, kernel, settings),
+            Input::Venue(message) => {
+                self.on_venue(now, &message.event, kernel, settings);
+                self.on_wish(now, kernel);
+            }
             Input::Control(message) if message.control == Control::Recover => self.begun = false,
             Input::Tick => self.on_tick(now, kernel, settings),
             Input::Market(_) | Input::Scan(_) | Input::Control(_) | Input::Settings { .. } => {}
@@ -185,8 +187,6 @@ impl Prober {
                 // The next comes with the positions of the next round, or by itself if they do not.
                 self.balance.want(now.plus(interval_ns.saturating_mul(2)));
             }
-            // Somebody else has reduced what we wanted to reduce.
-            VenueEvent::Reject { reason: RejectReason::ReduceOnly } => self.open_orders.want(now),
             VenueEvent::Ack { .. }
             | VenueEvent::Reject { .. }
             | VenueEvent::Ambiguous
@@ -208,8 +208,22 @@ impl Prober {
         self.plan();
     }
 
+    /// The kernel's own wish for positions, until a current snapshot has come; what is under way may be it.
+    fn on_wish(&mut self, now: Nanos, kernel: &Kernel) {
+        if kernel.wants_positions() && !self.is_on_its_way() {
+            self.open_orders.want(now);
+            self.plan();
+        }
+    }
+
+    /// A proof of positions is under way.
+    fn is_on_its_way(&self) -> bool {
+        self.open_orders.flight.or(self.positions.flight).is_some()
+    }
+
     /// Wishes that last.
     fn on_tick(&mut self, now: Nanos, kernel: &Kernel, settings: &Settings) {
+        self.on_wish(now, kernel);
         if kernel.is_frozen() {
             let gap_ns = (settings.guard_probe_interval_ns / FROZEN_PACE).max(GAP_NS);
             self.open_orders.want_after(now, gap_ns);
@@ -226,7 +240,7 @@ impl Prober {
             self.balance.want(now);
         }
         // What is under way brings the proof already.
-        let on_its_way = self.open_orders.flight.or(self.positions.flight).is_some();
+        let on_its_way = self.is_on_its_way();
         for message in records {
             let Record::EntryBlocked { reason, .. } = message.record else { continue };
             let (positions, balance) = wanted_by(reason);

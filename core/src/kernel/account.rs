@@ -199,10 +199,8 @@ impl Kernel {
         self.follow();
         if let (Some(index), Some(funding)) = (holder, trade_funding) {
             self.slots[index].position.funding = funding;
-            self.changed(index, out);
-        } else {
-            out.record(self.account_record());
         }
+        out.record(self.account_record());
         Verdict::OK
     }
 

@@ -160,7 +160,7 @@ impl Kernel {
         });
         self.fire(index, SlotEvent::Adopt, out);
         self.mark(instrument);
-        self.changed(index, out);
+        out.record(self.account_record());
         self.dust_below_lot(now, index, out);
     }
 

@@ -517,7 +517,7 @@ impl Kernel {
                 }
             }
         }
-        self.changed(index, out);
+        out.record(self.account_record());
         if order.role == OrderRole::Exit && !self.slots[index].is_open() {
             self.flat(now, index, out);
         } else {
@@ -589,18 +589,6 @@ impl Kernel {
         self.fire(index, SlotEvent::Booked, out);
         out.record(self.account_record());
         self.fire(index, SlotEvent::Written, out);
-        self.state_record(index, out);
-    }
-
-    /// The lines after anything was booked on a slot.
-    pub(super) fn changed(&self, index: usize, out: &mut Effects) {
-        self.state_record(index, out);
-        out.record(self.account_record());
-    }
-
-    fn state_record(&self, index: usize, out: &mut Effects) {
-        #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
-        out.record(Record::SlotState(self.slots[index].state(index as u8)));
     }
 }
 

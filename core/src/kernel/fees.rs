@@ -62,8 +62,7 @@ impl Kernel {
             return Verdict::refused(Code::Violation);
         };
         self.ledger = ledger;
-        let shows = self.slots[index].trade == fill.trade || planted!(L07LateFeeToPresent);
-        if shows {
+        if self.slots[index].trade == fill.trade || planted!(L07LateFeeToPresent) {
             self.slots[index].position.fees = trade_fees;
         }
         if let Some(applied) = self.fills.get_mut(number) {
@@ -80,11 +79,7 @@ impl Kernel {
         });
         self.learn_fee(fill.basis, fee, out);
         self.follow();
-        if shows {
-            self.changed(index, out);
-        } else {
-            out.record(self.account_record());
-        }
+        out.record(self.account_record());
         Verdict::OK
     }
 

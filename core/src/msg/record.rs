@@ -319,45 +319,6 @@ pub struct Sizing {
     pub qty: Qty,
 }
 
-/// The contents of a slot after a booked fill: what the snapshot file keeps of it.
-///
-/// The legs of the exit are not in it: they are those of the settings the entry was made under.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SlotState {
-    /// Round trip.
-    pub trade: TradeId,
-    /// The entry order, while it is not proved to be over.
-    pub entry_order: Option<ClientId>,
-    /// The exit order, while it is not proved to be over.
-    pub exit_order: Option<ClientId>,
-    /// What remains of the position.
-    pub size: Qty,
-    /// Quantity of all entry fills.
-    pub entered: Qty,
-    /// Notional of all entry fills.
-    pub entry_notional: Money,
-    /// Notional of all exit fills.
-    pub exit_notional: Money,
-    /// Gross result of what was closed.
-    pub realized: Money,
-    /// Fees; positive is a cost.
-    pub fees: Money,
-    /// Funding; positive was paid.
-    pub funding: Money,
-    /// Time of the first entry fill.
-    pub opened_ns: Maybe<Nanos>,
-    /// Asset.
-    pub instrument: InstrumentId,
-    /// Which slot.
-    pub slot: u8,
-    /// Its stage.
-    pub stage: SlotStage,
-    /// Direction.
-    pub side: PositionSide,
-    /// Leg of the exit that comes next or works, from 0.
-    pub leg: u8,
-}
-
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Record {
@@ -462,8 +423,6 @@ pub enum Record {
         /// Fees that were too far off to be believed so far.
         refused: u64,
     },
-    /// The contents of a slot after a booked fill or funding.
-    SlotState(SlotState),
     /// A slot moved.
     Slot {
         /// Which.

@@ -50,10 +50,20 @@ pub(crate) const SLOTS_MAX: usize = 16;
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Trip {
     trade: TradeId,
+    /// The scan from which its age counts; `None` until the first one comes.
+    scan: Option<u32>,
+    /// `None` for a position that the policy did not open: it is held and closed by the same rules, but
+    /// says nothing about signals.
+    signal: Option<Signal>,
+    opened: bool,
+}
+
+/// What a round trip was opened for.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Signal {
     scan: u32,
     score: f64,
     bucket: usize,
-    opened: bool,
 }
 
 /// The base policy.
@@ -200,8 +210,8 @@ impl Decide for Policy {
             None,
             "at most two per instrument, of instruments in the table",
         )?;
-        let mut trips = self.trips.iter().flatten();
-        let bins_exist = trips.all(|trip| trip.bucket < track::BUCKETS);
+        let mut signals = self.trips.iter().flatten().filter_map(|trip| trip.signal);
+        let bins_exist = signals.all(|signal| signal.bucket < track::BUCKETS);
         Damage::unless(bins_exist, "policy trips", None, "bins of signal strength that exist")?;
         self.ranks.reserve_exact(2 * table.len() - self.ranks.len());
         self.table = table;
@@ -213,13 +223,15 @@ impl Decide for Policy {
         let upto = out.records.len();
         for index in first_record..upto {
             match out.records[index].record {
-                // The entry is complete, or an exit has cut it short.
+                // The entry is complete, or an exit has cut it short; or somebody else's position was
+                // taken over.
                 Record::Slot {
+                    slot,
                     trade,
                     instrument,
                     to: SlotStage::PositionOpen | SlotStage::ExitRequested,
                     ..
-                } => self.note_open(trade, instrument, kernel, out),
+                } => self.note_open(usize::from(slot), trade, instrument, kernel, out),
                 Record::Slot { trade, to: SlotStage::PositionPartiallyClosed, .. } => {
                     self.note_partial(trade, kernel, out);
                 }
@@ -236,17 +248,21 @@ impl Decide for Policy {
 impl Policy {
     fn note_open(
         &mut self,
+        slot: usize,
         trade: TradeId,
         instrument: InstrumentId,
         kernel: &Kernel,
         out: &mut Effects,
     ) {
-        let Some((slot, trip)) = self.trip_mut(trade) else { return };
-        if trip.opened {
+        let Some((slot, trip)) = self.trip_mut(trade) else {
+            let scan = self.scan.map(|scan| scan.number);
+            if let Some(free) = self.trips.get_mut(slot) {
+                *free = Some(Trip { trade, scan, signal: None, opened: true });
+            }
             return;
-        }
+        };
+        let Some(Signal { scan, score, .. }) = trip.signal.filter(|_| !trip.opened) else { return };
         trip.opened = true;
-        let (scan, score) = (trip.scan, trip.score);
         let slot = kernel.slot(slot);
         let Some(side) = slot.side() else { return };
         let size = slot.entry_price().and_then(|price| price.notional(slot.size()));
@@ -268,6 +284,7 @@ impl Policy {
     /// A leg has left; what was earned is that of all legs so far.
     fn note_partial(&mut self, trade: TradeId, kernel: &Kernel, out: &mut Effects) {
         let Some((slot, trip)) = self.trip_mut(trade) else { return };
+        let Some(signal) = trip.signal else { return };
         let slot = kernel.slot(slot);
         let (Some(instrument), Some(side)) = (slot.instrument(), slot.side()) else { return };
         // A slot that went on within the turn is closed by now: its close says it all.
@@ -275,14 +292,14 @@ impl Policy {
         let Some(net) = net else { return };
         let size = slot.entry_price().and_then(|price| price.notional(slot.position().exited()));
         out.record(Record::TradeDecision {
-            scan: trip.scan,
+            scan: signal.scan,
             trade: Some(trade),
             instrument,
             side,
             stage: FunnelStage::TradePartial,
             decision: FunnelDecision::Close,
             reason: slot.close_reason().map_or(FunnelReason::None, FunnelReason::Policy),
-            score: trip.score,
+            score: signal.score,
             position_size: size.into(),
             pnl_percent: percent_of(net, size),
             pnl: Maybe::some(net),
@@ -304,8 +321,9 @@ impl Policy {
             return;
         };
         let Some((slot, trip)) = self.trip_mut(trade) else { return };
-        let (scan, score, bucket) = (trip.scan, trip.score, trip.bucket);
+        let signal = trip.signal;
         self.trips[slot] = None;
+        let Some(Signal { scan, score, bucket }) = signal else { return };
         self.track.closed(bucket, net_pnl);
         let size = entry_price.notional(qty);
         out.record(Record::TradeDecision {
@@ -357,7 +375,9 @@ impl Policy {
         if !kernel.slot(slot).is_open() {
             return;
         }
-        let entered = self.trips[slot].map_or(scan.number, |trip| trip.scan);
+        let trade = kernel.slot(slot).trade();
+        let trip = self.trips[slot].as_mut().filter(|trip| Some(trip.trade) == trade);
+        let entered = trip.map_or(scan.number, |trip| *trip.scan.get_or_insert(scan.number));
         let held = scan.number.saturating_sub(entered);
         let gain = open_gain_bps(kernel, slot);
         let Some(side) = kernel.slot(slot).side() else { return };
@@ -506,8 +526,13 @@ impl Policy {
             return Err(about(DecisionReason::Guard));
         }
         if let Some(trade) = kernel.slot(slot).trade() {
-            self.trips[slot] =
-                Some(Trip { trade, scan: scan.number, score: best.ars, bucket, opened: false });
+            let signal = Signal { scan: scan.number, score: best.ars, bucket };
+            self.trips[slot] = Some(Trip {
+                trade,
+                scan: Some(scan.number),
+                signal: Some(signal),
+                opened: false,
+            });
         }
         funnel::entry(scan, best, sizing, kernel.slot(slot), reference, out);
         Ok(())

@@ -357,6 +357,40 @@ fn the_hold_limit_counts_scans_since_the_entry() {
 }
 
 #[test]
+fn the_hold_limit_of_an_adopted_position_counts_from_the_adoption() {
+    let mut rig = Rig::new(Settings { exit_max_hold_scans: 3, ..Settings::default() });
+    rig.scan(None, |_| {});
+    rig.control(Control::Recover);
+    let revision = rig.engine.kernel().revision();
+    let event = VenueEvent::OpenOrdersEnd { ok: true, rows: 0, revision };
+    rig.venue(ClientRef::Absent, None, event);
+    let event = VenueEvent::Position {
+        side: PositionSide::Long,
+        qty: Qty::from_whole(100),
+        entry_price: Maybe::some(price("0.2000")),
+    };
+    rig.venue(ClientRef::Absent, Some(InstrumentId::new(FET)), event);
+    let revision = rig.engine.kernel().revision();
+    let event = VenueEvent::PositionsEnd { ok: true, rows: 1, revision };
+    rig.venue(ClientRef::Absent, None, event);
+    assert!(rig.engine.kernel().slot(0).is_open(), "taken over");
+    for _ in 0..2 {
+        rig.pass(SCAN_NS);
+        rig.scan(None, |_| {});
+        assert_eq!(rig.orders, 0);
+    }
+    rig.pass(SCAN_NS);
+    rig.scan(None, |_| {});
+    assert_eq!(rig.orders, 1, "three scans after the adoption");
+    rig.fill("0.1999");
+    assert!(rig.engine.kernel().slot(0).is_free());
+    let told = |row: &(FunnelStage, _, _)| {
+        matches!(row.0, FunnelStage::TradeOpen | FunnelStage::TradeClose)
+    };
+    assert!(!rig.funnel().iter().any(told), "no signal opened it, so it says nothing of signals");
+}
+
+#[test]
 fn a_regime_reversal_closes_only_in_profit() {
     let mut rig = Rig::short();
     rig.scan(Some(0.03), |_| {});

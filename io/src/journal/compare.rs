@@ -263,9 +263,8 @@ pub fn compare(run_dir: &Path, engine: &mut Engine<'_>) -> Result<Comparison, Jo
                 comparer.input += 1;
                 replica.apply(now_ns, &input);
                 engine(Step::Input { now_ns, input: &input }, &mut |record| {
-                    if let Some((file, line)) = renderer.record(&record) {
-                        comparer.line(file, line);
-                    }
+                    let (file, line) = renderer.record(&record);
+                    comparer.line(file, line);
                 });
             }
             Item::Continued(_) => {

@@ -67,8 +67,6 @@ pub(super) enum Place {
     Candidates,
     /// A row of the trade decisions.
     TradeDecisions,
-    /// The snapshot alone.
-    Nowhere,
 }
 
 /// Where a record is written.
@@ -95,7 +93,6 @@ pub(super) const fn place(record: &Record) -> Place {
         Record::ReanchorRefused { .. } => "reanchor_refused",
         Record::Candidate { .. } => return Place::Candidates,
         Record::TradeDecision { .. } => return Place::TradeDecisions,
-        Record::SlotState(_) => return Place::Nowhere,
     })
 }
 
@@ -140,7 +137,6 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
             object.text("reason", reason);
         }
         Record::ReanchorRefused { reason } => object.text("reason", reason.as_str()),
-        Record::SlotState(_) => {}
         Record::Slot { slot, trade, instrument, from, to, event } => {
             object.integer("slot_id", slot);
             context.trade(object, instrument, trade);

@@ -110,8 +110,8 @@ impl Renderer {
         object.end_line()
     }
 
-    /// The line of a record and the file it belongs to; `None` for what only the snapshot keeps.
-    pub fn record(&mut self, message: &RecordMsg) -> Option<(LineFileId, &[u8])> {
+    /// The line of a record and the file it belongs to.
+    pub fn record(&mut self, message: &RecordMsg) -> (LineFileId, &[u8]) {
         self.totals.add(&message.record);
         let settings = match message.record {
             Record::Settings { version } => self.versions.remove(&version),
@@ -133,7 +133,6 @@ impl Renderer {
                 self.funnel_head("pinion.trade_decision.v1", message.ts_ns);
                 LineFileId::TradeDecisions
             }
-            Place::Nowhere => return None,
         };
         let context = Context {
             instruments: &self.header.instruments,
@@ -143,7 +142,7 @@ impl Renderer {
         fields(&mut self.object, &context, &message.record);
         let line = self.object.end_line();
         self.hashes[file.index()].update(line);
-        Some((file, line))
+        (file, line)
     }
 
     /// The figures of the run so far.

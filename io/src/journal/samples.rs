@@ -6,7 +6,6 @@ use pinion_core::kernel::stage::{SlotEvent, SlotStage};
 use pinion_core::msg::record::{
     Action, BlockReason, DecisionReason, FeeDeviation, FeeSource, FunnelDecision, FunnelReason,
     FunnelStage, OrderStatus, PriceSource, ReanchorRefusal, ReconcileState, RouterEvent, Sizing,
-    SlotState,
 };
 use pinion_core::msg::scan::RankVerdict;
 use pinion_core::msg::{Maybe, OrderKind, OrderRole, PositionSide, Record, Side, TimeInForce};
@@ -125,27 +124,6 @@ pub(crate) fn account() -> Record {
         reconcile: ReconcileState::Ok,
         frozen: false,
     }
-}
-
-pub(crate) fn slot_state() -> Record {
-    Record::SlotState(SlotState {
-        trade: TradeId::new(7),
-        entry_order: None,
-        exit_order: Some(client()),
-        size: Qty::from_whole(26_007),
-        entered: Qty::from_whole(26_007),
-        entry_notional: money("4884.1146"),
-        exit_notional: Money::ZERO,
-        realized: Money::ZERO,
-        fees: money("2.44"),
-        funding: Money::ZERO,
-        opened_ns: Maybe::some(Nanos::new(4)),
-        instrument: fet(),
-        slot: 0,
-        stage: SlotStage::ExitSent,
-        side: PositionSide::Short,
-        leg: 0,
-    })
 }
 
 fn fee_settled() -> Record {

@@ -136,33 +136,35 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         .collect()
 }
 
+/// A slot that has a round trip.
 fn slot_fields(row: &mut Object, kernel: &Kernel, index: usize) {
     let Some(slot) = kernel.slots().get(index) else { return };
-    let state = slot.state(u8::try_from(index).unwrap_or(u8::MAX));
-    let instruments = kernel.table();
-    let id = state.instrument;
+    let (Some(trade), Some(id), Some(side)) = (slot.trade(), slot.instrument(), slot.side()) else {
+        return;
+    };
+    let (position, instruments) = (slot.position(), kernel.table());
     let symbol = if id.index() < instruments.len() { instruments.symbol(id) } else { "" };
     row.integer("slot_id", index);
-    row.text("trade_id", &TradeText { symbol, trade: state.trade }.to_string());
+    row.text("trade_id", &TradeText { symbol, trade }.to_string());
     row.text("asset", symbol);
-    row.text("stage", state.stage.as_str());
-    row.text("side", state.side.as_str());
-    row.decimal("size", state.size);
-    row.decimal("entered", state.entered);
-    row.maybe("entry_price", state.entry_notional.per(state.entered).into());
-    row.decimal("entry_notional", state.entry_notional);
-    row.decimal("exit_notional", state.exit_notional);
-    row.decimal("realized", state.realized);
-    row.decimal("fees", state.fees);
-    row.decimal("funding", state.funding);
-    row.integer("leg", state.leg);
-    for (key, order) in [("entry_order", state.entry_order), ("exit_order", state.exit_order)] {
+    row.text("stage", slot.stage().as_str());
+    row.text("side", side.as_str());
+    row.decimal("size", slot.size());
+    row.decimal("entered", position.entered);
+    row.maybe("entry_price", slot.entry_price().into());
+    row.decimal("entry_notional", position.entry_notional);
+    row.decimal("exit_notional", position.exit_notional);
+    row.decimal("realized", slot.realized());
+    row.decimal("fees", slot.fees());
+    row.decimal("funding", slot.funding());
+    row.integer("leg", slot.leg());
+    for (key, order) in [("entry_order", slot.entry_order()), ("exit_order", slot.exit_order())] {
         match order {
             Some(order) => row.display(key, order),
             None => row.null(key),
         }
     }
-    match state.opened_ns.get() {
+    match slot.opened_ns() {
         Some(opened) => row.integer("opened_ns", opened.get()),
         None => row.null("opened_ns"),
     }

@@ -220,7 +220,6 @@ impl Totals {
             | Record::FeeRatio { .. }
             | Record::Reanchored { .. }
             | Record::ReanchorRefused { .. }
-            | Record::SlotState(_)
             | Record::Slot { .. }
             | Record::Adopted { .. }
             | Record::Router { .. }

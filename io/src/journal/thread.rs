@@ -361,9 +361,8 @@ impl Worker {
             if matches!(message.record, Record::Settings { .. }) {
                 receive(&self.versions, &mut self.announced, &mut self.renderer);
             }
-            if let Some((file, line)) = self.renderer.record(&message) {
-                self.lines[file.index()].push(line)?;
-            }
+            let (file, line) = self.renderer.record(&message);
+            self.lines[file.index()].push(line)?;
         }
         Ok(taken)
     }

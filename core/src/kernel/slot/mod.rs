@@ -13,8 +13,8 @@ use crate::kernel::intent::LEGS_MAX;
 use crate::kernel::outside::Outside;
 use crate::kernel::stage::SlotStage;
 use crate::kernel::times::Times;
-use crate::msg::record::{DecisionReason, SlotState};
-use crate::msg::{Maybe, OrderKind, PositionSide, TimeInForce};
+use crate::msg::record::DecisionReason;
+use crate::msg::{OrderKind, PositionSide, TimeInForce};
 use crate::units::{Money, Nanos, Price, Qty, Rate};
 
 use position::Position;
@@ -265,10 +265,12 @@ impl Slot {
     }
 
     /// True while something is left of an accepted exit and no order is there to close it: the venue
-    /// refused the order, or it ended unfilled.
+    /// refused the order, or it ended unfilled. What a limit exit with a life left over is not meant: the
+    /// kernel closes that itself ([`Self::exit_due_ns`]), and nobody else may.
     #[must_use]
     pub const fn is_exit_owed(&self) -> bool {
         self.is_open()
+            && self.owed_exit.is_none()
             && self.leg_left.is_positive()
             && self.exit_order.is_none()
             && self.pending_exit.is_none()
@@ -344,29 +346,6 @@ impl Slot {
             .get(leg)
             .and_then(|part| crate::units::mul_half_even(self.position.entered.raw(), part.raw()))
             .map_or(self.position.size, Qty::from_raw)
-    }
-
-    /// The snapshot's row.
-    #[must_use]
-    pub fn state(&self, slot: u8) -> SlotState {
-        SlotState {
-            trade: self.trade,
-            entry_order: self.entry_order,
-            exit_order: self.exit_order,
-            size: self.position.size,
-            entered: self.position.entered,
-            entry_notional: self.position.entry_notional,
-            exit_notional: self.position.exit_notional,
-            realized: self.position.realized,
-            fees: self.position.fees,
-            funding: self.position.funding,
-            opened_ns: self.position.opened_ns.map_or(Maybe::NONE, Maybe::some),
-            instrument: self.instrument,
-            slot,
-            stage: self.stage,
-            side: self.position.side,
-            leg: self.leg,
-        }
     }
 }
 

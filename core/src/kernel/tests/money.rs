@@ -433,7 +433,7 @@ fn a_fill_of_somebody_else_is_not_booked_and_re_arms_the_hot_window() {
 }
 
 #[test]
-fn everything_booked_leaves_the_account_and_the_slot_as_lines() {
+fn everything_booked_leaves_the_account_as_a_line() {
     let has_account = |rig: &Rig| {
         let is_account = |record: &Record| matches!(record, Record::Account { .. });
         rig.out.records.iter().any(|message| is_account(&message.record))
@@ -443,13 +443,6 @@ fn everything_booked_leaves_the_account_and_the_slot_as_lines() {
     assert!(!has_account(&rig), "nothing was booked yet");
     rig.fill(Fill { client: Some(entry), id: "F1", qty: "400", price: "0.2", ..Fill::default() });
     assert!(has_account(&rig));
-    let state = rig.out.records.iter().find_map(|message| match message.record {
-        Record::SlotState(state) => Some(state),
-        _ => None,
-    });
-    let state = state.expect("the slot's contents");
-    assert_eq!((state.size, state.entry_notional), (qty("400"), money("80")));
-    assert_eq!((state.stage, state.entry_order), (S::PartialFill, Some(entry)));
     let fee = VenueEvent::FeeSettled { fill_id: id("F1"), fee: money("-0.01") };
     let funding = VenueEvent::Funding { amount: money("1"), rate: Maybe::NONE };
     let transfer = VenueEvent::Transfer { amount: money("1") };
