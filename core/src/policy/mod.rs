@@ -527,12 +527,8 @@ impl Policy {
         }
         if let Some(trade) = kernel.slot(slot).trade() {
             let signal = Signal { scan: scan.number, score: best.ars, bucket };
-            self.trips[slot] = Some(Trip {
-                trade,
-                scan: Some(scan.number),
-                signal: Some(signal),
-                opened: false,
-            });
+            self.trips[slot] =
+                Some(Trip { trade, scan: Some(scan.number), signal: Some(signal), opened: false });
         }
         funnel::entry(scan, best, sizing, kernel.slot(slot), reference, out);
         Ok(())

@@ -31,6 +31,7 @@ pub(super) fn books(kernel: &Kernel) -> Books {
             entered: position.entered.raw(),
             entry_notional: position.entry_notional.raw(),
             exit_notional: position.exit_notional.raw(),
+            fees: position.fees.raw(),
         })
     });
     Books {
@@ -52,6 +53,9 @@ impl Run<'_> {
             let what = format!("{} records did not fit", rig.kernel.records_lost());
             return Err(Breach { check: "I24_records", what });
         }
+        if let Some(wrong) = engine.policy().heard().and_then(|heard| heard.wrong.clone()) {
+            return Err(wrong);
+        }
         if let Some(heard) = engine.policy().heard()
             && let Some(refused) = &heard.exit_refused
         {
@@ -69,9 +73,8 @@ impl Run<'_> {
         }
         if self.kill_pending && kernel.is_killed() && rig.egress.drained() && rig.is_quiet() {
             self.kill_pending = false;
-            let at = self.now.get() + 1;
-            self.oracle.tell(&pinion_oracle::Event::Killed { at })?;
         }
+        self.watch_round()?;
         self.check_rest()?;
         if self.tape.written() >= self.next_state_check {
             self.check_state()?;

@@ -25,7 +25,8 @@ impl Run<'_> {
         self.trace.note(self.now, || format!("deed     {}", deed.as_str()));
         let stall = |longest: i64| dice.clone().magnitude(1_000_000, longest.max(1_000_000));
         match deed {
-            Deed::Crash => return self.crash(number),
+            Deed::Crash | Deed::CrashAtEntry => return self.crash(number),
+            Deed::Restart => self.restart_wanted = true,
             Deed::StallKernel | Deed::StallEgress | Deed::StallJournal => {
                 let stage = usize::from(deed.code() - Deed::StallKernel.code());
                 self.stalled[stage] = self.now.plus(stall(self.job.options.stall_max_ns));
@@ -72,6 +73,7 @@ impl Run<'_> {
         told.map_err(|breach| self.failed(breach))?;
         self.is_killed = false;
         self.kill_pending = false;
+        self.proof.release(self.now);
         self.say(Control::Resume);
         Ok(())
     }
@@ -122,6 +124,11 @@ impl Run<'_> {
         if cut {
             blind_ns += BLIND_NS;
         }
+        if !cold && !cut {
+            self.watch.remember(rig.kernel.engine());
+        }
+        self.proof.restart(self.now, !cold && !cut);
+        self.watch.disturbed(self.now.plus(down_ns));
         let mut venue = rig.into_venue();
         venue.hang_up(self.now);
         venue.outage(self.now, down_ns);
@@ -133,6 +140,24 @@ impl Run<'_> {
         if self.is_killed && (cold || self.kill_pending) {
             self.kill();
         }
+        Ok(())
+    }
+
+    /// The process ends in order and begins again at once: nothing is lost, and the venue has not noticed.
+    pub(super) fn restart(&mut self) -> Result<(), Failure> {
+        self.hear_truth()?;
+        self.hear_journal()?;
+        self.hear();
+        let mut dice = self.chaos.dice(Deed::Restart, 0);
+        let Some(rig) = self.rig.take() else { return Ok(()) };
+        let begun = self.begin_again(&rig, false, false, None, &mut dice);
+        let engine = begun.map_err(|breach| self.failed(breach))?;
+        self.watch.remember(rig.kernel.engine());
+        self.proof.restart(self.now, true);
+        self.watch.disturbed(self.now);
+        self.rig = Some(Rig::new(&self.world, engine, rig.into_venue()));
+        self.heard = 0;
+        self.say(Control::Recover);
         Ok(())
     }
 

@@ -28,11 +28,13 @@ pub mod minimise;
 #[cfg(feature = "planted")]
 pub mod mutants;
 pub mod options;
+mod proof;
 pub mod report;
 pub mod rig;
 mod run;
 pub mod trace;
 mod truth;
+mod watch;
 pub mod workload;
 
 pub use job::{Class, Failure, Job, Outcome};

@@ -17,9 +17,11 @@ use super::dice::Dice;
 use super::job::{Class, Failure, Job, Outcome};
 use super::life::Tape;
 use super::market::{Generator, START};
+use super::proof::Proof;
 use super::rig::{Rig, World, Written};
 use super::trace::Trace;
 use super::truth;
+use super::watch::Watch;
 
 /// Rounds of polling at one moment before it counts as a loop without end.
 const ROUNDS_MAX: u32 = 200_000;
@@ -56,6 +58,12 @@ pub(super) struct Run<'a> {
     /// By how much results may differ because a venue's average has eight decimals: orders that were
     /// settled by one.
     pub(super) slack: i128,
+    pub(super) proof: Proof,
+    pub(super) watch: Watch,
+    /// The process dies before the next step: the number of the entry that has just left.
+    crash_wanted: Option<u32>,
+    /// The process is to begin again as soon as nothing is on its way.
+    pub(super) restart_wanted: bool,
     faults_seen: usize,
     rounds: u64,
 }
@@ -101,6 +109,7 @@ impl<'a> Run<'a> {
         let (settings, table) = (&world.settings, std::sync::Arc::clone(&world.table));
         let mut venue = FaultyVenue::new(settings, table, job.plan, job.seed);
         venue.allow(job.only_faults.as_deref());
+        let proof = Proof::new(settings);
         let oracle = Oracle::new(truth::rules(&world.table, job.options.slots));
         Self {
             job,
@@ -127,6 +136,10 @@ impl<'a> Run<'a> {
             intents: Vec::new(),
             heard: 0,
             slack: 0,
+            proof,
+            watch: Watch::default(),
+            crash_wanted: None,
+            restart_wanted: false,
             faults_seen: 0,
             rounds: 0,
         }
@@ -202,7 +215,24 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.settle()
+        self.settle()?;
+        if let Some(number) = self.crash_wanted.take().filter(|_| !self.calm) {
+            self.do_deed(Deed::CrashAtEntry, number)?;
+        }
+        if self.restart_wanted && self.is_idle() {
+            self.restart_wanted = false;
+            self.restart()?;
+        }
+        Ok(())
+    }
+
+    /// Nothing is on any link and no stage stands still.
+    fn is_idle(&self) -> bool {
+        self.stalled.iter().all(|at| *at <= self.now)
+            && self
+                .rig
+                .as_ref()
+                .is_some_and(|rig| rig.is_quiet() && rig.kernel.drained() && rig.egress.drained())
     }
 
     fn next_moment(&self) -> Nanos {
@@ -326,18 +356,21 @@ impl<'a> Run<'a> {
 
     /// What happened at the venue goes to the oracle.
     pub(super) fn hear_truth(&mut self) -> Result<(), Failure> {
-        let Self { rig, oracle, trace, counters, .. } = self;
-        let Some(rig) = rig else { return Ok(()) };
+        let Some(rig) = &mut self.rig else { return Ok(()) };
+        let mut told = Vec::new();
+        rig.egress.venue_mut().take_truth(&mut |what| told.push(what));
         let mut breach = None;
-        rig.egress.venue_mut().take_truth(&mut |what| {
-            trace.truth(&what);
-            counters.truth(&what);
-            if let Err(found) = oracle.tell(&truth::event(&what))
-                && breach.is_none()
-            {
-                breach = Some(found);
-            }
-        });
+        for what in &told {
+            self.trace.truth(what);
+            self.counters.truth(what);
+            let watched = self.watch_truth(what);
+            let found = self.oracle.tell(&truth::event(what)).and(watched);
+            breach = breach.or(found.err());
+        }
+        if !told.is_empty() {
+            self.watch_foreign();
+        }
+        let Self { rig: Some(rig), trace, .. } = self else { return Ok(()) };
         let injected = rig.egress.venue().injected();
         for fault in injected.get(self.faults_seen..).unwrap_or_default() {
             trace.note(self.now, || {
@@ -350,18 +383,35 @@ impl<'a> Run<'a> {
 
     /// What the kernel wrote goes to the tape; what it recorded is counted.
     pub(super) fn hear_journal(&mut self) -> Result<(), Failure> {
-        let Self { rig, tape, counters, trace, chaos, job, now, kill_at, oracle, slack, .. } = self;
+        let Self {
+            rig,
+            tape,
+            counters,
+            trace,
+            chaos,
+            job,
+            now,
+            kill_at,
+            oracle,
+            slack,
+            proof,
+            crash_wanted,
+            ..
+        } = self;
         let Some(rig) = rig else { return Ok(()) };
         let mut snapshot = false;
+        let (mut breach, mut entries) = (None, Vec::new());
         let read = rig.journal(&mut |written| match written {
             Written::Input(bytes, at, input) => {
                 counters.input(input);
                 trace.input(at, input);
+                proof.input(at, input);
                 tape.write(bytes, at, *input);
             }
             Written::Record(message) => {
                 counters.record(&message.record);
                 trace.record(message);
+                breach = breach.take().or(proof.record(message).err());
                 snapshot |= matches!(message.record, Record::Fill { .. });
                 if let Record::Fill { client, fill_id, .. } = message.record
                     && fill_id.is_empty()
@@ -373,6 +423,11 @@ impl<'a> Run<'a> {
                     message.record
                     && !reduce_only
                 {
+                    entries.push(message.ts_ns);
+                    if chaos.happens(Deed::CrashAtEntry, client.seq(), job.options.crash_entry_ppm)
+                    {
+                        *crash_wanted = Some(client.seq());
+                    }
                     let rate = job.options.kill_entry_ppm;
                     if chaos.happens(Deed::KillAtEntry, client.seq(), rate) {
                         let mut dice = chaos.dice(Deed::KillAtEntry, client.seq());
@@ -381,8 +436,15 @@ impl<'a> Run<'a> {
                 }
             }
         });
-        if snapshot && self.job.options.crash_ppm > 0 {
-            self.tape.snapshot(rig.kernel.engine());
+        breach = breach.or(proof.forced(rig.kernel.engine().kernel()).err());
+        if snapshot && job.options.dies() {
+            tape.snapshot(rig.kernel.engine());
+        }
+        for at in entries {
+            breach = breach.or(self.watch_entry(at).err());
+        }
+        if let Some(breach) = breach {
+            return Err(self.failed(breach));
         }
         read.map(|_| ()).map_err(|what| self.failed(Breach { check: "I17_journal", what }))
     }
@@ -403,10 +465,15 @@ impl<'a> Run<'a> {
         self.say(Control::Kill);
         self.is_killed = true;
         self.kill_pending = true;
+        // From here on nothing that increases may leave, wherever it waits.
+        let killed = pinion_oracle::Event::Killed { at: self.now.get() + 1 };
+        let told = self.oracle.tell(&killed);
+        debug_assert!(told.is_ok(), "a kill is no breach");
     }
 
     /// The operator says something; a full queue makes him say it again at the next chance.
     pub(super) fn say(&mut self, control: Control) {
+        self.watch.reanchored |= control == Control::Reanchor;
         self.trace.note(self.now, || format!("operator: {}", control.as_str()));
         if let Some(rig) = &self.rig
             && !rig.control(self.now, control)
