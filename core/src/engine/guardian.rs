@@ -23,6 +23,15 @@ use crate::units::Nanos;
 /// An owed exit is left to the policy for this long: it knows better at which price.
 const OWED_NS: i64 = 250_000_000;
 
+/// How much leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Everything.
+    All,
+    /// What is left of the exit that is owed.
+    Owed,
+}
+
 /// What the guardian remembers. Owner: the engine; part of its saved state.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Guardian {
@@ -82,16 +91,16 @@ impl Guardian {
                 continue;
             };
             let wish = if leave {
-                Some((DecisionReason::OperatorFlatten, true))
+                Some((DecisionReason::OperatorFlatten, Part::All))
             } else if self.price_age_ns(kernel, now, index, instrument)
                 > settings.exit_no_price_ns_max
             {
-                Some((DecisionReason::NoPriceFlatten, true))
+                Some((DecisionReason::NoPriceFlatten, Part::All))
             } else {
-                owed.map(|reason| (reason, false))
+                owed.map(|reason| (reason, Part::Owed))
             };
-            if let Some((reason, all)) = wish {
-                self.leave(now, index, reason, all, kernel, settings, out);
+            if let Some((reason, part)) = wish {
+                self.leave(now, index, reason, part, kernel, settings, out);
             }
         }
     }
@@ -130,7 +139,7 @@ impl Guardian {
         now: Nanos,
         slot: usize,
         reason: DecisionReason,
-        all: bool,
+        part: Part,
         kernel: &mut Kernel,
         settings: &Settings,
         out: &mut Effects,
@@ -143,10 +152,14 @@ impl Guardian {
             vel_div: self.scan.and_then(|scan| scan.vel_div),
             sizing: None,
         });
+        let qty = match part {
+            Part::All => None,
+            Part::Owed => kernel.slot(slot).exit_left(),
+        };
         let intent = Intent::Exit {
             slot,
-            qty: Maybe::NONE,
-            all,
+            qty: Maybe::from(qty),
+            all: part == Part::All,
             kind: OrderKind::Market,
             tif: TimeInForce::Ioc,
             price: Maybe::NONE,

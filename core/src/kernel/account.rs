@@ -3,6 +3,7 @@
 use crate::id::InstrumentId;
 use crate::kernel::adopt::held_by;
 use crate::kernel::facts::{BalanceFrame, Probe};
+use crate::kernel::flows::Flow;
 use crate::kernel::ledger::Entry;
 use crate::kernel::reconcile::{self, Evidence};
 use crate::kernel::{Code, Effects, Kernel, Verdict};
@@ -29,14 +30,25 @@ impl Kernel {
                 };
                 self.on_balance(now, venue_time(message), frame, settings, out)
             }
-            VenueEvent::Funding { amount, .. } => self.on_funding(message.instrument, amount, out),
+            VenueEvent::Funding { amount, .. } => {
+                let flow = Flow::funding(message, amount);
+                if self.flows.knows(&flow) {
+                    return Verdict::refused(Code::DuplicateEvent);
+                }
+                self.on_funding(message.instrument, flow, out)
+            }
             VenueEvent::Transfer { amount } => {
+                let flow = Flow::transfer(message, amount);
+                if self.flows.knows(&flow) {
+                    return Verdict::refused(Code::DuplicateEvent);
+                }
                 let mut ledger = self.ledger;
                 let entry = Entry { transfers: amount, ..Entry::default() };
                 if ledger.book(entry).is_err() {
                     return self.overflow(out);
                 }
                 self.ledger = ledger;
+                self.flows.keep(flow);
                 out.record(self.account_record());
                 Verdict::OK
             }
@@ -174,7 +186,7 @@ impl Kernel {
     fn on_funding(
         &mut self,
         instrument: Option<InstrumentId>,
-        amount: Money,
+        flow: Flow,
         out: &mut Effects,
     ) -> Verdict {
         let holder = {
@@ -187,7 +199,7 @@ impl Kernel {
             }
         };
         let mut ledger = self.ledger;
-        let booked = Money::ZERO.checked_sub(amount).and_then(|paid| {
+        let booked = Money::ZERO.checked_sub(flow.amount()).and_then(|paid| {
             ledger.book(Entry { funding: paid, ..Entry::default() }).ok()?;
             match holder {
                 Some(index) => self.slots[index].position.funding.checked_add(paid).map(Some),
@@ -196,6 +208,7 @@ impl Kernel {
         });
         let Some(trade_funding) = booked else { return self.overflow(out) };
         self.ledger = ledger;
+        self.flows.keep(flow);
         self.follow();
         if let (Some(index), Some(funding)) = (holder, trade_funding) {
             self.slots[index].position.funding = funding;

@@ -62,7 +62,9 @@ impl Kernel {
         // An order of ours may just be filling what looks strange: the recovery waits for its answer.
         let in_flight =
             self.strangers().any(|stranger| self.has_live_order(now, stranger.instrument));
-        if !in_flight {
+        let believed = self.recovery.believes(self.facts.shows_nothing(), self.orders_placed > 0);
+        self.wants_positions = !believed;
+        if !in_flight && believed {
             self.recovery.positions_seen();
         }
         if self.close_outside(now, out) {

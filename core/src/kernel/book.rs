@@ -196,96 +196,6 @@ impl Kernel {
         }
     }
 
-    /// Books what a look-up told beyond the fills that came. The price is what makes the average right.
-    pub(super) fn infer_fill(
-        &mut self,
-        now: Nanos,
-        client: ClientId,
-        total: Qty,
-        avg_price: Option<Price>,
-        out: &mut Effects,
-    ) {
-        let Some(order) = self.orders.get(client).copied() else { return };
-        let missing = total - order.filled;
-        let price = avg_price.filter(|avg| avg.is_positive()).map(|avg| {
-            avg.notional(total)
-                .and_then(|all| all.checked_sub(order.notional))
-                .and_then(|rest| rest.per(missing))
-                .filter(|price| price.is_positive())
-                .unwrap_or(avg)
-        });
-        let Some(price) = price else {
-            self.look_up_by(client, now.plus(self.times.lookup_first_ns));
-            return;
-        };
-        let fill = FillIn { cum: Some(total), ..FillIn::bare(missing, price) };
-        if !self.book_fill(now, client, &fill, missing, out).accepted {
-            return;
-        }
-        let last = match self.orders.get_mut(client) {
-            Some(order) => {
-                order.inferred = order.inferred.checked_add(missing).unwrap_or(missing);
-                order.inferred_up_to = total;
-                order.last_fill
-            }
-            None => 0,
-        };
-        if let Some(applied) = self.fills.get_mut(last) {
-            applied.inferred = true;
-        }
-    }
-
-    /// The venue's own fill of a quantity that was booked from a look-up: only its identity and fee are
-    /// new.
-    fn claim_inferred(&mut self, client: ClientId, fill: &FillIn, out: &mut Effects) -> Verdict {
-        let Some(order) = self.orders.get(client).copied() else {
-            return Verdict::refused(Code::UnresolvedSlot);
-        };
-        let mut left = fill.qty;
-        let mut predicted = Money::ZERO;
-        let mut at = order.last_fill;
-        while let Some(applied) = self.fills.get_mut(at) {
-            at = applied.previous;
-            if !applied.inferred || !left.is_positive() || !applied.qty.is_positive() {
-                continue;
-            }
-            let part = left.min(applied.qty);
-            let fee = if part == applied.qty {
-                applied.fee
-            } else {
-                applied.fee.share(part, applied.qty).unwrap_or(Money::ZERO)
-            };
-            applied.qty -= part;
-            applied.fee -= fee;
-            left -= part;
-            predicted = predicted.checked_add(fee).unwrap_or(predicted);
-        }
-        let number = self.fills.push(AppliedFill {
-            number: 0,
-            previous: order.last_fill,
-            order: client,
-            trade: order.trade,
-            slot: order.slot,
-            instrument: order.instrument,
-            fill_id: fill.fill_id,
-            price: fill.price,
-            ts_exch_ns: fill.ts_exch_ns,
-            qty: fill.qty,
-            fee: predicted,
-            settled: false,
-            basis: fee_basis(&order, fill, fill.qty),
-            inferred: false,
-        });
-        if let Some(order) = self.orders.get_mut(client) {
-            order.last_fill = number;
-            order.inferred = order.inferred - order.inferred.min(fill.qty);
-        }
-        match fill.fee.or_else(|| self.fills.take_fee(order.instrument, &fill.fill_id)) {
-            Some(fee) => self.settle(number, fee, out),
-            None => Verdict::OK,
-        }
-    }
-
     /// Books `qty` of a fill at its price.
     pub(super) fn book_fill(
         &mut self,
@@ -293,6 +203,23 @@ impl Kernel {
         client: ClientId,
         fill: &FillIn,
         qty: Qty,
+        out: &mut Effects,
+    ) -> Verdict {
+        let mut price = fill.price;
+        if planted!(D02NominalPrice) {
+            price = self.orders.get(client).and_then(|order| order.price).unwrap_or(price);
+        }
+        self.book_at(now, client, fill, qty, price.notional(qty), out)
+    }
+
+    /// Books `qty` of a fill at this value; `None` is one that does not fit.
+    pub(super) fn book_at(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        fill: &FillIn,
+        qty: Qty,
+        notional: Option<Money>,
         out: &mut Effects,
     ) -> Verdict {
         self.take_back(client, out);
@@ -304,19 +231,22 @@ impl Kernel {
         if planted!(D03RoleFromStage) && slot.exit_order.is_some() {
             order.role = OrderRole::Exit;
         }
-        let impossible = if qty > order.remaining() {
-            Some("a fill beyond its order's quantity")
-        } else if slot.trade != order.trade || slot.stage == SlotStage::TradeTerminalWritten {
-            Some("a fill of a round trip that is over")
-        } else if order.role == OrderRole::Exit && qty > slot.position.size {
-            Some("an exit fill beyond the position")
-        } else {
-            None
-        };
         let is_adopted = slot.is_open() && slot.leverage.is_none();
         if planted!(X17AdoptedExitDropped) && order.role == OrderRole::Exit && is_adopted {
             return Verdict::refused(Code::DuplicateEvent);
         }
+        let impossible = if qty > order.remaining() {
+            Some("a fill beyond its order's quantity")
+        } else if slot.trade != order.trade || slot.stage == SlotStage::TradeTerminalWritten {
+            Some("a fill of a round trip that is over")
+        } else if order.role == OrderRole::Exit
+            && qty > slot.position.size
+            && !self.give_back_outside(index, qty, out)
+        {
+            Some("an exit fill beyond the position")
+        } else {
+            None
+        };
         #[cfg(feature = "planted")]
         if planted!(X18ExitFlips) && impossible == Some("an exit fill beyond the position") {
             self.flip(index, qty);
@@ -342,7 +272,12 @@ impl Kernel {
                 self.fills.take_fee(order.instrument, &fill.fill_id)
             }
         });
-        let Some(fee) = self.commit(now, &order, fill.price, qty, told_fee, is_maker) else {
+        let told_fee = told_fee.filter(|fee| self.is_plausible(*fee, fill.price, fill.qty, out));
+        let booked = notional.and_then(|notional| {
+            let fee = self.commit(now, &order, notional, qty, told_fee, is_maker)?;
+            Some((fee, notional))
+        });
+        let Some((fee, notional)) = booked else {
             self.fault("a sum of money left its range", out);
             return Verdict::refused(Code::Violation);
         };
@@ -358,6 +293,8 @@ impl Kernel {
             price: fill.price,
             ts_exch_ns: fill.ts_exch_ns,
             qty,
+            told: fill.qty,
+            notional,
             fee,
             settled: told_fee.is_some(),
             basis,
@@ -393,14 +330,12 @@ impl Kernel {
         &mut self,
         now: Nanos,
         order: &Order,
-        price: Price,
+        notional: Money,
         qty: Qty,
         told_fee: Option<Money>,
         is_maker: bool,
     ) -> Option<Money> {
         let index = usize::from(order.slot);
-        let limit = order.price.filter(|_| planted!(D02NominalPrice));
-        let notional = limit.unwrap_or(price).notional(qty)?;
         let fee = match told_fee {
             Some(fee) => Money::ZERO.checked_sub(fee)?,
             None => self.fee_model.predict(FeeBasis { notional, is_maker })?,
@@ -435,7 +370,10 @@ impl Kernel {
         if order.role == OrderRole::Exit {
             slot.exit_rejects = 0;
             slot.exit_retry_ns = None;
-            slot.leg_left = slot.leg_left - slot.leg_left.min(qty);
+            slot.exit_left -= slot.exit_left.min(qty);
+            if order.is_leg && slot.exit_order == Some(order.client) {
+                slot.leg_closed += qty;
+            }
             if let Some(pending) = &mut slot.pending_exit {
                 pending.qty = pending.qty - pending.qty.min(qty);
             }
@@ -508,7 +446,9 @@ impl Kernel {
             }
             OrderRole::Exit if is_whole && self.slots[index].exit_order.is_none() => {
                 self.fire(index, SlotEvent::ExitLegFill, out);
-                self.slots[index].next_leg();
+                if order.is_leg {
+                    self.slots[index].next_leg();
+                }
             }
             OrderRole::Exit => {
                 self.fire(index, SlotEvent::ExitPartialFill, out);
@@ -616,7 +556,7 @@ fn certain_maker(order: &Order, fill: &FillIn) -> Option<bool> {
 }
 
 /// What the fee of a fill is measured by. Of a fill that is booked in part the fee is that of the whole.
-fn fee_basis(order: &Order, fill: &FillIn, booked: Qty) -> Option<FeeBasis> {
+pub(super) fn fee_basis(order: &Order, fill: &FillIn, booked: Qty) -> Option<FeeBasis> {
     let notional = fill.price.notional(booked).filter(|_| booked == fill.qty)?;
     Some(FeeBasis { notional, is_maker: certain_maker(order, fill)? })
 }

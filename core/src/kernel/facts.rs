@@ -335,6 +335,12 @@ impl Facts {
         self.strange
     }
 
+    /// True when the last whole snapshot showed no position at all.
+    pub(super) fn shows_nothing(&self) -> bool {
+        !self.unknown_asset
+            && self.shown.iter().all(|row| row.long.is_zero() && row.short.is_zero())
+    }
+
     /// True when it had a row that no asset of ours can hold.
     pub(super) const fn shows_unknown_asset(&self) -> bool {
         self.unknown_asset

@@ -5,7 +5,7 @@ use crate::kernel::fee_model::FeeBasis;
 use crate::kernel::ledger::Entry;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::{ClientRef, Record, VenueMsg};
-use crate::units::Money;
+use crate::units::{Money, Price, Qty};
 
 impl Kernel {
     pub(super) fn on_fee_settled(
@@ -48,6 +48,9 @@ impl Kernel {
         if fill.settled || (planted!(L18ZeroNeverSettles) && venue_fee.is_zero()) {
             return Verdict::refused(Code::DuplicateEvent);
         }
+        if !self.is_plausible(venue_fee, fill.price, fill.told, out) {
+            return Verdict::refused(Code::Violation);
+        }
         let index = usize::from(fill.slot);
         let mut ledger = self.ledger;
         let booked = Money::ZERO.checked_sub(venue_fee).and_then(|fee| {
@@ -81,6 +84,23 @@ impl Kernel {
         self.follow();
         out.record(self.account_record());
         Verdict::OK
+    }
+
+    /// True for a fee (or rebate) that is not above the value of its fill. One that is above cannot be: it is
+    /// reported and not booked, and entries freeze until venue and books are shown to agree.
+    pub(super) fn is_plausible(
+        &mut self,
+        fee: Money,
+        price: Price,
+        qty: Qty,
+        out: &mut Effects,
+    ) -> bool {
+        let value = price.notional(qty).map(|value| value.raw().unsigned_abs());
+        let plausible = value.is_some_and(|value| fee.raw().unsigned_abs() <= value);
+        if !plausible {
+            self.fault("a fee above the value of its fill", out);
+        }
+        plausible
     }
 
     /// Lets the fee model learn from a settled fee, and reports what it makes of it.

@@ -36,22 +36,27 @@ pub(super) struct AppliedFill {
     /// The venue's time of it, where told.
     pub(super) ts_exch_ns: Maybe<Nanos>,
     pub(super) qty: Qty,
+    /// The quantity as it was told, which may be more than what of it was booked.
+    pub(super) told: Qty,
+    /// Booked value: what position and result were moved by.
+    pub(super) notional: Money,
     /// Booked fee; positive is a cost.
     pub(super) fee: Money,
     /// The fee is the venue's, not a prediction.
     pub(super) settled: bool,
     /// What its fee is measured by; `None` when it is not certain, and its fee then teaches nothing.
     pub(super) basis: Option<FeeBasis>,
-    /// Booked from a query's answer; the venue's own fill has not come.
+    /// Booked from a query's answer; the venue's own fill has not come. Quantity, value and fee are those of
+    /// which that holds.
     pub(super) inferred: bool,
 }
 
 impl AppliedFill {
-    /// True when a fill without an identity could be this one: same quantity, price and venue time. Without
-    /// a time nothing is alike.
+    /// True when a fill without an identity could be this one: told with the same quantity, price and venue
+    /// time. Without a time nothing is alike.
     pub(super) fn looks_like(&self, qty: Qty, price: Price, ts_exch_ns: Maybe<Nanos>) -> bool {
         ts_exch_ns != Maybe::NONE
-            && (self.qty, self.price, self.ts_exch_ns) == (qty, price, ts_exch_ns)
+            && (self.told, self.price, self.ts_exch_ns) == (qty, price, ts_exch_ns)
     }
 }
 
@@ -223,6 +228,8 @@ mod tests {
             price: Price::ONE,
             ts_exch_ns: Maybe::NONE,
             qty: Qty::ONE,
+            told: Qty::ONE,
+            notional: Money::ONE,
             fee: Money::ZERO,
             settled: false,
             basis: None,

@@ -39,6 +39,11 @@ pub enum Intent {
         legs: ArrayVec<Rate, LEGS_MAX>,
     },
     /// Close a position or a leg of it; always possible while a position exists, always reduce-only.
+    ///
+    /// A leg is used up by what is closed on its account, and by nothing else: an exit without a quantity
+    /// closes what is left of the current leg, and when it is filled the next leg is the current one. An
+    /// exit of a given quantity, or of everything, leaves the legs as they are. Legs are parts of what was
+    /// entered, and never more than what remains.
     Exit {
         /// Which slot.
         slot: usize,

@@ -1,11 +1,17 @@
 //! Asking the venue for an order by identity, and what its answer proves.
 //!
 //! Absence proves nothing: only an answer about the order itself resolves it. That the venue denies an
-//! order is taken for its end only when two more views of the venue agree, each asked for after the first
-//! denial: its positions and, where it sends such lists at all, its open orders. That is enough because
-//! `guard.not_found_ns` is longer than a venue's receive window: what has not arrived by then never will,
-//! and what has arrived shows as an open order or as a position. Should a fill of such an order come all
-//! the same, it is booked (see `book.rs`), and should it work, it is called back (see `recover.rs`).
+//! order is taken for its end only when two more views of the venue agree, each asked for when the denials
+//! had lasted longer than those views lag (`guard.view_lag_ns`): its positions and, where it sends such
+//! lists at all, its open orders. An entry waits for `guard.not_found_ns` besides, which is longer than a
+//! venue's receive window: what has not arrived by then never will, and what has arrived shows as an open
+//! order or as a position. Should a fill of such an order come all the same, it is booked (see `book.rs`),
+//! and should it work, it is called back (see `recover.rs`).
+//!
+//! An exit needs the same two views, for reduce-only protects nobody else who holds the same side; but it is
+//! looked up without back-off and is not held back for ever: when the views do not come, or do not agree
+//! because somebody else holds the asset too, `guard.not_found_ns` after the lag the denials alone decide.
+//! Not so when the venue has once said that it knows the order.
 
 use crate::id::{ClientId, TextId};
 use crate::kernel::orders::{Denial, NOT_FOUND_MIN, Order};
@@ -134,26 +140,30 @@ impl Kernel {
         Verdict::OK
     }
 
-    /// The venue does not know the order. Of an exit that nobody has ever seen that is believed at once: it
-    /// is reduce-only, and the position must not wait. Everything else needs the whole proof.
+    /// The venue does not know the order.
     fn on_denied(&mut self, now: Nanos, client: ClientId, out: &mut Effects) -> Verdict {
         let Some(order) = self.orders.get_mut(client) else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
-        let is_first = order.denial.since_ns.is_none();
-        order.denial.since_ns.get_or_insert(now);
+        let since = *order.denial.since_ns.get_or_insert(now);
         order.denial.count = order.denial.count.saturating_add(1);
-        let order = *order;
-        let never_seen = order.venue_id.is_empty()
-            && order.told.is_zero()
-            && order.filled.is_zero()
-            && order.ended.is_none();
-        let at_once = never_seen && order.role == OrderRole::Exit;
-        let proved =
-            (self.is_gone(now, &order) && order.denial.by_positions) || planted!(X04DeniedOnce);
-        if !at_once && !proved {
+        if order.role == OrderRole::Exit {
+            order.query_wait_ns = self.times.lookup_first_ns;
+        }
+        let ripens = order.denial.ripe_ns.is_none() && now.since(since) >= self.times.view_lag_ns;
+        if ripens {
+            order.denial.ripe_ns = Some(now);
             // What the venue shows of the time before is no evidence.
-            self.revision += u64::from(is_first);
+            self.revision += 1;
+        }
+        let order = *order;
+        let never_seen = !order.was_seen();
+        let proved = match order.role {
+            OrderRole::Entry => self.is_gone(now, &order) && order.denial.by_positions,
+            OrderRole::Exit => self.is_exit_gone(now, &order),
+        };
+        if !proved && !planted!(X04DeniedOnce) {
+            self.wants_positions |= order.denial.ripe_ns.is_some() && !order.denial.by_positions;
             self.look_up_by(client, now.plus(order.query_wait_ns));
             return Verdict { accepted: true, code: Code::StaleStateReconciling };
         }
@@ -179,6 +189,17 @@ impl Kernel {
             && (denial.by_list || !self.recovery.lists_come())
     }
 
+    /// True when an exit that the venue denies may be sent again.
+    fn is_exit_gone(&self, now: Nanos, order: &Order) -> bool {
+        let denial = &order.denial;
+        let Some(ripe) = denial.ripe_ns.filter(|_| denial.count >= NOT_FOUND_MIN) else {
+            return false;
+        };
+        let is_unlisted = denial.by_list || !self.recovery.lists_come();
+        let is_overdue = !order.was_seen() && now.since(ripe) >= self.times.not_found_ns;
+        (is_unlisted && denial.by_positions) || is_overdue
+    }
+
     /// An order that the venue once knew and now denies is over at what is booked of it.
     pub(super) fn end_denied(&mut self, now: Nanos, client: ClientId, out: &mut Effects) {
         let Some(order) = self.orders.get_mut(client) else { return };
@@ -201,7 +222,7 @@ impl Kernel {
                 .is_some_and(|shown| shown.long == long && shown.short == short);
             for client in self.slots[index].live() {
                 if let Some(order) = self.orders.get_mut(client)
-                    && order.denial.since_ns.is_some()
+                    && order.denial.ripe_ns.is_some()
                 {
                     order.denial.by_positions = agrees;
                 }
@@ -215,7 +236,7 @@ impl Kernel {
         for index in 0..self.slots.len() {
             for client in self.slots[index].live() {
                 if let Some(order) = self.orders.get_mut(client) {
-                    order.denial.by_list = order.denial.since_ns.is_some();
+                    order.denial.by_list = order.denial.ripe_ns.is_some();
                 }
             }
         }

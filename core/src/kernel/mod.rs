@@ -2,8 +2,7 @@
 //!
 //! ```text
 //!   Input ──▶ apply ─┬─ market ──▶ market.rs   last prices, marks of open slots
-//!                    ├─ venue ───▶ venue.rs    answers to orders ┬─▶ book.rs, fees.rs ─▶ ledger (K)
-//!                    ├─ venue ───▶ venue.rs    answers to orders ┬─▶ book.rs, fees.rs ─▶ ledger (K)
+//!                    ├─ venue ───▶ venue.rs    answers to orders ┬─▶ book.rs, infer.rs, fees.rs ─▶ ledger (K)
 //!                    │             outside.rs  closes not by us  ┘
 //!                    │             recover.rs  open orders, strays
 //!                    │             account.rs  balances, funding
@@ -56,7 +55,9 @@ pub mod facts;
 pub mod fee_model;
 mod fees;
 mod fills;
+mod flows;
 mod guard;
+mod infer;
 pub mod intent;
 pub mod ledger;
 mod lookup;
@@ -101,6 +102,7 @@ use crate::units::{Money, Nanos};
 
 use book::{HELD_FILLS_MAX, HeldFill};
 use fills::Fills;
+use flows::Flows;
 use guard::Halts;
 use market::{Market, Seen};
 use orders::{Order, Orders};
@@ -146,6 +148,7 @@ pub struct Kernel {
     slots: Vec<Slot>,
     orders: Orders,
     fills: Fills,
+    flows: Flows,
     held: ArrayVec<HeldFill, HELD_FILLS_MAX>,
     ledger: Ledger,
     facts: Facts,
@@ -178,6 +181,7 @@ impl Kernel {
             slots: vec![Slot::new(); slots],
             orders: Orders::new(epoch),
             fills: Fills::new(),
+            flows: Flows::new(),
             held: ArrayVec::new(),
             ledger: Ledger::new(settings.account_starting_capital),
             facts: Facts::new(table.len()),

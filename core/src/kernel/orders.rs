@@ -28,9 +28,12 @@ pub struct Denial {
     pub since_ns: Option<Nanos>,
     /// Denials in a row.
     pub count: u32,
-    /// A whole position snapshot asked after the first denial showed exactly ours on its asset.
+    /// Since when they last longer than the venue's views lag (`guard.view_lag_ns`). Only what the venue is
+    /// asked after this moment speaks against the order.
+    pub ripe_ns: Option<Nanos>,
+    /// A whole position snapshot asked after that showed exactly ours on its asset.
     pub by_positions: bool,
-    /// A whole list of open orders asked after the first denial did not have it.
+    /// A whole list of open orders asked after that did not have it.
     pub by_list: bool,
 }
 
@@ -95,6 +98,10 @@ pub struct Order {
     pub query_wait_ns: i64,
     /// What the venue says against its existence.
     pub denial: Denial,
+    /// The venue has said that it knows the order: whatever denies it later is an old view.
+    pub known: bool,
+    /// An exit on the account of the slot's leg; see [`crate::kernel::Intent::Exit`].
+    pub is_leg: bool,
     /// Restored from an earlier process, and the venue has not told it since.
     pub unconfirmed: bool,
     /// No order of ours: it stands for one by which the venue or somebody else closed our position.
@@ -140,6 +147,8 @@ impl Order {
             query_at_ns: Nanos::MAX,
             query_wait_ns: 0,
             denial: Denial::default(),
+            known: false,
+            is_leg: false,
             unconfirmed: false,
             is_outside: false,
         }
@@ -174,6 +183,16 @@ impl Order {
             && (self.unconfirmed
                 || matches!(self.status, OrderStatus::Unknown)
                 || self.ended.is_some())
+    }
+
+    /// True once the venue has shown in any way that it has the order, or had it.
+    #[must_use]
+    pub const fn was_seen(&self) -> bool {
+        self.known
+            || !self.venue_id.is_empty()
+            || self.ended.is_some()
+            || self.told.raw() > 0
+            || self.filled.raw() > 0
     }
 
     /// True once the end told by the venue and the books agree.

@@ -4,13 +4,16 @@
 //! A forced close is told by the venue as a fill and is booked as one. A close by somebody else is not told
 //! as ours: it shows in position snapshots, and only when three in a row over `guard.outside_close_ns` show
 //! less than we hold while no order of ours can be the reason. Both are booked as an exit under an order
-//! line of their own, which stands for the order we did not send.
+//! line of their own, which stands for the order we did not send. Where somebody else holds the same side
+//! the close may have been of his part; when our own exits turn out to have filled more than is left, that
+//! is proved, and the booking is taken back as far as it was wrong.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InstrumentId, TextId};
 use crate::kernel::book::FillIn;
 use crate::kernel::fills::AppliedFill;
+use crate::kernel::ledger::Entry;
 use crate::kernel::orders::Order;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::{DecisionReason, OrderStatus};
@@ -95,7 +98,14 @@ impl Kernel {
             ForcedCause::Liquidation => DecisionReason::Liquidation,
             ForcedCause::Adl => DecisionReason::Adl,
         };
-        self.book_outside(now, index, fill, reason, out)
+        let surplus = fill.qty > self.slots[index].position.size;
+        let verdict = self.book_outside(now, index, fill, reason, out);
+        if surplus {
+            // Somebody else held the rest of it, or we held more than we know.
+            self.wants_positions = true;
+            self.fault("a forced close of more than we hold", out);
+        }
+        verdict
     }
 
     /// The number of a forced fill that was booked before.
@@ -194,6 +204,57 @@ impl Kernel {
             let (price, _) = top.executable(slot.position.side.exit_side())?;
             Some((price, None))
         })
+    }
+
+    /// An exit of ours filled more than the slot still holds by our books. Its fills are certain; that a close
+    /// by the venue or by somebody else was of our position is not, where others hold the same side. So
+    /// as much of such a close as is missing is taken back, newest first; true when the slot holds `qty`.
+    pub(super) fn give_back_outside(&mut self, index: usize, qty: Qty, out: &mut Effects) -> bool {
+        let mut gave = false;
+        loop {
+            let slot = &self.slots[index];
+            let Some(wanted) = qty.checked_sub(slot.position.size).filter(|qty| qty.is_positive())
+            else {
+                break;
+            };
+            let is_outside = |fill: &&AppliedFill| {
+                fill.trade == slot.trade
+                    && fill.qty.is_positive()
+                    && self.orders.get(fill.order).is_some_and(|order| order.is_outside)
+            };
+            let Some(fill) = self.fills.newest().find(is_outside).copied() else { break };
+            if self.give_back(index, &fill, wanted.min(fill.qty)).is_none() {
+                break;
+            }
+            gave = true;
+        }
+        if gave {
+            self.fault("a close by somebody else was not of our position", out);
+        }
+        self.slots[index].position.size >= qty
+    }
+
+    /// Takes back `part` of a fill that was no order of ours: position, books and both memories together.
+    fn give_back(&mut self, index: usize, fill: &AppliedFill, part: Qty) -> Option<()> {
+        let left = fill.qty.checked_sub(part)?;
+        let notional = fill.price.notional(fill.qty)?.checked_sub(fill.price.notional(left)?)?;
+        let fee = fill.fee.share(part, fill.qty)?;
+        let (mut position, mut ledger) = (self.slots[index].position, self.ledger);
+        let realized = position.give_back(part, notional).ok()?;
+        position.fees = position.fees.checked_sub(fee)?;
+        let fees = Money::ZERO.checked_sub(fee)?;
+        ledger.book(Entry { realized, fees, ..Entry::default() }).ok()?;
+        let order = self.orders.get_mut(fill.order)?;
+        order.filled = order.filled.checked_sub(part)?;
+        order.notional = order.notional.checked_sub(notional)?;
+        let applied = self.fills.get_mut(fill.number)?;
+        (applied.qty, applied.fee) = (left, fill.fee.checked_sub(fee)?);
+        applied.notional = fill.notional.checked_sub(notional)?;
+        // What is told of its fee from now on is not ours alone.
+        applied.settled = true;
+        (self.slots[index].position, self.ledger) = (position, ledger);
+        self.revision += 1;
+        Some(())
     }
 
     /// Books an exit that no order of ours made, up to the size. What works of the slot is called back.

@@ -29,6 +29,7 @@ impl Kernel {
         let exit = PendingExit {
             qty: slot.exit_quantity(Some(owed.qty), owed.all, lot),
             all: owed.all,
+            is_leg: owed.is_leg,
             kind: OrderKind::Market,
             tif: TimeInForce::Ioc,
             price: None,

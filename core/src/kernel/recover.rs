@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  recover ─▶ ORDERS ─list without strays─▶ POSITIONS ─snapshot─▶ BALANCE ─balance, nothing unresolved─▶ over
-//!               ▲ │ strays: called back
-//!               └─┘
+//!               ▲ │ strays: called back        ▲ │ empty, and nothing is remembered: once more
+//!               └─┘                            └─┘
 //! ```
 //!
 //! The order of the steps matters: an order that fills between the two views is in neither when the
@@ -58,12 +58,22 @@ pub(super) struct Recovery {
     /// Rows of the list under way.
     rows: u32,
     lists_come: bool,
+    /// The last position snapshot of this recovery showed nothing at all.
+    showed_nothing: bool,
 }
 
 impl Recovery {
     /// True until the venue has told everything again.
     pub(super) fn is_on(&self) -> bool {
         self.phase != Phase::Over
+    }
+
+    /// Notes a position snapshot, and says whether it can be the one that the recovery waits for: venues
+    /// send an empty list by mistake, and an engine without a memory has nothing else to hold it against. It
+    /// believes the second one in a row.
+    pub(super) fn believes(&mut self, shows_nothing: bool, has_memory: bool) -> bool {
+        let before = core::mem::replace(&mut self.showed_nothing, shows_nothing);
+        !shows_nothing || has_memory || before || !self.awaits_positions()
     }
 
     /// True while the next position snapshot is the one that the recovery waits for.
@@ -121,6 +131,7 @@ impl Kernel {
             let carried = Entry { realized: self.ledger.realized(), ..Entry::default() };
             let _booked = self.ledger.book(carried);
         }
+        self.recovery.showed_nothing = false;
         self.recovery.list_again();
         self.revision += 1;
         self.heat(now, None);

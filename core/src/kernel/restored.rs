@@ -29,6 +29,7 @@ impl Kernel {
             "one row per instrument",
         )?;
         self.fills.restored(slots, instruments)?;
+        self.flows.restored(instruments)?;
         self.orders.check(slots, instruments, &self.fills)?;
         for (index, slot) in self.slots.iter().enumerate() {
             self.check_slot(index, slot, instruments)?;

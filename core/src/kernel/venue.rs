@@ -235,6 +235,9 @@ impl Kernel {
         }
         // The venue knows an order of this identity: ours arrived before.
         if reason == RejectReason::DuplicateClientId {
+            if let Some(order) = self.orders.get_mut(client) {
+                order.known = true;
+            }
             return self.on_ambiguous(now, client, out);
         }
         if order.filled.is_positive() || order.told.is_positive() {

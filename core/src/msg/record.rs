@@ -408,6 +408,26 @@ pub enum Record {
         /// Fee as the venue says it; positive is a cost.
         fee: Money,
     },
+    /// A fill that had been booked at an order's average, because a look-up told it first, came itself at
+    /// another value. The difference is booked.
+    FillPriced {
+        /// Our identity of the order.
+        client: ClientId,
+        /// The round trip of the fill, which may be over.
+        trade: TradeId,
+        /// The venue's identity of the fill.
+        fill_id: TextId,
+        /// Asset.
+        instrument: InstrumentId,
+        /// Quantity.
+        qty: Qty,
+        /// Price.
+        price: Price,
+        /// Value that was booked by the average.
+        estimated: Money,
+        /// Its own value: price × quantity.
+        notional: Money,
+    },
     /// Our fees are off the published rate by another class than before. An alert; nothing is blocked.
     FeeRatio {
         /// Fees of fills that made, or of those that took.

@@ -261,6 +261,9 @@ settings_table! {
     guard_lookup_max_ns: i64 = 8_000_000_000;
     "guard.lookup_max_ns", "ns", Domain::Int { min: 10_000_000, max: 600_000_000_000 }, 0.0, High, Hot, Operator, true,
     "Longest wait before a look-up is repeated.";
+    guard_view_lag_ns: i64 = 5_000_000_000;
+    "guard.view_lag_ns", "ns", Domain::Int { min: 0, max: 600_000_000_000 }, 0.0, High, Hot, Operator, true,
+    "The venue's views of orders and positions may be this old: what they do not show counts only after it.";
     guard_not_found_ns: i64 = 15_000_000_000;
     "guard.not_found_ns", "ns", Domain::Int { min: 1_000_000_000, max: 3_600_000_000_000 }, 0.0, High, Hot, Operator, true,
     "An order that the venue denies for this long, with positions and open orders that agree, never arrived.";

@@ -88,6 +88,7 @@ pub(super) const fn place(record: &Record) -> Place {
         Record::Error { .. } => "error",
         Record::Settings { .. } => "settings",
         Record::FeeSettled { .. } => "fee_settled",
+        Record::FillPriced { .. } => "fill_priced",
         Record::FeeRatio { .. } => "fee_ratio",
         Record::Reanchored { .. } => "reanchor",
         Record::ReanchorRefused { .. } => "reanchor_refused",
@@ -121,6 +122,25 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
             context.asset(object, instrument);
             object.decimal("estimated", estimated);
             object.decimal("fee", fee);
+        }
+        Record::FillPriced {
+            client,
+            trade,
+            fill_id,
+            instrument,
+            qty,
+            price,
+            estimated,
+            notional,
+        } => {
+            context.trade(object, instrument, trade);
+            object.display("client_order_id", client);
+            object.text_or_null("fill_id", fill_id.as_str());
+            context.asset(object, instrument);
+            object.decimal("qty", qty);
+            object.decimal("price", price);
+            object.decimal("estimated", estimated);
+            object.decimal("notional", notional);
         }
         Record::FeeRatio { is_maker, state, ratio, observed, taught, refused } => {
             object.text("liquidity", if is_maker { "maker" } else { "taker" });

@@ -120,7 +120,10 @@ impl Replica {
             self.head.settings_hash = hash;
         }
         self.due |= self.effects.records.iter().any(|message| {
-            matches!(message.record, Record::Fill { .. } | Record::FeeSettled { .. })
+            matches!(
+                message.record,
+                Record::Fill { .. } | Record::FillPriced { .. } | Record::FeeSettled { .. }
+            )
         });
     }
 

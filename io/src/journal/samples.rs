@@ -137,6 +137,19 @@ fn fee_settled() -> Record {
     }
 }
 
+fn fill_priced() -> Record {
+    Record::FillPriced {
+        client: client(),
+        trade: TradeId::new(7),
+        fill_id: text("F1"),
+        instrument: fet(),
+        qty: "26007".parse().expect("a decimal"),
+        price: "0.1878".parse().expect("a decimal"),
+        estimated: money("4884.1"),
+        notional: money("4884.1146"),
+    }
+}
+
 fn fee_ratio() -> Record {
     Record::FeeRatio {
         is_maker: false,
@@ -281,6 +294,7 @@ pub(crate) fn records() -> Vec<Record> {
         Record::Error { reason: "records_lost" },
         Record::Settings { version: 2 },
         fee_settled(),
+        fill_priced(),
         adopted(),
         fee_ratio(),
         Record::Reanchored {

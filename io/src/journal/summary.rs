@@ -217,6 +217,7 @@ impl Totals {
                 self.unrealized_pnl = unrealized.into();
             }
             Record::FeeSettled { .. }
+            | Record::FillPriced { .. }
             | Record::FeeRatio { .. }
             | Record::Reanchored { .. }
             | Record::ReanchorRefused { .. }

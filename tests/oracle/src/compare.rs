@@ -63,17 +63,16 @@ impl Oracle {
         Ok(())
     }
 
-    /// Every open trip has the quantities and notionals of its fills: exactly, but for `slack` where the
-    /// venue told no more than a rounded average.
+    /// Every open trip has the quantities and notionals of its fills, exactly.
     ///
     /// # Errors
     /// `I12_basis`, and `I15_trip_fees`: its fees are exactly those of its fills.
-    pub fn check_basis(&self, books: &Books, slack: i128) -> Result<(), Breach> {
+    pub fn check_basis(&self, books: &Books) -> Result<(), Breach> {
         for held in &books.holdings {
             let trip = self.own(held.instrument, held.is_long);
             let same = held.entered == trip.entered
-                && near(held.entry_notional, trip.entry_notional, slack)
-                && near(held.exit_notional, trip.exit_notional, slack);
+                && i128::from(held.entry_notional) == trip.entry_notional
+                && i128::from(held.exit_notional) == trip.exit_notional;
             if !same && !trip.is_disturbed {
                 return breach("I12_basis", format!("the engine has {held:?}, the venue {trip:?}"));
             }
@@ -85,13 +84,13 @@ impl Oracle {
         Ok(())
     }
 
-    /// At flat the gross result is the cash flow, within `slack`; fees, funding and transfers are exactly
-    /// those of the venue.
+    /// At flat the gross result is the cash flow; fees, funding and transfers are those of the venue. All to
+    /// the last digit.
     ///
     /// # Errors
     /// `I10_cash_flow`, `I13_fees`, `I13_funding`, `I13_transfers`.
-    pub fn check_money(&self, books: &Books, slack: i128) -> Result<(), Breach> {
-        if self.is_flat() && !near(books.realized, self.cash, slack) {
+    pub fn check_money(&self, books: &Books) -> Result<(), Breach> {
+        if self.is_flat() && i128::from(books.realized) != self.cash {
             let what = format!("realized {}, by cash flow {}", books.realized, self.cash);
             return breach("I10_cash_flow", what);
         }
@@ -108,9 +107,4 @@ impl Oracle {
         }
         Ok(())
     }
-}
-
-/// Equal, but for what may differ.
-const fn near(a: i64, b: i128, slack: i128) -> bool {
-    (a as i128 - b).abs() <= slack
 }

@@ -118,6 +118,16 @@ pub enum Event {
         /// How much.
         amount: i64,
     },
+    /// The engine took over what the account holds, as it does at a start: the whole position is ours from
+    /// now on, whoever opened it.
+    Adopted {
+        /// Where.
+        instrument: usize,
+        /// The long position, else the short one.
+        is_long: bool,
+        /// What the engine holds by it.
+        qty: i64,
+    },
     /// The operator pulled the kill switch.
     Killed {
         /// From when on nothing that increases may leave.
@@ -192,7 +202,8 @@ pub struct Oracle {
     fills: u64,
     last_number: u64,
     last_activity: i64,
-    killed_at: Option<i64>,
+    /// From when, and until when, nothing that increases may leave.
+    kills: Vec<(i64, Option<i64>)>,
     outside: u64,
 }
 
@@ -218,7 +229,7 @@ impl Oracle {
             fills: 0,
             last_number: 0,
             last_activity: i64::MIN,
-            killed_at: None,
+            kills: Vec::new(),
             outside: 0,
         }
     }
@@ -244,12 +255,20 @@ impl Oracle {
                 self.transfers += i128::from(amount);
                 Ok(())
             }
-            Event::Killed { at } => {
-                self.killed_at = Some(self.killed_at.map_or(at, |earlier| earlier.min(at)));
+            Event::Adopted { instrument, is_long, qty } => {
+                self.adopted(place(instrument, is_long), qty);
                 Ok(())
             }
-            Event::Resumed { .. } => {
-                self.killed_at = None;
+            Event::Killed { at } => {
+                if self.kills.last().is_none_or(|(_, until)| until.is_some()) {
+                    self.kills.push((at, None));
+                }
+                Ok(())
+            }
+            Event::Resumed { at } => {
+                if let Some((_, until @ None)) = self.kills.last_mut() {
+                    *until = Some(at);
+                }
                 Ok(())
             }
         }
@@ -380,6 +399,20 @@ impl Oracle {
             return breach("V_notional", what);
         }
         Ok(())
+    }
+
+    /// What the engine believes to hold is ours as far as the account holds it. It may believe in more than is
+    /// there, by a view that was old already: then nobody could know better for a while.
+    fn adopted(&mut self, at: usize, qty: i64) {
+        let trip = &mut self.ours[at];
+        let taken = (qty - trip.qty).clamp(0, self.theirs[at].max(0));
+        if trip.qty == 0 {
+            *trip = Trip::default();
+        }
+        trip.qty += taken;
+        trip.entered += taken;
+        trip.is_disturbed |= qty > trip.qty;
+        self.theirs[at] -= taken;
     }
 
     /// What somebody else added or took: theirs first, then ours; the venue takes ours first.

@@ -69,10 +69,10 @@ impl Oracle {
             }
             return Ok(());
         }
-        if let Some(killed) = self.killed_at
-            && sent >= killed
-        {
-            let what = format!("{order:?} left {} ns after the kill", sent - killed);
+        let is_within =
+            |kill: &&(i64, Option<i64>)| kill.0 <= sent && kill.1.is_none_or(|until| sent < until);
+        if let Some((from, _)) = self.kills.iter().find(is_within) {
+            let what = format!("{order:?} left {} ns after the kill", sent - from);
             return breach("I21_kill", what);
         }
         let mut occupied = 0;

@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 
 use pinion_core::engine::Engine;
+use pinion_core::id::TradeId;
 use pinion_core::kernel::Kernel;
+use pinion_core::kernel::facts::Probe;
 use pinion_core::msg::PositionSide;
+use pinion_core::settings::Settings;
 use pinion_core::stage::Stage as _;
 use pinion_core::units::Nanos;
-use pinion_oracle::{Books, Breach, Holding};
+use pinion_oracle::{Books, Breach, Event, Holding, Oracle};
 
 use super::life::{Tape, bytes_of};
 use super::run::Run;
@@ -43,6 +46,67 @@ pub(super) fn books(kernel: &Kernel) -> Books {
     }
 }
 
+/// Age that the venue's views have at most.
+const VIEW_LAG_NS: i64 = 6 * Nanos::SECOND;
+
+/// Whole position snapshots that the engine took in since anything last happened, at the venue or in its own
+/// books, later than any view lags. Only such a row of them proves a close by somebody else, so before it
+/// nobody could know.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown {
+    /// The moment they count from, and the engine's revision of it.
+    since: i64,
+    revision: u64,
+    count: u32,
+    first: Nanos,
+    last: Nanos,
+}
+
+impl Shown {
+    /// Takes in what the engine knows now; `activity` is when anything last happened at the venue.
+    fn look(&mut self, kernel: &Kernel, activity: i64) {
+        if activity != self.since || kernel.revision() != self.revision {
+            *self = Self { since: activity, revision: kernel.revision(), ..Self::default() };
+        }
+        if let Probe::Seen(at) = kernel.facts().probe()
+            && at > self.last
+            && at.get().saturating_sub(self.since) > VIEW_LAG_NS
+        {
+            self.first = if self.count == 0 { at } else { self.first };
+            (self.last, self.count) = (at, self.count + 1);
+        }
+    }
+
+    /// True when they prove what the account holds: three in a row over the time that the settings want, and one
+    /// more that was perhaps asked for before they began.
+    fn is_proof(&self, settings: &Settings) -> bool {
+        self.count >= 4 && self.last.since(self.first) >= settings.guard_outside_close_ns
+    }
+}
+
+/// Tells the oracle of the positions that the engine has taken over since the last look: a slot with a
+/// position that it did not see being opened.
+pub(super) fn adoptions(
+    told: &mut Vec<Option<TradeId>>,
+    kernel: &Kernel,
+    oracle: &mut Oracle,
+) -> Result<(), Breach> {
+    told.resize(kernel.slots().len(), None);
+    for (slot, told) in kernel.slots().iter().zip(told) {
+        let (Some(instrument), Some(side)) = (slot.instrument(), slot.side()) else { continue };
+        let is_adopted = slot.is_open() && slot.opened_ns().is_none();
+        if is_adopted && *told != slot.trade() {
+            *told = slot.trade();
+            oracle.tell(&Event::Adopted {
+                instrument: instrument.index(),
+                is_long: side == PositionSide::Long,
+                qty: slot.size().raw(),
+            })?;
+        }
+    }
+    Ok(())
+}
+
 impl Run<'_> {
     /// Everything that can be checked after a round of polling.
     pub(super) fn check_round(&mut self) -> Result<(), Breach> {
@@ -71,9 +135,7 @@ impl Run<'_> {
                 return Err(Breach { check: "S_free_with_position", what });
             }
         }
-        if self.kill_pending && kernel.is_killed() && rig.egress.drained() && rig.is_quiet() {
-            self.kill_pending = false;
-        }
+        self.shown.look(kernel, self.oracle.last_activity());
         self.watch_round()?;
         self.check_rest()?;
         if self.tape.written() >= self.next_state_check {
@@ -108,6 +170,8 @@ impl Run<'_> {
             || Self::has_live_order(engine)
             || !rig.kernel.drained()
             || !rig.is_quiet()
+            // What somebody else did to our position shows in position snapshots only.
+            || (self.oracle.outside() > 0 && !self.shown.is_proof(&self.world.settings))
         {
             return Ok(());
         }
@@ -115,8 +179,8 @@ impl Run<'_> {
         let books = books(engine.kernel());
         self.oracle.check_positions(&books)?;
         if self.job.options.exact == 1 && self.oracle.outside() == 0 {
-            self.oracle.check_basis(&books, self.slack)?;
-            self.oracle.check_money(&books, self.slack)?;
+            self.oracle.check_basis(&books)?;
+            self.oracle.check_money(&books)?;
             self.counters.count("check", "books equal");
         }
         Ok(())

@@ -4,9 +4,10 @@ use pinion_core::engine::Engine;
 use pinion_core::id::InstrumentId;
 use pinion_core::msg::{Control, PositionSide};
 use pinion_core::units::{Money, Nanos, Qty};
-use pinion_oracle::{Breach, Event};
+use pinion_oracle::Breach;
 
 use super::chaos::Deed;
+use super::checks::Shown;
 use super::dice::Dice;
 use super::job::Failure;
 use super::rig::Rig;
@@ -31,8 +32,8 @@ impl Run<'_> {
                 let stage = usize::from(deed.code() - Deed::StallKernel.code());
                 self.stalled[stage] = self.now.plus(stall(self.job.options.stall_max_ns));
             }
-            Deed::Kill => self.kill(),
-            Deed::Resume => self.resume()?,
+            Deed::Kill => self.say(Control::Kill),
+            Deed::Resume => self.say(Control::Resume),
             Deed::Flatten => self.say(Control::Flatten),
             Deed::JournalFails => self.say(Control::JournalFailed),
             Deed::Outage => {
@@ -65,17 +66,6 @@ impl Run<'_> {
             | Deed::KillAtEntry => {}
         }
         self.hear_truth()
-    }
-
-    /// The operator lets the engine trade again.
-    pub(super) fn resume(&mut self) -> Result<(), Failure> {
-        let told = self.oracle.tell(&Event::Resumed { at: self.now.get() });
-        told.map_err(|breach| self.failed(breach))?;
-        self.is_killed = false;
-        self.kill_pending = false;
-        self.proof.release(self.now);
-        self.say(Control::Resume);
-        Ok(())
     }
 
     /// Somebody trades on the account: closes a position of ours, or opens one.
@@ -136,9 +126,18 @@ impl Run<'_> {
         self.heard = 0;
         self.stalled = [self.now.plus(down_ns), Nanos::ZERO, Nanos::ZERO];
         self.blind_until = self.now.plus(blind_ns);
+        self.adopted.clear();
+        self.shown = Shown::default();
         self.say(Control::Recover);
-        if self.is_killed && (cold || self.kill_pending) {
-            self.kill();
+        // What he said to the process that died he says again, unless the new one knows.
+        let known = self.rig.as_ref().map(|rig| rig.kernel.engine().kernel());
+        let (killed, flattening) =
+            known.map_or((false, false), |kernel| (kernel.is_killed(), kernel.is_flattening()));
+        if self.is_killed && !killed {
+            self.say(Control::Kill);
+        }
+        if self.is_flattening && !flattening {
+            self.say(Control::Flatten);
         }
         Ok(())
     }
@@ -157,6 +156,7 @@ impl Run<'_> {
         self.watch.disturbed(self.now);
         self.rig = Some(Rig::new(&self.world, engine, rig.into_venue()));
         self.heard = 0;
+        self.shown = Shown::default();
         self.say(Control::Recover);
         Ok(())
     }

@@ -62,6 +62,22 @@ impl Run<'_> {
         let capital = kernel.ledger().capital();
         let apart = capital != rig.egress.venue().venue().account().wallet;
         let busy = Self::has_live_order(rig.kernel.engine()) || kernel.open_positions() > 0;
+        // What an engine without a memory was not shown at its start is told to it by a second look.
+        let holds = |index: usize, side: PositionSide| {
+            kernel.slots().iter().any(|slot| {
+                slot.is_open()
+                    && slot.side() == Some(side)
+                    && slot.instrument() == Some(InstrumentId::new(index))
+            })
+        };
+        let mut forgotten = false;
+        for index in 0..self.world.table.len() {
+            for side in [PositionSide::Short, PositionSide::Long] {
+                let ours = self.oracle.own(index, side == PositionSide::Long).qty;
+                forgotten |= ours > 0 && !holds(index, side) && !kernel.is_recovering();
+            }
+        }
+        let forgotten = forgotten && !busy && self.now >= self.blind_until;
         for index in 0..self.world.table.len() {
             for side in [PositionSide::Short, PositionSide::Long] {
                 let is_long = side == PositionSide::Long;
@@ -70,6 +86,10 @@ impl Run<'_> {
                     rig.egress.venue_mut().close_outside(self.now, InstrumentId::new(index), side);
                 }
             }
+        }
+        if forgotten {
+            self.counters.count("liveness", "taken over by the operator");
+            self.say(Control::Recover);
         }
         // A difference that somebody else made is the operator's to book; one of the engine's is not.
         if apart && !busy && (self.job.options.exact == 0 || self.oracle.outside() > 0) {
@@ -125,7 +145,7 @@ impl Run<'_> {
         let books = books(kernel);
         self.oracle.check_positions(&books)?;
         if self.job.options.exact == 1 && self.oracle.outside() == 0 {
-            self.oracle.check_money(&books, self.slack)?;
+            self.oracle.check_money(&books)?;
             self.counters.count("check", "books equal");
         }
         let starting = self.world.settings.account_starting_capital.raw();

@@ -3,15 +3,17 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use pinion_core::id::TradeId;
 use pinion_core::msg::record::OrderStatus;
 use pinion_core::msg::{Control, PositionSide, Record, Scan, ScanMsg};
 use pinion_core::stage::Stage;
 use pinion_core::units::Nanos;
 use pinion_io::paper::ReplyLink;
 use pinion_io::paper::faults::FaultyVenue;
-use pinion_oracle::{Breach, Oracle};
+use pinion_oracle::{Breach, Event, Oracle};
 
 use super::chaos::{Chaos, Deed};
+use super::checks::{Shown, adoptions};
 use super::counters::Counters;
 use super::dice::Dice;
 use super::job::{Class, Failure, Job, Outcome};
@@ -45,9 +47,11 @@ pub(super) struct Run<'a> {
     /// Kernel, egress and journal stand still until then.
     pub(super) stalled: [Nanos; 3],
     pub(super) kill_at: Option<Nanos>,
-    /// The operator killed; the oracle is told when everything sent before has left.
-    pub(super) kill_pending: bool,
+    /// The operator wants it killed, or flat: nothing that increases may leave.
     pub(super) is_killed: bool,
+    pub(super) is_flattening: bool,
+    /// The stages were polled at this moment already.
+    polled_at: Nanos,
     pub(super) calm: bool,
     /// Until then a restarted engine may know less than the venue.
     pub(super) blind_until: Nanos,
@@ -55,15 +59,16 @@ pub(super) struct Run<'a> {
     pub(super) next_state_check: u64,
     pub(super) intents: Vec<u32>,
     pub(super) heard: usize,
-    /// By how much results may differ because a venue's average has eight decimals: orders that were
-    /// settled by one.
-    pub(super) slack: i128,
     pub(super) proof: Proof,
     pub(super) watch: Watch,
     /// The process dies before the next step: the number of the entry that has just left.
     crash_wanted: Option<u32>,
     /// The process is to begin again as soon as nothing is on its way.
     pub(super) restart_wanted: bool,
+    /// The trip of each slot whose adoption the oracle was told of.
+    pub(super) adopted: Vec<Option<TradeId>>,
+    /// What the engine was shown since anything last happened.
+    pub(super) shown: Shown,
     faults_seen: usize,
     rounds: u64,
 }
@@ -127,19 +132,21 @@ impl<'a> Run<'a> {
             scans: 0,
             stalled: [Nanos::ZERO; 3],
             kill_at: None,
-            kill_pending: false,
             is_killed: false,
+            is_flattening: false,
+            polled_at: Nanos::ZERO,
             calm: false,
             blind_until: Nanos::ZERO,
             rested_at: i64::MIN,
             next_state_check: job.options.state_every.max(1).cast_unsigned(),
             intents: Vec::new(),
             heard: 0,
-            slack: 0,
             proof,
             watch: Watch::default(),
             crash_wanted: None,
             restart_wanted: false,
+            adopted: Vec::new(),
+            shown: Shown::default(),
             faults_seen: 0,
             rounds: 0,
         }
@@ -199,7 +206,7 @@ impl<'a> Run<'a> {
         }
         if self.kill_at.is_some_and(|at| at <= self.now) {
             self.kill_at = None;
-            self.kill();
+            self.say(Control::Kill);
         }
         if self.next_market <= self.now {
             let message = self.generator.next(self.now);
@@ -303,6 +310,7 @@ impl<'a> Run<'a> {
 
     /// Polls the stages until nothing is left to do at this moment.
     fn settle(&mut self) -> Result<(), Failure> {
+        self.polled_at = self.now;
         for _ in 0..ROUNDS_MAX {
             self.rounds += 1;
             let mut order = [0, 1];
@@ -322,6 +330,8 @@ impl<'a> Run<'a> {
                 }
                 let work = if stage == 0 {
                     let work = rig.kernel.poll(self.now);
+                    adoptions(&mut self.adopted, rig.kernel.engine().kernel(), &mut self.oracle)
+                        .map_err(|breach| Failure::of(breach, self.tape.written()))?;
                     if work.backpressured {
                         let which = if work.count == 0 { "record or input" } else { "command" };
                         self.counters.count("ring full", which);
@@ -383,21 +393,8 @@ impl<'a> Run<'a> {
 
     /// What the kernel wrote goes to the tape; what it recorded is counted.
     pub(super) fn hear_journal(&mut self) -> Result<(), Failure> {
-        let Self {
-            rig,
-            tape,
-            counters,
-            trace,
-            chaos,
-            job,
-            now,
-            kill_at,
-            oracle,
-            slack,
-            proof,
-            crash_wanted,
-            ..
-        } = self;
+        let Self { rig, tape, counters, trace, chaos, job, now, kill_at, .. } = self;
+        let Self { proof, crash_wanted, .. } = self;
         let Some(rig) = rig else { return Ok(()) };
         let mut snapshot = false;
         let (mut breach, mut entries) = (None, Vec::new());
@@ -413,12 +410,6 @@ impl<'a> Run<'a> {
                 trace.record(message);
                 breach = breach.take().or(proof.record(message).err());
                 snapshot |= matches!(message.record, Record::Fill { .. });
-                if let Record::Fill { client, fill_id, .. } = message.record
-                    && fill_id.is_empty()
-                    && let Some(order) = oracle.order((client.epoch(), client.seq()))
-                {
-                    *slack += i128::from(order.qty) / pinion_oracle::SCALE + 2;
-                }
                 if let Record::Order { client, status: OrderStatus::Submitted, reduce_only, .. } =
                     message.record
                     && !reduce_only
@@ -460,21 +451,35 @@ impl<'a> Run<'a> {
         self.heard = heard.accepted.len();
     }
 
-    /// The operator pulls the switch.
-    pub(super) fn kill(&mut self) {
-        self.say(Control::Kill);
-        self.is_killed = true;
-        self.kill_pending = true;
-        // From here on nothing that increases may leave, wherever it waits.
-        let killed = pinion_oracle::Event::Killed { at: self.now.get() + 1 };
-        let told = self.oracle.tell(&killed);
-        debug_assert!(told.is_ok(), "a kill is no breach");
-    }
-
-    /// The operator says something; a full queue makes him say it again at the next chance.
+    /// The operator says something. Kill and flatten work from this very moment on, and so does the oracle's
+    /// rule for them: what has not left by now must not leave.
     pub(super) fn say(&mut self, control: Control) {
         self.watch.reanchored |= control == Control::Reanchor;
         self.trace.note(self.now, || format!("operator: {}", control.as_str()));
+        // What left at this same moment, before it was said, had left.
+        let at = if self.polled_at == self.now { self.now.get() + 1 } else { self.now.get() };
+        let rule = match control {
+            Control::Kill | Control::Flatten => {
+                self.is_killed |= control == Control::Kill;
+                self.is_flattening |= control == Control::Flatten;
+                Some(Event::Killed { at })
+            }
+            Control::Resume => {
+                (self.is_killed, self.is_flattening) = (false, false);
+                self.proof.release(self.now);
+                Some(Event::Resumed { at: self.now.get() })
+            }
+            Control::Stop
+            | Control::JournalBehind
+            | Control::JournalCaughtUp
+            | Control::JournalFailed
+            | Control::Reanchor
+            | Control::Recover => None,
+        };
+        if let Some(rule) = rule {
+            // Neither can be a breach by itself.
+            let _told = self.oracle.tell(&rule);
+        }
         if let Some(rig) = &self.rig
             && !rig.control(self.now, control)
         {

@@ -26,6 +26,8 @@ pub(super) struct PendingExit {
     pub(super) qty: Qty,
     /// Everything that remains then.
     pub(super) all: bool,
+    /// On the account of the current leg.
+    pub(super) is_leg: bool,
     pub(super) kind: OrderKind,
     pub(super) tif: TimeInForce,
     pub(super) price: Option<Price>,
@@ -45,6 +47,8 @@ pub(super) struct OwedExit {
     pub(super) qty: Qty,
     /// Everything that remains then.
     pub(super) all: bool,
+    /// On the account of the current leg.
+    pub(super) is_leg: bool,
     pub(super) reason: DecisionReason,
 }
 
@@ -61,7 +65,12 @@ pub struct Slot {
     pub(super) leverage: Option<Rate>,
     pub(super) legs: ArrayVec<Rate, LEGS_MAX>,
     pub(super) leg: u8,
-    pub(super) leg_left: Qty,
+    /// Closed on the account of the current leg.
+    pub(super) leg_closed: Qty,
+    /// What is left of the last accepted exit; shrinks with every exit fill, whoever made it.
+    pub(super) exit_left: Qty,
+    /// That exit was on the account of the current leg.
+    pub(super) exit_is_leg: bool,
     pub(super) entry_order: Option<ClientId>,
     pub(super) exit_order: Option<ClientId>,
     pub(super) pending_exit: Option<PendingExit>,
@@ -87,7 +96,9 @@ impl Slot {
             leverage: None,
             legs: ArrayVec::new(),
             leg: 0,
-            leg_left: Qty::ZERO,
+            leg_closed: Qty::ZERO,
+            exit_left: Qty::ZERO,
+            exit_is_leg: false,
             entry_order: None,
             exit_order: None,
             pending_exit: None,
@@ -271,9 +282,16 @@ impl Slot {
     pub const fn is_exit_owed(&self) -> bool {
         self.is_open()
             && self.owed_exit.is_none()
-            && self.leg_left.is_positive()
+            && self.exit_left.is_positive()
             && self.exit_order.is_none()
             && self.pending_exit.is_none()
+    }
+
+    /// What is left of the last accepted exit, to be asked for again when it is owed: a quantity, or `None`
+    /// for what is left of the current leg, as in [`crate::kernel::Intent::Exit`].
+    #[must_use]
+    pub fn exit_left(&self) -> Option<Qty> {
+        (!self.exit_is_leg).then_some(self.exit_left)
     }
 
     /// Exits that the venue refused since the last exit fill.
@@ -304,6 +322,11 @@ impl Slot {
         self.exit_retry_ns = Some(now.plus(wait));
     }
 
+    /// True when an exit of this quantity is on the account of the current leg.
+    pub(super) fn is_leg_exit(&self, wanted: Option<Qty>, all: bool) -> bool {
+        wanted.is_none() && !all && self.stage != SlotStage::Dust
+    }
+
     /// Quantity of an exit: never above the size, never zero while something remains, a multiple of the
     /// lot unless it is all. A wanted quantity that makes no sense means all.
     #[must_use]
@@ -327,7 +350,7 @@ impl Slot {
 
     /// The leg that works is closed and something remains: the next leg comes, if there is one.
     pub(super) fn next_leg(&mut self) {
-        self.leg_left = Qty::ZERO;
+        self.leg_closed = Qty::ZERO;
         if usize::from(self.leg) + 1 < self.legs() && !planted!(D18LegStuck) {
             self.leg += 1;
         }
@@ -339,13 +362,11 @@ impl Slot {
         if leg + 1 >= self.legs() && !planted!(X46LastLegByRatio) {
             return self.position.size;
         }
-        if self.leg_left.is_positive() {
-            return self.leg_left;
-        }
         self.legs
             .get(leg)
             .and_then(|part| crate::units::mul_half_even(self.position.entered.raw(), part.raw()))
-            .map_or(self.position.size, Qty::from_raw)
+            .map_or(self.position.size, |whole| Qty::from_raw(whole) - self.leg_closed)
+            .max(Qty::ZERO)
     }
 }
 

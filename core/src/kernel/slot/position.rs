@@ -6,7 +6,7 @@
 //! Leverage appears nowhere.
 
 use crate::kernel::ledger::Overflow;
-use crate::msg::PositionSide;
+use crate::msg::{OrderRole, PositionSide};
 use crate::units::{Money, Nanos, Price, Qty};
 use serde::{Deserialize, Serialize};
 
@@ -108,6 +108,62 @@ impl Position {
             exit_notional: self.exit_notional.checked_add(notional).ok_or(Overflow)?,
             realized: self.realized.checked_add(result).ok_or(Overflow)?,
             last_exit_ns: Some(now),
+            ..*self
+        };
+        *self = next;
+        Ok(result)
+    }
+
+    /// The entry fills, or the exit fills, were worth `difference` more than was booked. Gives what that does to
+    /// the result so far: of another entry value the share that belongs to what was closed, of another exit
+    /// value all of it. `None`, and nothing changed, when it does not fit.
+    pub(in crate::kernel) fn reprice(
+        &mut self,
+        role: OrderRole,
+        difference: Money,
+    ) -> Option<Money> {
+        let mut next = *self;
+        let paid = match role {
+            OrderRole::Entry => {
+                let kept = difference.share(self.size, self.entered)?;
+                next.entry_notional = self.entry_notional.checked_add(difference)?;
+                next.cost = self.cost.checked_add(kept)?;
+                difference.checked_sub(kept)?
+            }
+            OrderRole::Exit => {
+                next.exit_notional = self.exit_notional.checked_add(difference)?;
+                Money::ZERO.checked_sub(difference)?
+            }
+        };
+        let result = match self.side {
+            PositionSide::Long => Money::ZERO.checked_sub(paid)?,
+            PositionSide::Short => paid,
+        };
+        next.realized = self.realized.checked_add(result)?;
+        *self = next;
+        Some(result)
+    }
+
+    /// Gives back what was booked as closed and was not, at most what was closed; the change of the gross
+    /// result. What comes back has its even share of the entry notional of everything that was closed, so
+    /// that the result stays the cash flow less the cost of what remains, to the last digit.
+    ///
+    /// # Errors
+    /// [`Overflow`], also for a quantity above what was closed; nothing changed.
+    pub fn give_back(&mut self, qty: Qty, notional: Money) -> Result<Money, Overflow> {
+        let spent = self.entry_notional.checked_sub(self.cost).ok_or(Overflow)?;
+        let exited = Some(self.exited()).filter(|exited| *exited >= qty).ok_or(Overflow)?;
+        let basis = spent.share(qty, exited).ok_or(Overflow)?;
+        let result = match self.side {
+            PositionSide::Long => basis.checked_sub(notional),
+            PositionSide::Short => notional.checked_sub(basis),
+        }
+        .ok_or(Overflow)?;
+        let next = Self {
+            size: self.size.checked_add(qty).ok_or(Overflow)?,
+            cost: self.cost.checked_add(basis).ok_or(Overflow)?,
+            exit_notional: self.exit_notional.checked_sub(notional).ok_or(Overflow)?,
+            realized: self.realized.checked_add(result).ok_or(Overflow)?,
             ..*self
         };
         *self = next;

@@ -50,6 +50,7 @@ const PROMISED: &[(&str, &str)] = &[
     ("error", "reason"),
     ("settings", "version hash_before hash_after changes"),
     ("fee_settled", "trade_id client_order_id fill_id asset estimated fee"),
+    ("fill_priced", "trade_id client_order_id fill_id asset qty price estimated notional"),
     ("adopted", "slot_id trade_id asset side qty entry_price entry_price_source"),
     ("fee_ratio", "liquidity state ratio observed taught refused"),
     ("reanchor", "capital_before wallet delta reason"),

@@ -41,7 +41,7 @@ use super::truth::Truth;
 use super::{Origin, PaperVenue, Reply, ReplyLink, Venue};
 use dice::Dice;
 pub use dice::Instance;
-use outbox::{Outbox, Silence};
+use outbox::{Outbox, Silence, Way};
 pub use plan::{Fault, FaultPlan, Span};
 use views::Views;
 
@@ -228,6 +228,16 @@ impl FaultyVenue {
         happened
     }
 
+    /// Dates a message by a clock that is off.
+    fn misdate(&mut self, msg: &mut VenueMsg) {
+        if let Some(at) = msg.ts_exch_ns.get()
+            && let Some(off_ns) = self.inner.roll_ns(Fault::ClockOff, Span::ClockOff)
+        {
+            let ahead = off_ns % 2 == 0;
+            msg.ts_exch_ns = Maybe::some(at.plus(if ahead { off_ns } else { -off_ns }));
+        }
+    }
+
     /// Takes what the venue made, lets it go wrong, and sends it on its way.
     fn pass_on(&mut self) {
         let first = self.truth.len();
@@ -295,12 +305,10 @@ impl Venue for FaultyVenue {
     }
 
     fn poll_reply(&mut self, now: Nanos) -> Option<(ReplyLink, VenueMsg)> {
-        let mut msg = self.outbox.take(now)?;
-        if let Some(at) = msg.ts_exch_ns.get()
-            && let Some(off_ns) = self.inner.roll_ns(Fault::ClockOff, Span::ClockOff)
-        {
-            let ahead = off_ns % 2 == 0;
-            msg.ts_exch_ns = Maybe::some(at.plus(if ahead { off_ns } else { -off_ns }));
+        let (way, mut msg) = self.outbox.take(now)?;
+        // On the stream it is part of the message, which may come twice: see `stream`.
+        if way == Way::Answer {
+            self.misdate(&mut msg);
         }
         Some((ReplyLink::of(&msg.event), msg))
     }

@@ -51,13 +51,13 @@ impl Outbox {
     }
 
     /// The next message that has come by `now`. What falls into the silence of the stream is gone.
-    pub(super) fn take(&mut self, now: Nanos) -> Option<VenueMsg> {
+    pub(super) fn take(&mut self, now: Nanos) -> Option<(Way, VenueMsg)> {
         while let Some(first) = self.held.first_entry()
             && first.key().0 <= now
         {
             let ((due, _), held) = first.remove_entry();
             if !self.is_lost(due, &held) {
-                return Some(VenueMsg { ts_recv_ns: now, ..held.msg });
+                return Some((held.way, VenueMsg { ts_recv_ns: now, ..held.msg }));
             }
         }
         None
@@ -124,7 +124,7 @@ mod tests {
 
     fn taken(outbox: &mut Outbox, now: i64) -> Vec<i64> {
         std::iter::from_fn(|| outbox.take(Nanos::new(now)))
-            .filter_map(|msg| msg.ts_exch_ns.get().map(Nanos::get))
+            .filter_map(|(_, msg)| msg.ts_exch_ns.get().map(Nanos::get))
             .collect()
     }
 

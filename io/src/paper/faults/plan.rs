@@ -172,7 +172,8 @@ faults! {
     OrderJump "order_jump" "time" 20_000;
     /// The message takes much longer; those behind it wait. Per message.
     ReplyJump "reply_jump" "time" 20_000;
-    /// The venue's time on a message is off, to either side. Per message that comes.
+    /// The venue's time on a message is off, to either side. Per message of the stream that is made, twice
+    /// though it may come, and per answer that comes.
     ClockOff "clock_off" "time" 1_000_000;
     /// The venue answers nobody for a while, then catches up. Per second.
     Stall "stall" "time" 10_000;

@@ -14,6 +14,7 @@ impl FaultyVenue {
         if self.inner.roll(Fault::Lose).is_some() {
             return;
         }
+        self.misdate(&mut msg);
         if matches!(msg.event, VenueEvent::Fill { .. }) {
             self.spoil_fill(due, natural, &mut msg);
         }
@@ -43,6 +44,7 @@ impl FaultyVenue {
         if self.inner.roll(Fault::Lose).is_some() {
             return;
         }
+        self.misdate(&mut end);
         let due = self.delayed(due);
         let again = self.inner.roll_ns(Fault::Duplicate, Span::Duplicate);
         if !self.injected().is_empty()
