@@ -142,10 +142,12 @@ impl Proof {
     pub(super) fn record(&mut self, message: &RecordMsg) -> Result<(), Breach> {
         let at = message.ts_ns;
         match message.record {
+            // One that tells of a refused cancel has a reason.
             Record::Order {
                 status: OrderStatus::Submitted,
                 reduce_only: false,
                 instrument,
+                reason: "",
                 ..
             } => self.entry(at, instrument),
             Record::Order { status, reason, instrument, .. } => {

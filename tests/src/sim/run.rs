@@ -410,9 +410,13 @@ impl<'a> Run<'a> {
                 trace.record(message);
                 breach = breach.take().or(proof.record(message).err());
                 snapshot |= matches!(message.record, Record::Fill { .. });
-                if let Record::Order { client, status: OrderStatus::Submitted, reduce_only, .. } =
-                    message.record
-                    && !reduce_only
+                if let Record::Order {
+                    client,
+                    status: OrderStatus::Submitted,
+                    reduce_only: false,
+                    reason: "",
+                    ..
+                } = message.record
                 {
                     entries.push(message.ts_ns);
                     if chaos.happens(Deed::CrashAtEntry, client.seq(), job.options.crash_entry_ppm)

@@ -2,9 +2,10 @@
 //! are facts. Each of these is a layer whose loss another layer would hide for a while.
 
 use pinion_core::engine::Engine;
-use pinion_core::id::TradeId;
+use pinion_core::id::{ClientId, TradeId};
 use pinion_core::kernel::Slot;
 use pinion_core::msg::{OrderKind, PositionSide};
+use pinion_core::policy::SLOTS_MAX;
 use pinion_core::units::{Money, Nanos, Qty, Rate};
 use pinion_io::paper::Truth;
 use pinion_oracle::Breach;
@@ -12,8 +13,9 @@ use pinion_oracle::Breach;
 use super::run::Run;
 use super::workload::Brain;
 
-/// Time in which an exit whose life is over is called back.
-const CALL_BACK_NS: i64 = 2 * Nanos::SECOND;
+/// Time in which an exit whose life is over is called back. One that the policy places beside a promise that is
+/// due already is, when the engine next looks it up.
+const CALL_BACK_NS: i64 = 8 * Nanos::SECOND;
 /// Furthest that a learned fee may be from the published one.
 const RATIO_MAX: Rate = Rate::from_raw(115_000_000);
 /// See [`RATIO_MAX`].
@@ -38,6 +40,8 @@ pub(super) struct Watch {
     promises: Vec<Promise>,
     pub(super) reanchored: bool,
     foreign_since: Vec<Option<Nanos>>,
+    /// By slot: the limit exit that works, and since when.
+    resting: [(Option<ClientId>, Nanos); SLOTS_MAX],
 }
 
 impl Watch {
@@ -96,7 +100,12 @@ impl Run<'_> {
             }
             let exit = slot.exit_order().and_then(|client| kernel.order(client));
             let rests = exit.is_some_and(|order| order.kind == OrderKind::Limit);
-            let since = slot.exit_due_ns().map(|due| due.max(self.watch.disturbed_at));
+            let resting = exit.filter(|_| rests).map(|order| order.client);
+            let seen = &mut self.watch.resting[index];
+            if resting != seen.0 {
+                *seen = (resting, self.now);
+            }
+            let since = slot.exit_due_ns().map(|due| due.max(self.watch.disturbed_at).max(seen.1));
             if let Some(since) = since.filter(|_| slot.is_open() && rests)
                 && self.now.since(since) > CALL_BACK_NS
                 && !slot.is_exit_pending()
@@ -137,7 +146,7 @@ impl Run<'_> {
             };
             let here = other.instrument == instrument.index()
                 && other.is_long == (position_side == PositionSide::Long);
-            let id = pinion_core::id::ClientId::new(live.0, live.1);
+            let id = ClientId::new(live.0, live.1);
             // One that the venue has denied may work all the same.
             let is_known = kernel.order(id).is_some_and(|order| !order.over);
             if here && id != client && is_known {

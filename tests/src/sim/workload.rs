@@ -13,7 +13,7 @@ use pinion_core::instrument::InstrumentTable;
 use pinion_core::kernel::intent::LEGS_MAX;
 use pinion_core::kernel::stage::SlotEvent;
 use pinion_core::kernel::{Effects, Intent, Kernel};
-use pinion_core::msg::record::DecisionReason;
+use pinion_core::msg::record::{DecisionReason, OrderStatus};
 use pinion_core::msg::{
     Command, Control, MarketMsg, Maybe, OrderKind, PositionSide, Rank, Record, Scan, TimeInForce,
 };
@@ -63,7 +63,9 @@ pub struct Heard {
     pub exit_refused: Option<String>,
     /// Something else that must never be.
     pub wrong: Option<Breach>,
-    /// The last cancels of an order: which, since when, how many within a second.
+    /// Something was asked for in this turn.
+    asked: bool,
+    /// The last cancels of an order that nobody asked for: which, since when, how many within a second.
     cancels: BTreeMap<ClientId, (Nanos, u32)>,
 }
 
@@ -235,6 +237,7 @@ impl Workload {
             }),
             Intent::Enter { .. } | Intent::Cancel { .. } | Intent::Mark { .. } => false,
         };
+        self.heard.asked = true;
         let last_leg = self.last_leg(intent, kernel);
         let verdict = kernel.submit(now, intent, settings, out);
         if let Some((slot, size)) = last_leg.filter(|_| verdict.accepted) {
@@ -264,9 +267,15 @@ impl Workload {
     }
 
     /// Counts closed legs and cancels.
-    fn count(&mut self, first_record: usize, out: &Effects) {
+    fn count(&mut self, kernel: &Kernel, first_record: usize, out: &Effects) {
+        let mut of_leg = false;
         for message in out.records.get(first_record..).unwrap_or_default() {
-            if let Record::Slot { slot, trade, event: SlotEvent::ExitLegFill, .. } = message.record
+            if let Record::Order { client, status: OrderStatus::Filled, .. } = message.record {
+                of_leg = kernel.order(client).is_some_and(|order| order.is_leg);
+            }
+            if of_leg
+                && let Record::Slot { slot, trade, event: SlotEvent::ExitLegFill, .. } =
+                    message.record
             {
                 let slot = usize::from(slot);
                 if self.legs_done.len() <= slot {
@@ -276,7 +285,8 @@ impl Workload {
                 *row = if row.0 == trade { (trade, row.1 + 1) } else { (trade, 1) };
             }
         }
-        for message in &out.commands {
+        let asked = std::mem::take(&mut self.heard.asked);
+        for message in out.commands.iter().filter(|_| !asked) {
             let Command::Cancel { client, .. } = message.command else { continue };
             let (since, count) = self.heard.cancels.entry(client).or_insert((out.now_ns, 0));
             if out.now_ns.since(*since) >= Nanos::SECOND {
@@ -398,8 +408,8 @@ impl Decide for Workload {
         }
     }
 
-    fn after_turn(&mut self, _kernel: &Kernel, first_record: usize, out: &mut Effects) {
-        self.count(first_record, out);
+    fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
+        self.count(kernel, first_record, out);
     }
 }
 
