@@ -45,6 +45,8 @@ pub struct Engine<P = Policy> {
     now: Nanos,
     inputs: u64,
     scans: u64,
+    /// Version of the settings in force; 0 for those of the start.
+    version: u32,
     #[serde(skip)]
     announced: Option<(u32, Arc<Settings>)>,
     next_summary: Option<Nanos>,
@@ -86,6 +88,7 @@ impl<P: Decide> Engine<P> {
             scans: 0,
             closed_net: Money::ZERO,
             closed_net_before: Money::ZERO,
+            version: 0,
             announced: None,
             next_summary: None,
         }
@@ -99,12 +102,10 @@ impl<P: Decide> Engine<P> {
         let now = self.now;
         out.begin(now, received(input).unwrap_or(now));
         self.minute(out);
-        if let Input::Settings { version } = input
-            && let Some((_, settings)) = self.announced.take_if(|next| next.0 == *version)
-        {
-            self.settings = settings;
-        }
         let before = out.records.len();
+        if let Input::Settings { version } = *input {
+            self.swap(version, out);
+        }
         let Self { settings, kernel, policy, guardian, prober, .. } = self;
         // The verdict is for scripts; everything that matters to a run is in the records.
         let _verdict = kernel.apply(now, input, settings, out);
@@ -163,6 +164,32 @@ impl<P: Decide> Engine<P> {
     #[must_use]
     pub const fn scans(&self) -> u64 {
         self.scans
+    }
+
+    /// Version of the settings in force; 0 until the first swap.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub const fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    /// Brings an announced version into force, whole. One that is not newer, or whose content nobody gave,
+    /// changes nothing and is reported.
+    fn swap(&mut self, version: u32, out: &mut Effects) {
+        match self.announced.take_if(|next| next.0 == version) {
+            Some((_, settings)) if version > self.version => {
+                self.version = version;
+                self.settings = settings;
+                out.record(Record::Settings { version });
+            }
+            Some(_) => out.record(Record::Error { reason: "settings that are not newer" }),
+            None => out.record(Record::Error { reason: "settings that nobody announced" }),
+        }
     }
 
     /// Gives the content of a settings version before the [`Input::Settings`] that brings it into force.

@@ -14,6 +14,7 @@ use crate::msg::{
     Command, CommandMsg, Control, ControlMsg, Input, MarketMsg, RecordMsg, ScanMsg, VenueMsg,
 };
 use crate::policy::{Decide, Policy};
+use crate::settings::Settings;
 use crate::stage::{Stage, Work};
 use crate::topology;
 use crate::units::Nanos;
@@ -52,8 +53,8 @@ pub struct KernelLinks {
 
 /// Messages taken from one link in one poll.
 const BUDGET: usize = 16;
-/// Inputs of one poll at most: each of the five links, and two that the stage makes itself.
-const POLL_INPUTS: usize = 5 * BUDGET + 2;
+/// Inputs of one poll at most: each of the five links, and three that the stage makes itself.
+const POLL_INPUTS: usize = 5 * BUDGET + 3;
 /// Places in the record link that one poll can need.
 const POLL_RECORDS: usize = POLL_INPUTS * RECORDS_MAX;
 /// Commands that one poll can make: far more than it ever does, and than the link holds.
@@ -74,6 +75,8 @@ pub struct KernelStage<P = Policy> {
     /// Commands that the link had no room for, in order.
     unsent: VecDeque<CommandMsg>,
     on_full: JournalFull,
+    /// Settings for the next poll, with their version.
+    published: Option<(u32, Arc<Settings>)>,
     tick_ns: i64,
     next_tick: Option<Nanos>,
     /// Records and inputs that surely fit; asked again only when they run short, because asking costs a
@@ -96,6 +99,7 @@ impl<P: Decide> KernelStage<P> {
             effects: Effects::default(),
             unsent: VecDeque::with_capacity(POLL_COMMANDS),
             on_full,
+            published: None,
             next_tick: None,
             record_room: 0,
             input_room: 0,
@@ -108,6 +112,21 @@ impl<P: Decide> KernelStage<P> {
     #[must_use]
     pub const fn engine(&self) -> &Engine<P> {
         &self.engine
+    }
+
+    /// Gives settings that come into force with the next poll, before anything else of it. Of several before
+    /// one poll the last counts; the engine refuses a version that is not newer. The snapshot that is
+    /// replaced is dropped here: keep a second owner on a cold thread.
+    pub fn publish(&mut self, version: u32, settings: Arc<Settings>) {
+        self.published = Some((version, settings));
+    }
+
+    fn take_settings(&mut self, now: Nanos) -> Work {
+        let Some((version, settings)) = self.published.take() else { return Work::NONE };
+        self.engine.announce(version, settings);
+        let work = self.turn(now, &Input::Settings { version });
+        self.tick_ns = self.engine.settings.engine_tick_ns;
+        work
     }
 
     /// Records that a turn made and could not hold; never expected.
@@ -215,7 +234,8 @@ impl<P: Decide> KernelStage<P> {
             && links.scan.is_empty()
             && links.ack.is_empty()
             && links.account.is_empty()
-            && links.control.is_empty())
+            && links.control.is_empty()
+            && self.published.is_none())
     }
 }
 
@@ -239,7 +259,8 @@ impl<P: Decide> Stage for KernelStage<P> {
         // What the operator and the venue say comes before what the market says; a scan was made from
         // market messages that may still be on their way here, so it comes last.
         let mut work = self
-            .watch_journal(now)
+            .take_settings(now)
+            .and(self.watch_journal(now))
             .and(self.drain(now, |links| links.control.pop().map(Input::Control)))
             .and(self.drain(now, |links| links.ack.pop().map(Input::Venue)))
             .and(self.drain(now, |links| links.account.pop().map(Input::Venue)))

@@ -35,6 +35,10 @@ pinion_core::text_enum! {
         Flatten => "flatten",
         /// The journal cannot be written any more.
         JournalFails => "journal_fails",
+        /// New settings come into force.
+        Swap => "settings_swap",
+        /// Settings are published that are not newer than those in force.
+        SwapStale => "settings_stale",
         /// The stream to the venue is cut.
         Outage => "forced_outage",
         /// Somebody closes our position by hand.
@@ -81,6 +85,8 @@ impl Chaos {
             (Deed::Resume, options.resume_ppm),
             (Deed::Flatten, options.flatten_ppm),
             (Deed::JournalFails, options.journal_fails_ppm),
+            (Deed::Swap, options.swap_ppm),
+            (Deed::SwapStale, options.swap_ppm / 2),
             (Deed::Outage, options.outage_ppm),
             (Deed::CloseOutside, options.close_outside_ppm),
             (Deed::OpenOutside, options.open_outside_ppm),

@@ -125,6 +125,7 @@ impl Run<'_> {
         {
             return Err(Breach { check: "I5_exit_possible", what: refused.clone() });
         }
+        self.tape.check_settings(&self.world, engine)?;
         for (index, slot) in kernel.slots().iter().enumerate() {
             if slot.size().raw() < 0 {
                 let what = format!("slot {index} holds {}", slot.size().raw());
@@ -176,6 +177,10 @@ impl Run<'_> {
             return Ok(());
         }
         self.rested_at = last;
+        if rig.egress.drained() {
+            self.rings.empty(rig.merged())?;
+            self.counters.count("check", "links empty");
+        }
         let books = books(engine.kernel());
         self.oracle.check_positions(&books)?;
         if self.job.options.exact == 1 && self.oracle.outside() == 0 {
@@ -209,7 +214,7 @@ impl Run<'_> {
         let mut text = String::new();
         if let Some(rig) = &self.rig {
             let kernel = rig.kernel.engine().kernel();
-            let account = rig.egress.venue().venue().account();
+            let account = rig.venue().venue().account();
             let size = bytes_of(rig.kernel.engine()).len();
             let _infallible = writeln!(
                 text,
@@ -225,7 +230,7 @@ impl Run<'_> {
                 let _infallible = writeln!(text, "slot: {slot:?}");
             }
             let _infallible = writeln!(text, "venue account: {account:#?}");
-            for order in rig.egress.venue().venue().open_orders() {
+            for order in rig.venue().venue().open_orders() {
                 let _infallible = writeln!(text, "venue order: {order:?}");
             }
         }

@@ -1,16 +1,21 @@
 //! How each disturbance is done.
 
+use std::sync::Arc;
+
 use pinion_core::engine::Engine;
 use pinion_core::id::InstrumentId;
 use pinion_core::msg::{Control, PositionSide};
+use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Qty};
 use pinion_oracle::Breach;
 
 use super::chaos::Deed;
 use super::checks::Shown;
+use super::deadlines::Deadlines;
 use super::dice::Dice;
 use super::job::Failure;
 use super::rig::Rig;
+use super::rings::Rings;
 use super::run::Run;
 use super::workload::Brain;
 
@@ -36,10 +41,11 @@ impl Run<'_> {
             Deed::Resume => self.say(Control::Resume),
             Deed::Flatten => self.say(Control::Flatten),
             Deed::JournalFails => self.say(Control::JournalFailed),
+            Deed::Swap | Deed::SwapStale => self.swap(deed == Deed::SwapStale, &mut dice),
             Deed::Outage => {
                 let ns = dice.magnitude(100_000_000, 60 * Nanos::SECOND);
                 if let Some(rig) = &mut self.rig {
-                    rig.egress.venue_mut().outage(self.now, ns);
+                    rig.venue_mut().outage(self.now, ns);
                 }
             }
             Deed::CloseOutside => self.by_hand(true, number),
@@ -47,15 +53,13 @@ impl Run<'_> {
             Deed::Transfer => {
                 let amount = Money::from_whole(dice.between(-200, 500));
                 if let Some(rig) = &mut self.rig {
-                    rig.egress.venue_mut().transfer(self.now, amount);
+                    rig.venue_mut().transfer(self.now, amount);
                 }
             }
             Deed::Burst => {
                 for _ in 0..dice.between(1, self.job.options.burst_max) {
                     let message = self.generator.next(self.now);
-                    if let Some(rig) = &mut self.rig {
-                        rig.market(message);
-                    }
+                    self.give(message);
                 }
             }
             // Parts of others.
@@ -68,6 +72,30 @@ impl Run<'_> {
         self.hear_truth()
     }
 
+    /// Somebody publishes settings: newer ones, or some that are not.
+    fn swap(&mut self, stale: bool, dice: &mut Dice) {
+        let Some(rig) = &mut self.rig else { return };
+        let settings = Settings {
+            exit_tp_bps: [20.0, 60.0, 95.0][usize::try_from(dice.below(3)).unwrap_or(0)],
+            exit_max_hold_scans: dice.between(3, 250),
+            exit_retry_first_ns: dice.between(100_000_000, 1_000_000_000),
+            guard_quote_age_ns_max: dice.between(500_000_000, 4_000_000_000),
+            guard_lookup_first_ns: dice.between(500_000_000, 2_000_000_000),
+            guard_probe_interval_ns: dice.between(1_000_000_000, 10_000_000_000),
+            ..Settings::clone(&self.world.settings)
+        };
+        let settings = Arc::new(settings);
+        if stale {
+            let at_most = i64::from(rig.kernel.engine().version());
+            let version = u32::try_from(dice.between(0, at_most)).unwrap_or(0);
+            rig.kernel.publish(version, settings);
+        } else {
+            self.version += 1;
+            self.tape.publish(self.version, &settings);
+            rig.kernel.publish(self.version, settings);
+        }
+    }
+
     /// Somebody trades on the account: closes a position of ours, or opens one.
     fn by_hand(&mut self, closes: bool, number: u32) {
         let deed = if closes { Deed::CloseOutside } else { Deed::OpenOutside };
@@ -78,7 +106,7 @@ impl Run<'_> {
         let lots = dice.magnitude(1, self.job.options.lots_max);
         let lot = self.world.table.row(instrument).lot;
         let Some(rig) = &mut self.rig else { return };
-        let venue = rig.egress.venue_mut();
+        let venue = rig.venue_mut();
         if closes {
             venue.close_outside(self.now, instrument, side);
         } else {
@@ -118,12 +146,15 @@ impl Run<'_> {
             self.watch.remember(rig.kernel.engine());
         }
         self.proof.restart(self.now, !cold && !cut);
-        self.watch.disturbed(self.now.plus(down_ns));
         let mut venue = rig.into_venue();
         venue.hang_up(self.now);
         venue.outage(self.now, down_ns);
         self.rig = Some(Rig::new(&self.world, engine, venue));
         self.heard = 0;
+        self.rings = Rings::default();
+        self.deadlines = Deadlines::default();
+        self.sight.begin();
+        self.forgetful |= cold || cut;
         self.stalled = [self.now.plus(down_ns), Nanos::ZERO, Nanos::ZERO];
         self.blind_until = self.now.plus(blind_ns);
         self.adopted.clear();
@@ -153,9 +184,11 @@ impl Run<'_> {
         let engine = begun.map_err(|breach| self.failed(breach))?;
         self.watch.remember(rig.kernel.engine());
         self.proof.restart(self.now, true);
-        self.watch.disturbed(self.now);
         self.rig = Some(Rig::new(&self.world, engine, rig.into_venue()));
         self.heard = 0;
+        self.rings = Rings::default();
+        self.deadlines = Deadlines::default();
+        self.sight.begin();
         self.shown = Shown::default();
         self.say(Control::Recover);
         Ok(())

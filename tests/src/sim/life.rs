@@ -1,5 +1,6 @@
 //! One life of the engine: where it began, what it was fed since, and how it begins again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pinion_core::engine::Engine;
@@ -7,6 +8,7 @@ use pinion_core::id::TextId;
 use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::kernel::Effects;
 use pinion_core::msg::Input;
+use pinion_core::settings::Settings;
 use pinion_core::units::Nanos;
 use pinion_oracle::Breach;
 
@@ -18,6 +20,8 @@ use super::workload::Brain;
 struct Saved {
     bytes: Vec<u8>,
     inputs: usize,
+    /// Of the settings in force.
+    version: u32,
 }
 
 /// What is on the disk: the state at the beginning of this life, its journal, the last two snapshots. Owner:
@@ -26,6 +30,8 @@ struct Saved {
 pub struct Tape {
     only_intents: Option<Vec<u32>>,
     epoch: u32,
+    /// Settings by version; 0 are those of the world.
+    published: BTreeMap<u32, Arc<Settings>>,
     base: Saved,
     snapshots: [Saved; 2],
     inputs: Vec<(Nanos, Input)>,
@@ -41,6 +47,7 @@ impl Tape {
         let mut tape = Self {
             only_intents,
             epoch: 0,
+            published: [(0, Arc::clone(&world.settings))].into(),
             base: Saved::default(),
             snapshots: <[Saved; 2]>::default(),
             inputs: Vec::new(),
@@ -72,6 +79,7 @@ impl Tape {
     fn rebase(&mut self, engine: &Engine<Brain>) {
         self.inputs.clear();
         self.base.inputs = 0;
+        self.base.version = engine.version();
         engine.save(&mut self.base.bytes);
         self.snapshots = [self.base.clone(), self.base.clone()];
     }
@@ -80,7 +88,30 @@ impl Tape {
     pub fn snapshot(&mut self, engine: &Engine<Brain>) {
         self.snapshots.swap(0, 1);
         self.snapshots[0].inputs = self.inputs.len();
+        self.snapshots[0].version = engine.version();
         engine.save(&mut self.snapshots[0].bytes);
+    }
+
+    /// Settings are given to the engine under this version.
+    pub fn publish(&mut self, version: u32, settings: &Arc<Settings>) {
+        self.published.insert(version, Arc::clone(settings));
+    }
+
+    /// The settings of a version; those of the world where it was never published.
+    fn settings(&self, world: &World, version: u32) -> Arc<Settings> {
+        Arc::clone(self.published.get(&version).unwrap_or(&world.settings))
+    }
+
+    /// The settings in force are whole, and those of the version that the engine says.
+    ///
+    /// # Errors
+    /// `I22_settings`.
+    pub fn check_settings(&self, world: &World, live: &Engine<Brain>) -> Result<(), Breach> {
+        if Arc::ptr_eq(live.settings(), &self.settings(world, live.version())) {
+            return Ok(());
+        }
+        let what = format!("other settings than those of version {} are in force", live.version());
+        Err(Breach { check: "I22_settings", what })
     }
 
     /// An input was written.
@@ -137,11 +168,14 @@ impl Tape {
     }
 
     fn go_on(&self, world: &World, saved: &Saved) -> Result<Engine<Brain>, Breach> {
-        let (settings, table) = (Arc::clone(&world.settings), Arc::clone(&world.table));
+        let (settings, table) = (self.settings(world, saved.version), Arc::clone(&world.table));
         let mut engine = Engine::restore(&saved.bytes, settings, table)
             .map_err(|damage| Breach { check: "I17_restore", what: damage.to_string() })?;
         let mut out = Effects::default();
         for (now, input) in self.inputs.get(saved.inputs..).unwrap_or_default() {
+            if let Input::Settings { version } = *input {
+                engine.announce(version, self.settings(world, version));
+            }
             engine.turn(*now, input, &mut out);
         }
         Ok(engine)
@@ -187,7 +221,7 @@ impl Tape {
     /// # Errors
     /// `I17_restore`.
     pub fn check_saved(world: &World, live: &Engine<Brain>) -> Result<(), Breach> {
-        let (settings, table) = (Arc::clone(&world.settings), Arc::clone(&world.table));
+        let (settings, table) = (Arc::clone(live.settings()), Arc::clone(&world.table));
         let bytes = bytes_of(live);
         let engine = Engine::<Brain>::restore(&bytes, settings, table)
             .map_err(|damage| Breach { check: "I17_restore", what: damage.to_string() })?;

@@ -31,7 +31,7 @@ impl Run<'_> {
         self.kill_at = None;
         self.next_market = self.now;
         if let Some(rig) = &mut self.rig {
-            rig.egress.venue_mut().heal(self.now);
+            rig.venue_mut().heal(self.now);
         }
         self.say(Control::Flatten);
         let late = self.job.plan.fields().any(|(_, group, value)| group == "time" && value > 0);
@@ -60,7 +60,7 @@ impl Run<'_> {
         let Some(rig) = &mut self.rig else { return };
         let kernel = rig.kernel.engine().kernel();
         let capital = kernel.ledger().capital();
-        let apart = capital != rig.egress.venue().venue().account().wallet;
+        let apart = capital != rig.venue().venue().account().wallet;
         let busy = Self::has_live_order(rig.kernel.engine()) || kernel.open_positions() > 0;
         // What an engine without a memory was not shown at its start is told to it by a second look.
         let holds = |index: usize, side: PositionSide| {
@@ -77,13 +77,13 @@ impl Run<'_> {
                 forgotten |= ours > 0 && !holds(index, side) && !kernel.is_recovering();
             }
         }
-        let forgotten = forgotten && !busy && self.now >= self.blind_until;
+        let forgotten = forgotten && self.forgetful && !busy && self.now >= self.blind_until;
         for index in 0..self.world.table.len() {
             for side in [PositionSide::Short, PositionSide::Long] {
                 let is_long = side == PositionSide::Long;
                 let ours = self.oracle.own(index, is_long).qty;
                 if ours == 0 && self.oracle.foreign(index, is_long) > 0 {
-                    rig.egress.venue_mut().close_outside(self.now, InstrumentId::new(index), side);
+                    rig.venue_mut().close_outside(self.now, InstrumentId::new(index), side);
                 }
             }
         }
@@ -129,8 +129,7 @@ impl Run<'_> {
             let what = format!("frozen, delta {:?}", kernel.facts().delta());
             return Some(Breach { check: "L_frozen", what });
         }
-        let (capital, wallet) =
-            (kernel.ledger().capital(), rig.egress.venue().venue().account().wallet);
+        let (capital, wallet) = (kernel.ledger().capital(), rig.venue().venue().account().wallet);
         if capital != wallet {
             let what = format!("capital {}, wallet {}", capital.raw(), wallet.raw());
             return Some(Breach { check: "L_books", what });
@@ -149,7 +148,7 @@ impl Run<'_> {
             self.counters.count("check", "books equal");
         }
         let starting = self.world.settings.account_starting_capital.raw();
-        let wallet = rig.egress.venue().venue().account().wallet.raw();
+        let wallet = rig.venue().venue().account().wallet.raw();
         if let Some(expected) = self.oracle.wallet(starting)
             && expected != i128::from(wallet)
         {

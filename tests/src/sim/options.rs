@@ -129,6 +129,8 @@ options! {
     flatten_ppm, "control";
     /// The journal cannot be written any more, per step.
     journal_fails_ppm, "control";
+    /// New settings, per step; half as often some that are not newer.
+    swap_ppm, "control";
     /// The stream to the venue is cut by force, per step.
     outage_ppm, "account";
     /// Somebody closes our position by hand, per step.
@@ -179,7 +181,7 @@ impl Options {
             ring_scan: d.magnitude(2, 64),
             ring_command: d.between(32, 64),
             // A poll of the kernel asks for room for a whole budget; blocking new risk begins at two.
-            ring_record: if journal_waits == 1 { 21_000 } else { 43_000 } + d.between(0, 4_000),
+            ring_record: if journal_waits == 1 { 21_300 } else { 43_000 } + d.between(0, 4_000),
             ring_input: if journal_waits == 1 { 90 } else { 700 } + d.between(0, 100),
             latency_ns: d.magnitude(100_000, 200_000_000),
             probe_ns: d.magnitude(1_000_000_000, 10_000_000_000),
@@ -224,6 +226,7 @@ impl Options {
             transfer_ppm: rate(d, 5),
             burst_ppm: rate(d, 5),
             burst_max: d.magnitude(1, 2_000),
+            swap_ppm: rate(d, 5),
             crash_entry_ppm: if d.chance(500_000) { 0 } else { d.between(1, 60_000) },
             restart_ppm: rate(d, 10),
             minute_max: if d.chance(900_000) { 0 } else { d.between(1, 4) },

@@ -23,7 +23,6 @@ const MEMORY_NS: i64 = 120 * Nanos::SECOND;
 #[derive(Clone, Copy, Debug)]
 struct Told {
     at: Nanos,
-    has_wallet: bool,
     available: Option<Money>,
 }
 
@@ -40,13 +39,9 @@ struct Forced {
 #[derive(Debug)]
 pub(super) struct Proof {
     hot_window_ns: i64,
-    balance_age_ns: i64,
-    probe_age_ns: i64,
     /// What was, or may have been, a fill; of every instrument where it is not told of which.
     heats: Vec<(Nanos, Option<InstrumentId>)>,
     balances: Vec<Told>,
-    snapshots: Vec<Nanos>,
-    rows: u32,
     entered: BTreeSet<u64>,
     adopted: BTreeSet<u64>,
     forced: Vec<Forced>,
@@ -63,12 +58,8 @@ impl Proof {
     pub(super) fn new(settings: &Settings) -> Self {
         Self {
             hot_window_ns: settings.guard_hot_window_ns,
-            balance_age_ns: settings.guard_balance_age_ns_max,
-            probe_age_ns: settings.guard_probe_age_ns_max,
             heats: Vec::new(),
             balances: Vec::new(),
-            snapshots: Vec::new(),
-            rows: 0,
             entered: BTreeSet::new(),
             adopted: BTreeSet::new(),
             forced: Vec::new(),
@@ -90,7 +81,6 @@ impl Proof {
     pub(super) fn restart(&mut self, now: Nanos, remembers: bool) {
         self.release(now);
         self.sent.clear();
-        self.rows = 0;
         self.forced.clear();
         if !remembers {
             self.entered.clear();
@@ -113,16 +103,8 @@ impl Proof {
             VenueEvent::Balance { wallet, available, .. } => {
                 let is_zero = wallet.get() == Some(Money::ZERO);
                 let real = |amount: &Money| !is_zero || !amount.is_zero();
-                let has_wallet = wallet.get().is_some() && !is_zero;
                 let available = available.get().filter(real);
-                self.balances.push(Told { at, has_wallet, available });
-            }
-            VenueEvent::Position { .. } => self.rows += 1,
-            VenueEvent::PositionsEnd { ok, rows, .. } => {
-                if ok && rows == self.rows {
-                    self.snapshots.push(at);
-                }
-                self.rows = 0;
+                self.balances.push(Told { at, available });
             }
             VenueEvent::Reject { reason: RejectReason::OrderRate } if at > self.released => {
                 self.latched = self.latched.or(Some(at));
@@ -131,14 +113,13 @@ impl Proof {
         }
         let is_fresh = |seen: Nanos| at.since(seen) <= MEMORY_NS;
         self.heats.retain(|heat| is_fresh(heat.0));
-        self.snapshots.retain(|seen| is_fresh(*seen));
         self.balances.retain(|told| is_fresh(told.at));
     }
 
     /// A record was written. Inputs of the same turn and of earlier ones are known by then.
     ///
     /// # Errors
-    /// `I8_hot_window`, `I8_balance`, `I8_margin`, `I8_positions`, `I19_trade_once`.
+    /// `I8_hot_window`, `I8_margin`, `I19_trade_once`.
     pub(super) fn record(&mut self, message: &RecordMsg) -> Result<(), Breach> {
         let at = message.ts_ns;
         match message.record {
@@ -186,22 +167,12 @@ impl Proof {
             return Err(Breach { check: "I8_hot_window", what });
         }
         let known = |told: &&Told| told.at <= at;
-        let wallet = self.balances.iter().rev().filter(known).find(|told| told.has_wallet);
-        if wallet.is_none_or(|told| at.since(told.at) > self.balance_age_ns) {
-            let what = format!("an entry at {}, the last wallet: {wallet:?}", at.get());
-            return Err(Breach { check: "I8_balance", what });
-        }
         let margin = self.balances.iter().rev().filter(known).find(|told| told.available.is_some());
         if let Some(told) = margin.filter(|told| told.at < at)
             && told.available.is_some_and(|amount| !amount.is_positive())
         {
             let what = format!("an entry without margin: {told:?}");
             return Err(Breach { check: "I8_margin", what });
-        }
-        let whole = self.snapshots.iter().rev().find(|seen| **seen <= at);
-        if whole.is_none_or(|seen| at.since(*seen) > self.probe_age_ns) {
-            let what = format!("an entry at {}, the last whole snapshot: {whole:?}", at.get());
-            return Err(Breach { check: "I8_positions", what });
         }
         Ok(())
     }

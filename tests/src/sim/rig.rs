@@ -16,6 +16,7 @@ use pinion_io::paper::PaperEgress;
 use pinion_io::paper::faults::FaultyVenue;
 
 use super::options::Options;
+use super::rings::Tap;
 use super::workload::Brain;
 
 /// What every life of one run shares.
@@ -67,7 +68,7 @@ pub struct Rig {
     /// The engine on its links.
     pub kernel: KernelStage<Brain>,
     /// The venue behind its links.
-    pub egress: PaperEgress<FaultyVenue>,
+    pub egress: PaperEgress<Tap>,
     market: MarketTx,
     feed: Tx<MarketMsg>,
     scan: Tx<ScanMsg>,
@@ -115,7 +116,7 @@ impl Rig {
         Self {
             kernel: KernelStage::new(engine, links, on_full),
             egress: PaperEgress::new(
-                venue,
+                Tap::new(venue),
                 gate,
                 Arc::clone(&kill),
                 feed,
@@ -139,7 +140,24 @@ impl Rig {
     /// The process is gone; the venue is not, and neither is its market.
     #[must_use]
     pub fn into_venue(self) -> FaultyVenue {
-        self.egress.into_venue()
+        self.egress.into_venue().venue
+    }
+
+    /// The venue.
+    #[must_use]
+    pub const fn venue(&self) -> &FaultyVenue {
+        &self.egress.venue().venue
+    }
+
+    /// The venue, for what no command can do to it.
+    pub const fn venue_mut(&mut self) -> &mut FaultyVenue {
+        &mut self.egress.venue_mut().venue
+    }
+
+    /// Market messages that were merged into another on their way to the kernel.
+    #[must_use]
+    pub const fn merged(&self) -> u64 {
+        self.market.conflated()
     }
 
     /// A market message for kernel and venue.

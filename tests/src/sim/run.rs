@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pinion_core::id::TradeId;
 use pinion_core::msg::record::OrderStatus;
-use pinion_core::msg::{Control, PositionSide, Record, Scan, ScanMsg};
+use pinion_core::msg::{Control, MarketMsg, PositionSide, Record, Scan, ScanMsg};
 use pinion_core::stage::Stage;
 use pinion_core::units::Nanos;
 use pinion_io::paper::ReplyLink;
@@ -15,12 +15,14 @@ use pinion_oracle::{Breach, Event, Oracle};
 use super::chaos::{Chaos, Deed};
 use super::checks::{Shown, adoptions};
 use super::counters::Counters;
+use super::deadlines::{Deadlines, Sight};
 use super::dice::Dice;
 use super::job::{Class, Failure, Job, Outcome};
 use super::life::Tape;
 use super::market::{Generator, START};
 use super::proof::Proof;
 use super::rig::{Rig, World, Written};
+use super::rings::Rings;
 use super::trace::Trace;
 use super::truth;
 use super::watch::Watch;
@@ -65,6 +67,14 @@ pub(super) struct Run<'a> {
     crash_wanted: Option<u32>,
     /// The process is to begin again as soon as nothing is on its way.
     pub(super) restart_wanted: bool,
+    pub(super) rings: Rings,
+    pub(super) deadlines: Deadlines,
+    pub(super) sight: Sight,
+    /// A start of the engine knew less than there was: it came without a disk, or the end of the journal
+    /// was lost.
+    pub(super) forgetful: bool,
+    /// Version of the settings that were published last.
+    pub(super) version: u32,
     /// The trip of each slot whose adoption the oracle was told of.
     pub(super) adopted: Vec<Option<TradeId>>,
     /// What the engine was shown since anything last happened.
@@ -145,6 +155,11 @@ impl<'a> Run<'a> {
             watch: Watch::default(),
             crash_wanted: None,
             restart_wanted: false,
+            rings: Rings::default(),
+            deadlines: Deadlines::default(),
+            sight: Sight::default(),
+            forgetful: false,
+            version: 0,
             adopted: Vec::new(),
             shown: Shown::default(),
             faults_seen: 0,
@@ -165,8 +180,8 @@ impl<'a> Run<'a> {
         self.hear();
         let mut faults = Vec::new();
         if let Some(rig) = &self.rig {
-            faults = rig.egress.venue().injected().to_vec();
-            for (name, count) in rig.egress.venue().counts() {
+            faults = rig.venue().injected().to_vec();
+            for (name, count) in rig.venue().counts() {
                 self.counters.add("fault", name, count);
             }
         }
@@ -212,9 +227,7 @@ impl<'a> Run<'a> {
             let message = self.generator.next(self.now);
             let pause = self.generator.pause();
             self.next_market = self.now.plus(if self.calm { pause.min(40_000_000) } else { pause });
-            if let Some(rig) = &mut self.rig {
-                rig.market(message);
-            }
+            self.give(message);
             self.scan();
             if !self.calm {
                 for deed in self.chaos.at_step(message.seq) {
@@ -240,6 +253,14 @@ impl<'a> Run<'a> {
                 .rig
                 .as_ref()
                 .is_some_and(|rig| rig.is_quiet() && rig.kernel.drained() && rig.egress.drained())
+    }
+
+    /// A market message happens.
+    pub(super) fn give(&mut self, message: MarketMsg) {
+        if let Some(rig) = &mut self.rig {
+            rig.market(message);
+            self.rings.gave_market(&message);
+        }
     }
 
     fn next_moment(&self) -> Nanos {
@@ -275,11 +296,15 @@ impl<'a> Run<'a> {
         self.scans += 1;
         let number = self.scans;
         let mut dice = Dice::new(self.job.seed, 20, u64::from(number));
-        let Some(rig) = &mut self.rig else { return };
+        let Self { rig: Some(rig), rings, .. } = self else { return };
+        let mut scan = |message: ScanMsg| {
+            rig.scan(message);
+            rings.gave_scan(message);
+        };
         for (place, (instrument, _)) in self.world.table.iter().enumerate() {
             let direction =
                 if dice.chance(500_000) { PositionSide::Long } else { PositionSide::Short };
-            rig.scan(ScanMsg::Rank(pinion_core::msg::Rank {
+            scan(ScanMsg::Rank(pinion_core::msg::Rank {
                 number,
                 place: u16::try_from(place).unwrap_or(u16::MAX),
                 instrument,
@@ -294,7 +319,7 @@ impl<'a> Run<'a> {
         }
         let vel_div = [None, Some(0.0), Some(-0.04), Some(0.04)];
         let vel_div = dice.pick(&vel_div).flatten();
-        rig.scan(ScanMsg::Scan(Scan {
+        scan(ScanMsg::Scan(Scan {
             ts_ns: self.now,
             number,
             active: 3,
@@ -356,6 +381,7 @@ impl<'a> Run<'a> {
                 self.hear_journal()?;
             }
             self.check_round().map_err(|breach| self.failed(breach))?;
+            self.check_deadlines().map_err(|breach| self.failed(breach))?;
             if count == 0 || (rig_done && !stands) {
                 return Ok(());
             }
@@ -368,7 +394,7 @@ impl<'a> Run<'a> {
     pub(super) fn hear_truth(&mut self) -> Result<(), Failure> {
         let Some(rig) = &mut self.rig else { return Ok(()) };
         let mut told = Vec::new();
-        rig.egress.venue_mut().take_truth(&mut |what| told.push(what));
+        rig.venue_mut().take_truth(&mut |what| told.push(what));
         let mut breach = None;
         for what in &told {
             self.trace.truth(what);
@@ -381,7 +407,7 @@ impl<'a> Run<'a> {
             self.watch_foreign();
         }
         let Self { rig: Some(rig), trace, .. } = self else { return Ok(()) };
-        let injected = rig.egress.venue().injected();
+        let injected = rig.venue().injected();
         for fault in injected.get(self.faults_seen..).unwrap_or_default() {
             trace.note(self.now, || {
                 format!("fault    {}@{}", fault.fault.as_str(), fault.opportunity)
@@ -394,24 +420,35 @@ impl<'a> Run<'a> {
     /// What the kernel wrote goes to the tape; what it recorded is counted.
     pub(super) fn hear_journal(&mut self) -> Result<(), Failure> {
         let Self { rig, tape, counters, trace, chaos, job, now, kill_at, .. } = self;
-        let Self { proof, crash_wanted, .. } = self;
+        let Self { proof, crash_wanted, rings, sight, .. } = self;
         let Some(rig) = rig else { return Ok(()) };
         let mut snapshot = false;
         let (mut breach, mut entries) = (None, Vec::new());
+        let mut found = rings.tap(rig.egress.venue_mut());
+        let settings = std::sync::Arc::clone(rig.kernel.engine().settings());
         let read = rig.journal(&mut |written| match written {
             Written::Input(bytes, at, input) => {
                 counters.input(input);
                 trace.input(at, input);
                 proof.input(at, input);
                 tape.write(bytes, at, *input);
+                sight.saw(at, input);
+                if found.is_ok() {
+                    found = rings.took(input);
+                }
             }
             Written::Record(message) => {
                 counters.record(&message.record);
                 trace.record(message);
                 breach = breach.take().or(proof.record(message).err());
                 snapshot |= matches!(message.record, Record::Fill { .. });
+                if let Record::Order { client, status: OrderStatus::Submitted, .. } = message.record
+                {
+                    rings.sent(client);
+                }
                 if let Record::Order {
                     client,
+                    instrument,
                     status: OrderStatus::Submitted,
                     reduce_only: false,
                     reason: "",
@@ -422,6 +459,9 @@ impl<'a> Run<'a> {
                     if chaos.happens(Deed::CrashAtEntry, client.seq(), job.options.crash_entry_ppm)
                     {
                         *crash_wanted = Some(client.seq());
+                    }
+                    if found.is_ok() {
+                        found = sight.entered(message.ts_ns, instrument, &settings);
                     }
                     let rate = job.options.kill_entry_ppm;
                     if chaos.happens(Deed::KillAtEntry, client.seq(), rate) {
@@ -435,6 +475,11 @@ impl<'a> Run<'a> {
         if snapshot && job.options.dies() {
             tape.snapshot(rig.kernel.engine());
         }
+        sight.forget();
+        if found.is_ok() {
+            found = rings.placed(rig.egress.venue_mut());
+        }
+        breach = breach.or(found.err());
         for at in entries {
             breach = breach.or(self.watch_entry(at).err());
         }
@@ -484,9 +529,10 @@ impl<'a> Run<'a> {
             // Neither can be a breach by itself.
             let _told = self.oracle.tell(&rule);
         }
-        if let Some(rig) = &self.rig
-            && !rig.control(self.now, control)
-        {
+        let Some(rig) = &self.rig else { return };
+        if rig.control(self.now, control) {
+            self.rings.gave_control(control);
+        } else {
             self.counters.count("ring full", "control");
         }
     }

@@ -4,8 +4,7 @@
 use pinion_core::engine::Engine;
 use pinion_core::id::{ClientId, TradeId};
 use pinion_core::kernel::Slot;
-use pinion_core::msg::{OrderKind, PositionSide};
-use pinion_core::policy::SLOTS_MAX;
+use pinion_core::msg::PositionSide;
 use pinion_core::units::{Money, Nanos, Qty, Rate};
 use pinion_io::paper::Truth;
 use pinion_oracle::Breach;
@@ -13,9 +12,6 @@ use pinion_oracle::Breach;
 use super::run::Run;
 use super::workload::Brain;
 
-/// Time in which an exit whose life is over is called back. One that the policy places beside a promise that is
-/// due already is, when the engine next looks it up.
-const CALL_BACK_NS: i64 = 8 * Nanos::SECOND;
 /// Furthest that a learned fee may be from the published one.
 const RATIO_MAX: Rate = Rate::from_raw(115_000_000);
 /// See [`RATIO_MAX`].
@@ -35,13 +31,9 @@ pub(super) struct Promise {
 /// What the driver remembers for these checks.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
-    /// The last moment at which any stage stood still, or the process was down.
-    disturbed_at: Nanos,
     promises: Vec<Promise>,
     pub(super) reanchored: bool,
     foreign_since: Vec<Option<Nanos>>,
-    /// By slot: the limit exit that works, and since when.
-    resting: [(Option<ClientId>, Nanos); SLOTS_MAX],
 }
 
 impl Watch {
@@ -53,24 +45,14 @@ impl Watch {
         };
         self.promises = engine.kernel().slots().iter().filter_map(promise).collect();
     }
-
-    /// The process is down until then.
-    pub(super) fn disturbed(&mut self, until: Nanos) {
-        self.disturbed_at = self.disturbed_at.max(until);
-    }
 }
 
 impl Run<'_> {
     /// Everything about the running engine.
     pub(super) fn watch_round(&mut self) -> Result<(), Breach> {
-        for at in self.stalled {
-            if at > self.now {
-                self.watch.disturbed(self.now);
-            }
-        }
         let Some(rig) = &self.rig else { return Ok(()) };
         let kernel = rig.kernel.engine().kernel();
-        let wallet = rig.egress.venue().venue().account().wallet;
+        let wallet = rig.venue().venue().account().wallet;
         if kernel.facts().wallet() == Some(Money::ZERO) && !wallet.is_zero() {
             let what = format!("the engine took a wallet of zero, it is {}", wallet.raw());
             return Err(Breach { check: "I14_placeholder", what });
@@ -87,31 +69,6 @@ impl Run<'_> {
             }
             if side.refused() > 0 && !is_odd {
                 return Err(Breach { check: "I15_fee_refused", what: format!("{side:?}") });
-            }
-        }
-        for (index, slot) in kernel.slots().iter().enumerate() {
-            let entry = slot.entry_order().and_then(|client| kernel.order(client));
-            if kernel.is_killed()
-                && let Some(order) = entry.filter(|order| order.ended.is_none())
-                && !order.cancel_wanted
-            {
-                let what = format!("killed, and nobody calls back {order:?}");
-                return Err(Breach { check: "I21_called_back", what });
-            }
-            let exit = slot.exit_order().and_then(|client| kernel.order(client));
-            let rests = exit.is_some_and(|order| order.kind == OrderKind::Limit);
-            let resting = exit.filter(|_| rests).map(|order| order.client);
-            let seen = &mut self.watch.resting[index];
-            if resting != seen.0 {
-                *seen = (resting, self.now);
-            }
-            let since = slot.exit_due_ns().map(|due| due.max(self.watch.disturbed_at).max(seen.1));
-            if let Some(since) = since.filter(|_| slot.is_open() && rests)
-                && self.now.since(since) > CALL_BACK_NS
-                && !slot.is_exit_pending()
-            {
-                let what = format!("slot {index}, over since {}: {exit:?}", since.get());
-                return Err(Breach { check: "I5_deadline", what });
             }
         }
         if kernel.is_recovering() {
