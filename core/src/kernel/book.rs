@@ -14,8 +14,9 @@ use crate::msg::{ClientRef, Maybe, OrderKind, OrderRole, Record, Side, TimeInFor
 use crate::units::{Money, Nanos, Price, Qty};
 use serde::{Deserialize, Serialize};
 
-/// Fills that may wait for the acknowledgement that says whose they are.
-pub(super) const HELD_FILLS_MAX: usize = 16;
+/// Fills that may wait for the acknowledgement that says whose they are: an order that walks a book has one for
+/// each of its levels.
+pub(super) const HELD_FILLS_MAX: usize = 256;
 
 /// A fill as the venue told it.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -122,7 +123,8 @@ impl Kernel {
         if !may_be_ours {
             return;
         }
-        if self.held.is_full() {
+        if self.held.len() == HELD_FILLS_MAX {
+            // Its quantity is not lost: the order's total brings it.
             self.held.remove(0);
         }
         self.held.push(HeldFill { instrument: message.instrument, fill: *fill });

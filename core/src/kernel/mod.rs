@@ -92,8 +92,6 @@ use alloc::vec;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use arrayvec::ArrayVec;
-
 use crate::id::{ClientId, InstrumentId, TextId, TradeId};
 use crate::instrument::InstrumentTable;
 use crate::msg::{Input, MarketMsg, Maybe, Record};
@@ -149,7 +147,7 @@ pub struct Kernel {
     orders: Orders,
     fills: Fills,
     flows: Flows,
-    held: ArrayVec<HeldFill, HELD_FILLS_MAX>,
+    held: Vec<HeldFill>,
     ledger: Ledger,
     facts: Facts,
     halts: Halts,
@@ -182,7 +180,7 @@ impl Kernel {
             orders: Orders::new(epoch),
             fills: Fills::new(),
             flows: Flows::new(),
-            held: ArrayVec::new(),
+            held: Vec::with_capacity(HELD_FILLS_MAX),
             ledger: Ledger::new(settings.account_starting_capital),
             facts: Facts::new(table.len()),
             halts: Halts::default(),

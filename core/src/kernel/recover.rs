@@ -60,6 +60,8 @@ pub(super) struct Recovery {
     lists_come: bool,
     /// The last position snapshot of this recovery showed nothing at all.
     showed_nothing: bool,
+    /// When it began.
+    since: Nanos,
 }
 
 impl Recovery {
@@ -132,6 +134,7 @@ impl Kernel {
             let _booked = self.ledger.book(carried);
         }
         self.recovery.showed_nothing = false;
+        self.recovery.since = now;
         self.recovery.list_again();
         self.revision += 1;
         self.heat(now, None);
@@ -200,14 +203,24 @@ impl Kernel {
     }
 
     /// A list is complete. Only a whole one that was asked for after our last activity says who is not in it.
-    pub(super) fn on_open_orders_end(&mut self, ok: bool, rows: u32, revision: u64) -> Verdict {
+    pub(super) fn on_open_orders_end(
+        &mut self,
+        now: Nanos,
+        ok: bool,
+        rows: u32,
+        revision: u64,
+    ) -> Verdict {
         let is_whole = ok && rows == self.recovery.rows;
         let is_current = revision == self.revision;
         if is_whole && is_current {
             self.recovery.strays.retain(|stray| stray.is_listed);
             self.recovery.more = self.recovery.more_listed;
             self.list_against_denied();
-            if self.recovery.phase == Phase::Orders && !self.recovery.has_strays() {
+            // A view that lags may still show what was closed before the restart.
+            let is_early = now.since(self.recovery.since) < self.times.view_lag_ns;
+            if self.recovery.phase == Phase::Orders && is_early {
+                self.wants_positions = true;
+            } else if self.recovery.phase == Phase::Orders && !self.recovery.has_strays() {
                 self.recovery.phase = Phase::Positions;
                 // Positions that were asked for before may miss what filled in between.
                 self.revision += 1;

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use crate::engine::Damage;
 use crate::id::ClientId;
 use crate::instrument::InstrumentTable;
+use crate::kernel::book::HELD_FILLS_MAX;
 use crate::kernel::market::Market;
 use crate::kernel::{Kernel, Slot};
 use crate::policy::SLOTS_MAX;
@@ -36,11 +37,12 @@ impl Kernel {
         }
         let mut held = self.held.iter().filter_map(super::book::HeldFill::instrument);
         Damage::unless(
-            held.all(|id| id.index() < instruments),
+            self.held.len() <= HELD_FILLS_MAX && held.all(|id| id.index() < instruments),
             "fills without an order",
             None,
-            "instruments that exist",
+            "instruments that exist, and no more than may wait",
         )?;
+        self.held.reserve_exact(HELD_FILLS_MAX - self.held.len());
         Damage::unless(self.ledger.adds_up(), "books", None, "a capital that adds up")?;
         Damage::unless(self.next_trade > 0, "round trips", None, "numbers from 1")?;
         self.facts.restored(instruments, table.len())?;

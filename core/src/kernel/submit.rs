@@ -229,7 +229,10 @@ impl Kernel {
             let due_ns = now.plus(ttl_ns.max(0));
             let PendingExit { qty, all, is_leg, reason, .. } = *exit;
             slot.owed_exit = Some(OwedExit { due_ns, qty, all, is_leg, reason });
-            self.wake_by(due_ns);
+        }
+        // Also one of before, beside which this exit leaves.
+        if let Some(owed) = slot.owed_exit {
+            self.wake_by(owed.due_ns);
         }
         let spec = OrderSpec {
             slot: index,

@@ -78,7 +78,7 @@ impl Kernel {
                 if planted!(D10AbsentIsCancelled) && ok && rows == 0 {
                     self.end_absent(now, out);
                 }
-                self.on_open_orders_end(ok, rows, revision)
+                self.on_open_orders_end(now, ok, rows, revision)
             }
             VenueEvent::Fill { venue_id, fill_id, qty, price, fee, cum_qty, side, is_maker } => {
                 let fill = FillIn {

@@ -63,9 +63,12 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// Takes in what the engine knows now; `activity` is when anything last happened at the venue.
-    fn look(&mut self, kernel: &Kernel, activity: i64) {
-        if activity != self.since || kernel.revision() != self.revision {
+    /// Takes in what the engine knows now; `activity` is when anything last happened at the venue. While an
+    /// order of ours may still be the reason for what is shown, nothing is proved.
+    fn look(&mut self, engine: &Engine<Brain>, activity: i64) {
+        let kernel = engine.kernel();
+        let is_news = activity != self.since || kernel.revision() != self.revision;
+        if is_news || Run::has_live_order(engine) {
             *self = Self { since: activity, revision: kernel.revision(), ..Self::default() };
         }
         if let Probe::Seen(at) = kernel.facts().probe()
@@ -136,7 +139,7 @@ impl Run<'_> {
                 return Err(Breach { check: "S_free_with_position", what });
             }
         }
-        self.shown.look(kernel, self.oracle.last_activity());
+        self.shown.look(engine, self.oracle.last_activity());
         self.watch_round()?;
         self.check_rest()?;
         if self.tape.written() >= self.next_state_check {

@@ -186,7 +186,9 @@ impl Run<'_> {
         self.proof.restart(self.now, true);
         self.rig = Some(Rig::new(&self.world, engine, rig.into_venue()));
         self.heard = 0;
+        let canceled = std::mem::take(&mut self.rings.canceled);
         self.rings = Rings::default();
+        self.rings.canceled = canceled;
         self.deadlines = Deadlines::default();
         self.sight.begin();
         self.shown = Shown::default();

@@ -67,15 +67,15 @@ fn a_refused_cancel_during_an_escalation_is_asked_and_sent_again() {
     assert!(rig.placed().is_some(), "the market exit leaves");
 }
 
-/// An exit is reduce-only: one denial is enough to try again, and both filling harms nothing.
+/// Reduce-only protects nobody else who holds the same side, so a lagging view must not be enough.
 #[test]
-fn an_ambiguous_exit_is_retried_after_one_denial_and_its_late_fill_counts() {
+fn an_ambiguous_exit_is_retried_when_denials_and_positions_agree_and_its_late_fill_counts() {
     let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
     let first = rig.exit(None);
     rig.own(first, VenueEvent::Ambiguous);
     assert_eq!(rig.stage(), S::StaleStateReconciling);
     assert_eq!(rig.submit(&Rig::exit_intent(None)), no(Code::StaleStateReconciling));
-    assert_eq!(status(&mut rig, first, V::NotFound, "", None), Verdict::OK);
+    deny_exit(&mut rig, first, "1000");
     assert_eq!((rig.stage(), rig.slot().exit_rejects()), (S::ExitWorking, 1));
     let second = rig.exit(None);
     rig.filled(first, "X1", "1000", "0.2");
@@ -84,6 +84,107 @@ fn an_ambiguous_exit_is_retried_after_one_denial_and_its_late_fill_counts() {
     assert_eq!(rig.reject(second, RejectReason::ReduceOnly).code, Code::ExitOrderRejected);
     assert_eq!(rig.stage(), S::TradeTerminalWritten);
     assert!(!rig.has_error());
+}
+
+/// A stale view of orders denied the exit, a stale one of positions would show it still open.
+#[test]
+fn positions_asked_for_before_the_denials_outlast_the_lag_are_no_evidence() {
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+    let exit = rig.exit(None);
+    status(&mut rig, exit, V::NotFound, "", None);
+    rig.probe(&[(fet(), PositionSide::Long, "1000")]);
+    rig.wait(4 * SECOND);
+    status(&mut rig, exit, V::NotFound, "", None);
+    assert!(!rig.kernel.wants_positions());
+    rig.wait(SECOND);
+    status(&mut rig, exit, V::NotFound, "", None);
+    status(&mut rig, exit, V::NotFound, "", None);
+    assert_eq!(rig.slot().exit_order(), Some(exit));
+    assert!(rig.kernel.wants_positions());
+    rig.probe(&[]);
+    status(&mut rig, exit, V::NotFound, "", None);
+    assert_eq!(rig.slot().exit_order(), Some(exit), "positions that disagree prove it was there");
+}
+
+#[test]
+fn a_denied_exit_is_looked_up_each_second_and_not_held_back_for_ever() {
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+    let exit = rig.exit(None);
+    rig.own(exit, VenueEvent::Ambiguous);
+    for second in 1..21 {
+        status(&mut rig, exit, V::NotFound, "", None);
+        rig.wait(SECOND);
+        rig.tick();
+        assert_eq!((rig.queries(), rig.slot().exit_order()), (1, Some(exit)), "{second}");
+    }
+    assert_eq!(status(&mut rig, exit, V::NotFound, "", None), Verdict::OK);
+    assert_eq!(rig.slot().exit_order(), None, "no positions came: the denials decide");
+}
+
+#[test]
+fn an_exit_that_the_venue_once_knew_is_never_presumed_by_denials_alone() {
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+    let exit = rig.exit(None);
+    rig.reject(exit, RejectReason::DuplicateClientId);
+    for _ in 0..100 {
+        status(&mut rig, exit, V::NotFound, "", None);
+        rig.wait(SECOND);
+    }
+    assert_eq!(rig.slot().exit_order(), Some(exit));
+    rig.probe(&[(fet(), PositionSide::Long, "1000")]);
+    assert_eq!(status(&mut rig, exit, V::NotFound, "", None), Verdict::OK);
+    assert_eq!(rig.slot().exit_order(), None);
+}
+
+/// Half and half of 1000, entered.
+fn two_legs() -> Rig {
+    let mut rig = Rig::ready();
+    rig.submit(&Rig::with_legs(Rig::enter_intent(PositionSide::Short, "1000"), &["0.5", "0.5"]));
+    let entry = rig.slot().entry_order().expect("entry");
+    rig.filled(entry, "E", "1000", "0.2");
+    rig
+}
+
+fn placed_qty(rig: &Rig) -> Option<crate::units::Qty> {
+    rig.placed().map(|(_, qty, _)| qty)
+}
+
+#[test]
+fn a_refused_exit_of_another_size_leaves_the_leg_as_it_is() {
+    let mut all = Rig::exit_intent(None);
+    if let Intent::Exit { all, .. } = &mut all {
+        *all = true;
+    }
+    for (other, size) in [(all, "1000"), (Rig::exit_intent(Some("10")), "10")] {
+        let mut rig = two_legs();
+        assert_eq!(rig.submit(&other), Verdict::OK);
+        assert_eq!(placed_qty(&rig), Some(qty(size)));
+        let exit = rig.slot().exit_order().expect("an exit order");
+        rig.reject(exit, RejectReason::PriceBand);
+        assert_eq!(rig.slot().exit_left(), Some(qty(size)), "what is owed is that exit");
+        rig.exit(None);
+        assert_eq!((placed_qty(&rig), rig.slot().leg()), (Some(qty("500")), 0), "{size}");
+    }
+}
+
+#[test]
+fn only_what_is_closed_on_its_account_uses_up_a_leg() {
+    let mut rig = two_legs();
+    let small = rig.exit(Some("10"));
+    rig.filled(small, "X1", "10", "0.19");
+    assert_eq!((rig.slot().size(), rig.slot().leg()), (qty("990"), 0));
+    let leg = rig.exit(None);
+    assert_eq!(placed_qty(&rig), Some(qty("500")));
+    rig.filled(leg, "X2", "200", "0.19");
+    rig.canceled(leg, Some("200"));
+    let small = rig.exit(Some("20"));
+    rig.filled(small, "X3", "20", "0.19");
+    let rest = rig.exit(None);
+    assert_eq!(placed_qty(&rig), Some(qty("300")), "the rest of the leg");
+    rig.filled(rest, "X4", "300", "0.19");
+    assert_eq!(rig.slot().leg(), 1);
+    rig.exit(None);
+    assert_eq!(placed_qty(&rig), Some(qty("470")), "the last leg is what remains");
 }
 
 #[test]
@@ -140,7 +241,8 @@ fn an_exit_needs_a_position_and_a_limit_exit_a_price_or_it_leaves_by_market() {
 fn two_exits(rig: &mut Rig) -> (ClientId, ClientId) {
     let first = rig.exit(None);
     rig.own(first, VenueEvent::Ambiguous);
-    status(rig, first, V::NotFound, "", None);
+    let held = alloc::format!("{}", rig.slot().size());
+    deny_exit(rig, first, &held);
     (first, rig.exit(None))
 }
 

@@ -9,6 +9,7 @@ mod garbage;
 mod guards;
 mod interleavings;
 mod money;
+mod once;
 mod orders;
 mod outside;
 mod reconcile;

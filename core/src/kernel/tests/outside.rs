@@ -9,7 +9,7 @@ use crate::msg::venue::{ForcedCause, RejectReason, VenueOrderState as V};
 use crate::msg::{ClientRef, Control, Maybe, OrderKind, PositionSide, Record, Side, VenueEvent};
 use crate::settings::Settings;
 
-fn forced(name: &str, size: &str, at: &str, fee: Option<&str>) -> VenueEvent {
+pub(super) fn forced(name: &str, size: &str, at: &str, fee: Option<&str>) -> VenueEvent {
     VenueEvent::Forced {
         side: PositionSide::Long,
         fill_id: id(name),
@@ -56,13 +56,13 @@ fn fills_have_orders(rig: &Rig) -> bool {
 #[test]
 fn a_liquidation_is_an_exit_that_is_booked_once() {
     let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
-    assert_eq!(rig.account(Some(fet()), forced("L", "1500", "0.1", Some("-3"))), Verdict::OK);
+    assert_eq!(rig.account(Some(fet()), forced("L", "1000", "0.1", Some("-2"))), Verdict::OK);
     assert_eq!(rig.stage(), S::TradeTerminalWritten);
-    assert_eq!(rig.capital(), money("24898"), "100 of price, 2 of 3 of the fee");
+    assert_eq!(rig.capital(), money("24898"), "100 of price, 2 of fee");
     assert_eq!(close_reasons(&rig), [DecisionReason::Liquidation]);
     assert!(fills_have_orders(&rig));
     assert_eq!(rig.guard(), Err(B::HotWindow));
-    let again = rig.account(Some(fet()), forced("L", "1500", "0.1", Some("-3")));
+    let again = rig.account(Some(fet()), forced("L", "1000", "0.1", Some("-2")));
     assert_eq!((again, rig.capital()), (no(Code::DuplicateEvent), money("24898")));
     let totals = rig.kernel.totals();
     assert_eq!((totals.orders, totals.fills), (1, 2), "the venue's order is none of ours");

@@ -3,7 +3,6 @@
 use super::rig::*;
 use crate::kernel::{Code, Verdict};
 use crate::msg::record::{BlockReason as B, ReanchorRefusal, ReconcileState as R};
-use crate::msg::venue::VenueOrderState;
 use crate::msg::{
     ClientRef, Control, Input, Maybe, PositionSide, Record, RecordMsg, VenueEvent, VenueMsg,
 };
@@ -141,8 +140,7 @@ fn a_position_we_do_not_have_or_an_order_presumed_lost_asks_for_a_second_balance
 
     let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
     let exit = rig.exit(None);
-    status(&mut rig, exit, VenueOrderState::NotFound, "", None);
-    assert_eq!(rig.slot().exit_order(), None, "presumed never to have arrived");
+    deny_exit(&mut rig, exit, "1000");
     rig.wallet("24000");
     assert_eq!(told(&rig), (R::Warn, false));
     rig.wait(5 * SECOND).wallet("24000");

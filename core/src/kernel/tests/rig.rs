@@ -424,6 +424,17 @@ pub(super) fn status(
     rig.own(client, VenueEvent::OrderStatus { venue_id, state, cum_qty, avg_price })
 }
 
+/// The venue denies an exit for as long as its views lag, and its positions show `held` still long.
+pub(super) fn deny_exit(rig: &mut Rig, client: ClientId, held: &str) {
+    status(rig, client, VenueOrderState::NotFound, "", None);
+    rig.wait(5 * SECOND);
+    status(rig, client, VenueOrderState::NotFound, "", None);
+    rig.probe(&[(fet(), PositionSide::Long, held)]);
+    assert_eq!(rig.slot().exit_order(), Some(client), "two denials are not enough");
+    assert_eq!(status(rig, client, VenueOrderState::NotFound, "", None), Verdict::OK);
+    assert_eq!(rig.slot().exit_order(), None, "presumed never to have arrived");
+}
+
 /// A resting limit entry.
 pub(super) fn resting(rig: &mut Rig, size: &str) -> ClientId {
     let intent = Rig::resting(Rig::enter_intent(PositionSide::Long, size), "0.18");
