@@ -387,6 +387,7 @@ impl Kernel {
             });
         }
         self.revision += 1;
+        self.recovery.outlived(now);
         self.mark(order.instrument);
         Some(fee)
     }

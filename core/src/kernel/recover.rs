@@ -60,7 +60,7 @@ pub(super) struct Recovery {
     lists_come: bool,
     /// The last position snapshot of this recovery showed nothing at all.
     showed_nothing: bool,
-    /// When it began.
+    /// When it began, or a fill of ours was booked in it.
     since: Nanos,
 }
 
@@ -76,6 +76,14 @@ impl Recovery {
     pub(super) fn believes(&mut self, shows_nothing: bool, has_memory: bool) -> bool {
         let before = core::mem::replace(&mut self.showed_nothing, shows_nothing);
         !shows_nothing || has_memory || before || !self.awaits_positions()
+    }
+
+    /// A fill of ours was booked: views that lag may not know of it, so positions are asked for later.
+    pub(super) fn outlived(&mut self, now: Nanos) {
+        self.since = now;
+        if self.phase == Phase::Positions {
+            self.phase = Phase::Orders;
+        }
     }
 
     /// True while the next position snapshot is the one that the recovery waits for.

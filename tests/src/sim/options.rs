@@ -227,7 +227,7 @@ impl Options {
             burst_ppm: rate(d, 5),
             burst_max: d.magnitude(1, 2_000),
             swap_ppm: rate(d, 5),
-            crash_entry_ppm: if d.chance(500_000) { 0 } else { d.between(1, 60_000) },
+            crash_entry_ppm: if d.chance(500_000) { 0 } else { d.between(1, 300_000) },
             restart_ppm: rate(d, 10),
             minute_max: if d.chance(900_000) { 0 } else { d.between(1, 4) },
         };

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pinion_core::id::TradeId;
 use pinion_core::msg::record::OrderStatus;
+use pinion_core::msg::venue::RejectReason;
 use pinion_core::msg::{Control, MarketMsg, PositionSide, Record, Scan, ScanMsg};
 use pinion_core::stage::Stage;
 use pinion_core::units::Nanos;
@@ -442,7 +443,9 @@ impl<'a> Run<'a> {
                 trace.record(message);
                 breach = breach.take().or(proof.record(message).err());
                 snapshot |= matches!(message.record, Record::Fill { .. });
-                if let Record::Order { client, status: OrderStatus::Submitted, .. } = message.record
+                if let Record::Order { client, status: OrderStatus::Submitted, reason, .. } =
+                    message.record
+                    && RejectReason::from_text(reason).is_none()
                 {
                     rings.sent(client);
                 }

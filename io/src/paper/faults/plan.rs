@@ -215,7 +215,7 @@ const MS: i64 = Nanos::SECOND / 1_000;
 const SECOND: i64 = Nanos::SECOND;
 spans! {
     /// Until a late fee is settled.
-    Fee "fee_ns_max" "stream" MS, 5 * SECOND;
+    Fee "fee_ns_max" "stream" MS, 10 * SECOND;
     /// Until a duplicate comes.
     Duplicate "duplicate_ns_max" "stream" MS, 2_400 * SECOND;
     /// By how much a message is held back.
