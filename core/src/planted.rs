@@ -112,7 +112,8 @@ crate::text_enum! {
         X14StaleBelieved => "x14-stale-believed",
         /// Exit fills of an adopted position are dropped.
         X17AdoptedExitDropped => "x17-adopted-exit-dropped",
-        /// An exit fill beyond the position turns it around.
+        /// An exit fill beyond the position turns it around. Alone it never happens, because no exit is larger
+        /// than what remains and the venue trims those that have become so; planted with an unlimited exit.
         X18ExitFlips => "x18-exit-flips",
         /// An exit that the venue has trimmed never ends.
         X19TrimmedNeverEnds => "x19-trimmed-never-ends",

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use pinion_core::id::{InstrumentId, TextId};
 use pinion_core::kernel::Kernel;
+use pinion_core::kernel::facts::Probe;
 use pinion_core::kernel::stage::SlotEvent;
 use pinion_core::msg::record::OrderStatus;
 use pinion_core::msg::venue::RejectReason;
@@ -50,6 +51,8 @@ pub(super) struct Proof {
     latched: Option<Nanos>,
     /// What latched before then is forgotten: a restart, or the operator.
     released: Nanos,
+    /// When the last whole position snapshot was taken in, and which revision it carried.
+    snapshot: Option<(Nanos, u64)>,
     orders_per_minute: usize,
     sent: Vec<i64>,
 }
@@ -65,6 +68,7 @@ impl Proof {
             forced: Vec::new(),
             booked: BTreeSet::new(),
             latched: None,
+            snapshot: None,
             released: Nanos::ZERO,
             orders_per_minute: usize::try_from(settings.cap_orders_per_minute_max).unwrap_or(0),
             sent: Vec::new(),
@@ -81,6 +85,7 @@ impl Proof {
     pub(super) fn restart(&mut self, now: Nanos, remembers: bool) {
         self.release(now);
         self.sent.clear();
+        self.snapshot = None;
         self.forced.clear();
         if !remembers {
             self.entered.clear();
@@ -105,6 +110,9 @@ impl Proof {
                 let real = |amount: &Money| !is_zero || !amount.is_zero();
                 let available = available.get().filter(real);
                 self.balances.push(Told { at, available });
+            }
+            VenueEvent::PositionsEnd { ok: true, revision, .. } => {
+                self.snapshot = Some((at, revision));
             }
             VenueEvent::Reject { reason: RejectReason::OrderRate } if at > self.released => {
                 self.latched = self.latched.or(Some(at));
@@ -199,11 +207,35 @@ impl Proof {
         Ok(())
     }
 
+    /// A snapshot from before our last order must not count as proof; `outlived` is the revision of the last
+    /// probe before that order, and the order's time.
+    ///
+    /// # Errors
+    /// `I8_stale_proof`.
+    pub(super) fn stale(
+        &self,
+        kernel: &Kernel,
+        outlived: Option<(u64, Nanos)>,
+    ) -> Result<(), Breach> {
+        let (Some((at, revision)), Some((asked, ordered))) = (self.snapshot, outlived) else {
+            return Ok(());
+        };
+        if kernel.facts().probe() == Probe::Seen(at) && revision <= asked && at > ordered {
+            let what = format!("positions of revision {revision}, an order left since");
+            return Err(Breach { check: "I8_stale_proof", what });
+        }
+        Ok(())
+    }
+
     /// The venue accepted an entry that left at `sent`.
     ///
     /// # Errors
     /// `I4_latch`, `I4_order_rate`.
     pub(super) fn accepted(&mut self, sent: Nanos) -> Result<(), Breach> {
+        // One that left an earlier process is not of this gate's count.
+        if sent <= self.released {
+            return Ok(());
+        }
         if let Some(latched) = self.latched.filter(|latched| sent > *latched) {
             let what = format!("an entry {} ns after too many", sent.since(latched));
             return Err(Breach { check: "I4_latch", what });

@@ -421,7 +421,7 @@ impl<'a> Run<'a> {
     /// What the kernel wrote goes to the tape; what it recorded is counted.
     pub(super) fn hear_journal(&mut self) -> Result<(), Failure> {
         let Self { rig, tape, counters, trace, chaos, job, now, kill_at, .. } = self;
-        let Self { proof, crash_wanted, rings, sight, .. } = self;
+        let Self { proof, crash_wanted, rings, sight, stalled, .. } = self;
         let Some(rig) = rig else { return Ok(()) };
         let mut snapshot = false;
         let (mut breach, mut entries) = (None, Vec::new());
@@ -470,11 +470,17 @@ impl<'a> Run<'a> {
                     if chaos.happens(Deed::KillAtEntry, client.seq(), rate) {
                         let mut dice = chaos.dice(Deed::KillAtEntry, client.seq());
                         *kill_at = Some(now.plus(dice.between(0, 10_000_000)));
+                        // Perhaps it is still on its way to the last look.
+                        if dice.chance(500_000) {
+                            stalled[1] = stalled[1].max(now.plus(20_000_000));
+                        }
                     }
                 }
             }
         });
-        breach = breach.or(proof.forced(rig.kernel.engine().kernel()).err());
+        let kernel = rig.kernel.engine().kernel();
+        breach = breach.or(proof.forced(kernel).err());
+        breach = breach.or(proof.stale(kernel, rig.egress.venue().outlived).err());
         if snapshot && job.options.dies() {
             tape.snapshot(rig.kernel.engine());
         }

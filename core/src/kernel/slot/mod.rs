@@ -332,7 +332,7 @@ impl Slot {
     #[must_use]
     pub(super) fn exit_quantity(&self, wanted: Option<Qty>, all: bool, lot: Qty) -> Qty {
         let size = self.position.size;
-        if planted!(D17ExitUnlimited) {
+        if planted!(D17ExitUnlimited | X18ExitFlips) {
             return wanted.filter(|qty| qty.is_positive()).unwrap_or(size);
         }
         let wanted = match wanted {
