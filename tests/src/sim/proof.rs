@@ -112,7 +112,8 @@ impl Proof {
                 self.balances.push(Told { at, available });
             }
             VenueEvent::PositionsEnd { ok: true, revision, .. } => {
-                self.snapshot = Some((at, revision));
+                let same = self.snapshot.filter(|last| last.0 == at).map_or(0, |last| last.1);
+                self.snapshot = Some((at, revision.max(same)));
             }
             VenueEvent::Reject { reason: RejectReason::OrderRate } if at > self.released => {
                 self.latched = self.latched.or(Some(at));
