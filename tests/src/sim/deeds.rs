@@ -131,13 +131,12 @@ impl Run<'_> {
         let mut blind_ns = down_ns + RESTART_NS;
         let engine = if cold {
             self.counters.count("recovery", "cold start");
-            blind_ns += BLIND_NS;
             self.tape.begin_blank(&self.world)
         } else {
             let begun = self.begin_again(&rig, old, torn, cut.then_some(cut_max), &mut dice);
             begun.map_err(|breach| self.failed(breach))?
         };
-        if cut {
+        if cold || cut {
             blind_ns += BLIND_NS;
         }
         let mut venue = rig.into_venue();
