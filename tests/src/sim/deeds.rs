@@ -7,10 +7,10 @@ use pinion_core::id::InstrumentId;
 use pinion_core::msg::{Control, PositionSide};
 use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Qty};
-use pinion_oracle::Breach;
+use pinion_oracle::{Breach, Event};
 
 use super::chaos::Deed;
-use super::checks::Shown;
+use super::checks::{Shown, adopted_before};
 use super::deadlines::Deadlines;
 use super::dice::Dice;
 use super::job::Failure;
@@ -150,7 +150,12 @@ impl Run<'_> {
         self.forgetful |= cold || cut;
         self.stalled = [self.now.plus(down_ns), Nanos::ZERO, Nanos::ZERO];
         self.blind_until = self.now.plus(blind_ns);
-        self.adopted.clear();
+        let engine = self.rig.as_ref().map(|rig| rig.kernel.engine());
+        self.adopted = engine.map_or_else(Vec::new, |engine| adopted_before(engine.kernel()));
+        if cold || cut {
+            let told = self.oracle.tell(&Event::Forgotten { run: self.tape.epoch() });
+            told.map_err(|breach| self.failed(breach))?;
+        }
         self.shown = Shown::default();
         self.say(Control::Recover);
         // What he said to the process that died he says again, unless the new one knows.

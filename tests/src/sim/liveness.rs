@@ -143,7 +143,7 @@ impl Run<'_> {
         let Some(rig) = &self.rig else { return Ok(()) };
         let kernel = rig.kernel.engine().kernel();
         let books = books(kernel);
-        self.oracle.check_positions(&books)?;
+        self.oracle.check_positions(&books, kernel.is_frozen())?;
         if self.job.options.exact == 1 && self.oracle.outside() == 0 {
             self.oracle.check_money(&books)?;
             self.counters.count("check", "books equal");
