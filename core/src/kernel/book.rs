@@ -193,7 +193,7 @@ impl Kernel {
         }
         match news(&order, fill) {
             News::Nothing => Verdict::refused(Code::DuplicateEvent),
-            News::Identity => self.claim_inferred(client, fill, out),
+            News::Identity => self.claim_inferred(now, client, fill, out),
             News::Quantity(qty) => self.book_fill(now, client, fill, qty, out),
         }
     }

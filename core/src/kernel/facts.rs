@@ -59,6 +59,8 @@ pub struct Facts {
     available: Option<Money>,
     used: Option<Money>,
     maint: Option<Money>,
+    /// Nothing was booked since the maintenance margin was told.
+    is_maint_current: bool,
     /// Our capital when it was told.
     capital_then: Money,
     reconcile: Reconcile,
@@ -84,6 +86,7 @@ impl Facts {
             available: None,
             used: None,
             maint: None,
+            is_maint_current: false,
             capital_then: Money::ZERO,
             reconcile: Reconcile::NEW,
             is_wallet_current: false,
@@ -128,7 +131,9 @@ impl Facts {
             self.capital_then = capital;
         }
         self.used = real(frame.used).or(self.used);
-        self.maint = real(frame.maint).or(self.maint);
+        if let Some(maint) = real(frame.maint) {
+            (self.maint, self.is_maint_current) = (Some(maint), is_current);
+        }
         match frame.wallet {
             None => None,
             Some(_) if zero_wallet => {
@@ -153,6 +158,7 @@ impl Facts {
     /// The books moved: the wallet we have does not know of it.
     pub(super) fn outlive_wallet(&mut self) {
         self.is_wallet_current = false;
+        self.is_maint_current = false;
     }
 
     /// The wallet as an anchor for the books.
@@ -195,6 +201,10 @@ impl Facts {
             PositionSide::Long => (&mut row.long, &mut row.long_price),
             PositionSide::Short => (&mut row.short, &mut row.short_price),
         };
+        if *held == qty && *price == entry_price {
+            // The same row again: venues have one for each side.
+            return;
+        }
         *price = entry_price;
         match held.checked_add(qty) {
             Some(sum) => *held = sum,
@@ -203,7 +213,8 @@ impl Facts {
     }
 
     /// Closes a position snapshot. `own` says what we hold of an instrument; a snapshot asked before our
-    /// last activity proves nothing and is dropped.
+    /// last activity proves nothing and is dropped. An empty one beside a maintenance margin counts as failed:
+    /// venues send empty lists by mistake, and only positions need such a margin.
     pub(super) fn positions_end(
         &mut self,
         now: Nanos,
@@ -212,7 +223,9 @@ impl Facts {
         is_current: bool,
         own: impl Fn(InstrumentId) -> [Qty; 2],
     ) {
-        if (!ok || rows != self.gathered_rows) && !planted!(D28FailedIsFlat) {
+        let has_margin = self.maint.is_some_and(Money::is_positive) && self.is_maint_current;
+        let failed = !ok || rows != self.gathered_rows || (rows == 0 && has_margin);
+        if failed && !planted!(D28FailedIsFlat) {
             self.probe = Probe::Failed;
         } else if is_current {
             self.probe = Probe::Seen(now);
@@ -396,6 +409,44 @@ mod tests {
         facts.balance(Nanos::ZERO, whole(100), true, frame(None, Some(150)));
         assert_eq!(facts.available_at(whole(100)), Some(whole(100)), "never above the capital");
         assert_eq!(facts.available(), Some(whole(150)), "what was told stays told");
+    }
+
+    #[test]
+    fn an_empty_snapshot_beside_a_maintenance_margin_proves_nothing() {
+        let flat = |_| [Qty::ZERO; 2];
+        let mut facts = Facts::new(1);
+        let margin = BalanceFrame { maint: Some(Money::ONE), ..frame(Some(100), Some(90)) };
+        facts.balance(Nanos::ZERO, Money::ONE, true, margin);
+        facts.positions_end(Nanos::new(1), true, 0, true, flat);
+        assert_eq!(facts.probe(), Probe::Failed);
+        facts.outlive_wallet();
+        facts.positions_end(Nanos::new(2), true, 0, true, flat);
+        assert_eq!(
+            facts.probe(),
+            Probe::Seen(Nanos::new(2)),
+            "a margin of before our last booking"
+        );
+        facts.balance(Nanos::ZERO, Money::ONE, true, margin);
+        let none = BalanceFrame { maint: Some(Money::ZERO), ..margin };
+        facts.balance(Nanos::ZERO, Money::ONE, true, none);
+        facts.positions_end(Nanos::new(3), true, 0, true, flat);
+        assert_eq!(facts.probe(), Probe::Seen(Nanos::new(3)));
+    }
+
+    #[test]
+    fn a_row_that_comes_twice_is_one_position() {
+        let id = InstrumentId::new(0);
+        let mut facts = Facts::new(1);
+        for _ in 0..2 {
+            facts.row(Some(id), PositionSide::Long, Qty::ONE, Some(Price::ONE));
+        }
+        facts.positions_end(Nanos::new(1), true, 2, true, |_| [Qty::ONE, Qty::ZERO]);
+        assert!(facts.shows_own_positions(Nanos::new(1)));
+        // Two that differ are two.
+        facts.row(Some(id), PositionSide::Long, Qty::ONE, Some(Price::ONE));
+        facts.row(Some(id), PositionSide::Long, Qty::from_whole(2), Some(Price::ONE));
+        facts.positions_end(Nanos::new(2), true, 2, true, |_| [Qty::from_whole(3), Qty::ZERO]);
+        assert!(facts.shows_own_positions(Nanos::new(2)));
     }
 
     #[test]

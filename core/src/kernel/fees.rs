@@ -51,6 +51,12 @@ impl Kernel {
         if !self.is_plausible(venue_fee, fill.price, fill.told, out) {
             return Verdict::refused(Code::Violation);
         }
+        // The fee of a close that was of more than our position is not ours alone.
+        let is_outside = self.orders.get(fill.order).is_some_and(|order| order.is_outside);
+        let venue_fee = match venue_fee.share(fill.qty, fill.told) {
+            Some(ours) if is_outside => ours,
+            Some(_) | None => venue_fee,
+        };
         let index = usize::from(fill.slot);
         let mut ledger = self.ledger;
         let booked = Money::ZERO.checked_sub(venue_fee).and_then(|fee| {

@@ -60,6 +60,7 @@ impl Kernel {
     /// by how much its value is off the average that was booked.
     pub(super) fn claim_inferred(
         &mut self,
+        now: Nanos,
         client: ClientId,
         fill: &FillIn,
         out: &mut Effects,
@@ -67,7 +68,25 @@ impl Kernel {
         let Some(order) = self.orders.get(client).copied() else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
-        let mut left = fill.qty;
+        let beyond = fill.qty - fill.qty.min(order.inferred);
+        let told = order.told.checked_add(order.without_total).unwrap_or(Qty::MAX);
+        let beyond = match fill.fill_id.is_empty() {
+            true => Qty::ZERO,
+            false => beyond.min(told - order.filled).max(Qty::ZERO),
+        };
+        if beyond.is_positive() {
+            // A fill that told no total was taken for a part of this one: what that took is new. The fee of the
+            // whole goes with the part that was inferred.
+            let rest = FillIn { fee: Some(Money::ZERO), ..*fill };
+            let verdict = self.book_fill(now, client, &rest, beyond, out);
+            if !verdict.accepted {
+                return verdict;
+            }
+        }
+        let Some(order) = self.orders.get(client).copied() else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        let mut left = fill.qty - beyond;
         let mut predicted = Money::ZERO;
         let mut booked = Money::ZERO;
         let mut at = order.last_fill;
@@ -87,7 +106,7 @@ impl Kernel {
             predicted = predicted.checked_add(fee).unwrap_or(predicted);
             booked = booked.checked_add(notional).unwrap_or(booked);
         }
-        let claimed = fill.qty - left;
+        let claimed = fill.qty - beyond - left;
         let notional = self.reprice(&order, fill, claimed, booked, out);
         let number = self.fills.push(AppliedFill {
             number: 0,
@@ -109,7 +128,10 @@ impl Kernel {
         });
         if let Some(order) = self.orders.get_mut(client) {
             order.last_fill = number;
-            order.inferred = order.inferred - order.inferred.min(fill.qty);
+            order.inferred -= order.inferred.min(claimed);
+            if fill.cum.is_none() {
+                order.without_total += claimed;
+            }
         }
         match fill.fee.or_else(|| self.fills.take_fee(order.instrument, &fill.fill_id)) {
             Some(fee) => self.settle(number, fee, out),

@@ -290,7 +290,7 @@ impl Kernel {
             Some(fee) if qty < fill.qty => fee.share(qty, fill.qty),
             told => told,
         };
-        let verdict = self.book_fill(now, client, &FillIn { qty, fee, ..*fill }, qty, out);
+        let verdict = self.book_fill(now, client, &FillIn { fee, ..*fill }, qty, out);
         if !verdict.accepted {
             // The books did not take it; the order that stands for it is over all the same.
             self.retire(client);

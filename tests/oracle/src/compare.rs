@@ -1,6 +1,6 @@
 //! The engine's books beside the venue's truth.
 
-use crate::{Breach, Oracle, breach};
+use crate::{Breach, Oracle, breach, place};
 
 /// A position as the engine has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,11 +37,13 @@ pub struct Books {
 }
 
 impl Oracle {
-    /// Every position of ours is held by exactly one holding of the same size, and the other way round.
+    /// Every position of ours is held by exactly one holding of the same size, and the other way round. One
+    /// of which the engine lost the memory may be held by nobody, for it may be one too many for its slots;
+    /// then the engine must know that something is there that is not its own: entries are frozen.
     ///
     /// # Errors
     /// `I2_position`.
-    pub fn check_positions(&self, books: &Books) -> Result<(), Breach> {
+    pub fn check_positions(&mut self, books: &Books, is_frozen: bool) -> Result<(), Breach> {
         for instrument in 0..self.rules.instruments.len() {
             for is_long in [false, true] {
                 let mut held = books
@@ -49,8 +51,9 @@ impl Oracle {
                     .iter()
                     .filter(|h| h.instrument == instrument && h.is_long == is_long);
                 let booked: i64 = held.by_ref().map(|h| h.qty).sum();
-                let trip = self.own(instrument, is_long);
-                if booked != trip.qty {
+                let trip = &mut self.ours[place(instrument, is_long)];
+                trip.is_uncertain &= booked != trip.qty;
+                if booked != trip.qty && !(trip.is_forgotten && is_frozen) {
                     let side = if is_long { "long" } else { "short" };
                     let what = format!(
                         "instrument {instrument} {side}: the engine holds {booked}, the venue {}",

@@ -128,6 +128,11 @@ pub enum Event {
         /// What the engine holds by it.
         qty: i64,
     },
+    /// The engine started without (the end of) its memory. What it held or had sent may be nobody's now.
+    Forgotten {
+        /// The run that starts; what earlier ones sent it may not know.
+        run: u32,
+    },
     /// The operator pulled the kill switch.
     Killed {
         /// From when on nothing that increases may leave.
@@ -179,6 +184,11 @@ pub struct Trip {
     pub last_exits: i64,
     /// Something other than our orders reduced it.
     pub is_disturbed: bool,
+    /// The engine lost the memory of it and has not taken it over again.
+    pub is_forgotten: bool,
+    /// The engine lost the memory of what became of it, and may believe in more than is there until it has
+    /// been seen to know better.
+    pub is_uncertain: bool,
 }
 
 /// The account's history. Owner: a simulation.
@@ -204,6 +214,8 @@ pub struct Oracle {
     last_activity: i64,
     /// From when, and until when, nothing that increases may leave.
     kills: Vec<(i64, Option<i64>)>,
+    /// Orders of earlier runs may be unknown to the engine.
+    forgotten_before: u32,
     outside: u64,
 }
 
@@ -230,6 +242,7 @@ impl Oracle {
             last_number: 0,
             last_activity: i64::MIN,
             kills: Vec::new(),
+            forgotten_before: 0,
             outside: 0,
         }
     }
@@ -257,6 +270,14 @@ impl Oracle {
             }
             Event::Adopted { instrument, is_long, qty } => {
                 self.adopted(place(instrument, is_long), qty);
+                Ok(())
+            }
+            Event::Forgotten { run } => {
+                self.forgotten_before = run;
+                for trip in &mut self.ours {
+                    trip.is_forgotten |= trip.qty > 0;
+                    trip.is_uncertain = true;
+                }
                 Ok(())
             }
             Event::Killed { at } => {
@@ -412,6 +433,7 @@ impl Oracle {
         trip.qty += taken;
         trip.entered += taken;
         trip.is_disturbed |= qty > trip.qty;
+        trip.is_forgotten &= qty < trip.qty;
         self.theirs[at] -= taken;
     }
 

@@ -63,7 +63,7 @@ impl Oracle {
             // A position that somebody else cut may be smaller than we could know, and so may one whose
             // last exit nobody has told us of yet.
             let untold = if at - trip.last_exit < TOLD_NS { trip.last_exits } else { 0 };
-            if qty > trip.qty + untold && !trip.is_disturbed {
+            if qty > trip.qty + untold && !trip.is_disturbed && !trip.is_uncertain {
                 let what = format!("{order:?} closes {qty}, the position is {}", trip.qty);
                 return breach("I6_exit_quantity", what);
             }
@@ -154,6 +154,7 @@ impl Oracle {
             if trip.qty == 0 {
                 *trip = crate::Trip::default();
             }
+            trip.is_forgotten |= order.0 < self.forgotten_before;
             trip.qty += qty;
             trip.entered += qty;
             trip.entry_notional += i128::from(notional);
@@ -165,7 +166,7 @@ impl Oracle {
         let told = when - trip.last_exit >= TOLD_NS;
         trip.last_exits = if told { qty } else { trip.last_exits + qty };
         trip.last_exit = when;
-        let disturbed = trip.is_disturbed;
+        let disturbed = trip.is_disturbed || trip.is_uncertain;
         let excess = qty - qty.min(trip.qty);
         trip.qty -= qty - excess;
         self.theirs[at] -= excess;

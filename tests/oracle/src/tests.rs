@@ -88,7 +88,7 @@ fn true_books() -> Books {
 #[test]
 fn a_true_history_and_true_books_pass() {
     let oracle = closed_trip();
-    assert_eq!(oracle.check_positions(&true_books()), Ok(()));
+    assert_eq!(oracle.check_positions(&true_books(), false), Ok(()));
     assert_eq!(oracle.check_money(&true_books()), Ok(()));
     assert_eq!(oracle.wallet(1_000 * ONE), Some(i128::from(980 * ONE - 21 - 3 + 50)));
     let held = Holding {
@@ -101,7 +101,7 @@ fn a_true_history_and_true_books_pass() {
         fees: 14,
     };
     let books = Books { holdings: vec![held], ..Books::default() };
-    assert_eq!(open_trip().check_positions(&books), Ok(()));
+    assert_eq!(open_trip().check_positions(&books, false), Ok(()));
     assert_eq!(open_trip().check_basis(&books), Ok(()));
 }
 
@@ -122,7 +122,7 @@ fn wrong_books_fail_to_the_last_digit() {
 
 #[test]
 fn a_position_that_only_one_side_has_fails() {
-    fails(open_trip().check_positions(&true_books()), "I2_position");
+    fails(open_trip().check_positions(&true_books(), false), "I2_position");
     let held = Holding {
         instrument: 0,
         is_long: true,
@@ -133,7 +133,7 @@ fn a_position_that_only_one_side_has_fails() {
         fees: 14,
     };
     let books = Books { holdings: vec![held], ..true_books() };
-    fails(closed_trip().check_positions(&books), "I2_position");
+    fails(closed_trip().check_positions(&books, false), "I2_position");
     fails(open_trip().check_basis(&books), "I12_basis");
     let held = Holding { entry_notional: 1_000 * ONE, fees: 13, ..held };
     let books = Books { holdings: vec![held], ..true_books() };
@@ -201,6 +201,17 @@ fn what_the_engine_took_over_is_ours_to_close_and_no_more() {
         [accepted(2, A, 0, false, 10 * ONE), fill(2, Owner::Ours(A), true, 10 * ONE, 100 * ONE)];
     tell(&mut oracle, &exit);
     assert!(oracle.is_flat());
+}
+
+#[test]
+fn a_forgotten_position_needs_a_holder_or_a_freeze() {
+    let mut oracle = open_trip();
+    tell(&mut oracle, &[Event::Forgotten { run: 2 }]);
+    let none = Books::default();
+    fails(oracle.check_positions(&none, false), "I2_position");
+    assert_eq!(oracle.check_positions(&none, true), Ok(()));
+    tell(&mut oracle, &[Event::Adopted { instrument: 0, is_long: true, qty: 6 * ONE }]);
+    fails(oracle.check_positions(&none, true), "I2_position");
 }
 
 #[test]

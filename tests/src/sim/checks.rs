@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use pinion_core::engine::Engine;
 use pinion_core::id::TradeId;
-use pinion_core::kernel::Kernel;
 use pinion_core::kernel::facts::Probe;
+use pinion_core::kernel::{Kernel, Slot};
 use pinion_core::msg::PositionSide;
 use pinion_core::settings::Settings;
 use pinion_core::stage::Stage as _;
@@ -97,8 +97,7 @@ pub(super) fn adoptions(
     told.resize(kernel.slots().len(), None);
     for (slot, told) in kernel.slots().iter().zip(told) {
         let (Some(instrument), Some(side)) = (slot.instrument(), slot.side()) else { continue };
-        let is_adopted = slot.is_open() && slot.opened_ns().is_none();
-        if is_adopted && *told != slot.trade() {
+        if is_adopted(slot) && *told != slot.trade() {
             *told = slot.trade();
             oracle.tell(&Event::Adopted {
                 instrument: instrument.index(),
@@ -108,6 +107,15 @@ pub(super) fn adoptions(
         }
     }
     Ok(())
+}
+
+/// What a restored engine remembers to have taken over; the oracle was told when it did.
+pub(super) fn adopted_before(kernel: &Kernel) -> Vec<Option<TradeId>> {
+    kernel.slots().iter().map(|slot| slot.trade().filter(|_| is_adopted(slot))).collect()
+}
+
+fn is_adopted(slot: &Slot) -> bool {
+    slot.is_open() && slot.opened_ns().is_none()
 }
 
 impl Run<'_> {
@@ -185,7 +193,7 @@ impl Run<'_> {
             self.counters.count("check", "links empty");
         }
         let books = books(engine.kernel());
-        self.oracle.check_positions(&books)?;
+        self.oracle.check_positions(&books, engine.kernel().is_frozen())?;
         if self.job.options.exact == 1 && self.oracle.outside() == 0 {
             self.oracle.check_basis(&books)?;
             self.oracle.check_money(&books)?;

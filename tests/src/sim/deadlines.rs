@@ -47,11 +47,11 @@ fn lacks_exit(kernel: &Kernel, slot: &Slot, now: Nanos) -> Option<&'static str> 
     {
         return None;
     }
-    let served = match slot.exit_order().and_then(|client| kernel.order(client)) {
-        Some(order) => !by_market || order.kind == OrderKind::Market,
-        None => slot.exit_retry_at_ns().is_some_and(|at| now < at),
-    };
-    (!served).then_some(if due { "T_escalation" } else { "T_exit" })
+    let order = slot.exit_order().and_then(|client| kernel.order(client));
+    let served = order.is_some_and(|order| !by_market || order.kind == OrderKind::Market);
+    // A refused exit has its pause, whatever else the policy sends meanwhile.
+    let pauses = slot.exit_retry_at_ns().is_some_and(|at| now < at);
+    (!served && !pauses).then_some(if due { "T_escalation" } else { "T_exit" })
 }
 
 impl Run<'_> {
@@ -104,7 +104,7 @@ pub(super) struct Sight {
     balances: Vec<Nanos>,
     positions: Vec<Nanos>,
     rows: u32,
-    journal_failed: bool,
+    journal_failed: Option<Nanos>,
 }
 
 /// The last of these by `at`.
@@ -146,7 +146,9 @@ impl Sight {
                 _ => {}
             },
             Input::Control(message) => {
-                self.journal_failed |= message.control == Control::JournalFailed;
+                if message.control == Control::JournalFailed {
+                    self.journal_failed.get_or_insert(now);
+                }
             }
             Input::Scan(_) | Input::Settings { .. } | Input::Tick => {}
         }
@@ -154,7 +156,7 @@ impl Sight {
 
     /// A new process: a failed journal is the old one's, and so are rows without their end.
     pub(super) const fn begin(&mut self) {
-        self.journal_failed = false;
+        self.journal_failed = None;
         self.rows = 0;
     }
 
@@ -200,7 +202,7 @@ impl Sight {
             let what = format!("an entry of {} over a gap at {gap:?}", instrument.index());
             return Err(Breach { check: "T_blind", what });
         }
-        if self.journal_failed {
+        if self.journal_failed.is_some_and(|failed| failed < at) {
             let what = String::from("an entry that no journal keeps");
             return Err(Breach { check: "T_blind", what });
         }

@@ -7,15 +7,14 @@ use pinion_core::id::InstrumentId;
 use pinion_core::msg::{Control, PositionSide};
 use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Qty};
-use pinion_oracle::Breach;
+use pinion_oracle::{Breach, Event};
 
 use super::chaos::Deed;
-use super::checks::Shown;
+use super::checks::{Shown, adopted_before};
 use super::deadlines::Deadlines;
 use super::dice::Dice;
 use super::job::Failure;
 use super::rig::Rig;
-use super::rings::Rings;
 use super::run::Run;
 use super::workload::Brain;
 
@@ -133,13 +132,12 @@ impl Run<'_> {
         let mut blind_ns = down_ns + RESTART_NS;
         let engine = if cold {
             self.counters.count("recovery", "cold start");
-            blind_ns += BLIND_NS;
             self.tape.begin_blank(&self.world)
         } else {
             let begun = self.begin_again(&rig, old, torn, cut.then_some(cut_max), &mut dice);
             begun.map_err(|breach| self.failed(breach))?
         };
-        if cut {
+        if cold || cut {
             blind_ns += BLIND_NS;
         }
         if !cold && !cut {
@@ -151,13 +149,18 @@ impl Run<'_> {
         venue.outage(self.now, down_ns);
         self.rig = Some(Rig::new(&self.world, engine, venue));
         self.heard = 0;
-        self.rings = Rings::default();
+        self.rings.begin();
         self.deadlines = Deadlines::default();
         self.sight.begin();
         self.forgetful |= cold || cut;
         self.stalled = [self.now.plus(down_ns), Nanos::ZERO, Nanos::ZERO];
         self.blind_until = self.now.plus(blind_ns);
-        self.adopted.clear();
+        let engine = self.rig.as_ref().map(|rig| rig.kernel.engine());
+        self.adopted = engine.map_or_else(Vec::new, |engine| adopted_before(engine.kernel()));
+        if cold || cut {
+            let told = self.oracle.tell(&Event::Forgotten { run: self.tape.epoch() });
+            told.map_err(|breach| self.failed(breach))?;
+        }
         self.shown = Shown::default();
         self.say(Control::Recover);
         // What he said to the process that died he says again, unless the new one knows.
@@ -187,7 +190,7 @@ impl Run<'_> {
         self.rig = Some(Rig::new(&self.world, engine, rig.into_venue()));
         self.heard = 0;
         let canceled = std::mem::take(&mut self.rings.canceled);
-        self.rings = Rings::default();
+        self.rings.begin();
         self.rings.canceled = canceled;
         self.deadlines = Deadlines::default();
         self.sight.begin();

@@ -143,6 +143,12 @@ impl Tape {
         lost
     }
 
+    /// The run that is on, from 1.
+    #[must_use]
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
     /// Inputs written since the beginning, over all lives.
     #[must_use]
     pub const fn written(&self) -> u64 {

@@ -90,7 +90,8 @@ pub(super) struct Rings {
     feed: VecDeque<u32>,
     /// Orders that the kernel says it sent.
     sent: VecDeque<ClientId>,
-    newest: u32,
+    /// The newest of them, over all lives.
+    newest: (u32, u32),
     /// Those that did not reach the venue: the gate must have answered them.
     unanswered: BTreeSet<ClientId>,
     /// Those that the gate answered before it was read that they were sent.
@@ -113,6 +114,12 @@ const fn cell(message: &MarketMsg) -> (InstrumentId, u8) {
 }
 
 impl Rings {
+    /// A new life: what was on its way is gone, what had reached the venue is not.
+    pub(super) fn begin(&mut self) {
+        let (canceled, newest) = (std::mem::take(&mut self.canceled), self.newest);
+        *self = Self { canceled, newest, ..Self::default() };
+    }
+
     /// The driver gave a market message, to kernel and venue.
     pub(super) fn gave_market(&mut self, message: &MarketMsg) {
         self.given.insert(cell(message), message.seq);
@@ -130,14 +137,16 @@ impl Rings {
         self.controls.push_back(control);
     }
 
-    /// The kernel says that it sent an order.
-    pub(super) fn sent(&mut self, client: ClientId) {
+    /// The kernel says that it sent an order; false when it had said so before.
+    pub(super) fn sent(&mut self, client: ClientId) -> bool {
         // A refused cancel tells the state of an order that has no other answer yet once more.
-        let is_new = self.newest < client.seq();
-        self.newest = self.newest.max(client.seq());
+        let number = (client.epoch(), client.seq());
+        let is_new = self.newest < number;
+        self.newest = self.newest.max(number);
         if is_new && !self.answered.remove(&client) {
             self.sent.push_back(client);
         }
+        is_new
     }
 
     /// Takes in what passed the venue since the last time.

@@ -5,7 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pinion_core::id::TradeId;
 use pinion_core::msg::record::OrderStatus;
-use pinion_core::msg::venue::RejectReason;
 use pinion_core::msg::{Control, MarketMsg, PositionSide, Record, Scan, ScanMsg};
 use pinion_core::stage::Stage;
 use pinion_core::units::Nanos;
@@ -443,20 +442,15 @@ impl<'a> Run<'a> {
                 trace.record(message);
                 breach = breach.take().or(proof.record(message).err());
                 snapshot |= matches!(message.record, Record::Fill { .. });
-                if let Record::Order { client, status: OrderStatus::Submitted, reason, .. } =
-                    message.record
-                    && RejectReason::from_text(reason).is_none()
-                {
-                    rings.sent(client);
-                }
                 if let Record::Order {
                     client,
                     instrument,
                     status: OrderStatus::Submitted,
-                    reduce_only: false,
-                    reason: "",
+                    reduce_only,
                     ..
                 } = message.record
+                    && rings.sent(client)
+                    && !reduce_only
                 {
                     entries.push(message.ts_ns);
                     if chaos.happens(Deed::CrashAtEntry, client.seq(), job.options.crash_entry_ppm)

@@ -111,6 +111,36 @@ fn a_fill_that_an_average_told_first_is_booked_at_its_own_value_when_it_comes() 
     }
 }
 
+/// A fill that tells no total is faster than an older one, and is taken for a part of what was inferred.
+#[test]
+fn a_fill_taken_for_another_one_is_booked_when_that_one_comes() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1220");
+    rig.fill(Fill {
+        client: Some(entry),
+        id: "F1",
+        qty: "790",
+        cum: Some("790"),
+        ..cheap("-0.079")
+    });
+    assert_eq!(status(&mut rig, entry, V::PartiallyFilled, "1200", Some("0.2")), Verdict::OK);
+    let last = Fill { client: Some(entry), id: "F3", qty: "20", ..cheap("-0.002") };
+    assert_eq!(rig.fill(last), Verdict::OK);
+    assert_eq!(rig.slot().size(), qty("1200"));
+    let late = Fill { id: "F2", qty: "410", cum: Some("1200"), ..last };
+    assert_eq!(rig.fill(Fill { fee: Some("-0.041"), ..late }), Verdict::OK);
+    assert_eq!(rig.slot().size(), qty("1220"));
+    assert_eq!((rig.stage(), rig.slot().entry_cost()), (S::PositionOpen, money("244")));
+    assert_eq!(rig.kernel.ledger().fees(), money("0.122"));
+    for again in [last, late] {
+        assert_eq!(rig.fill(again), no(Code::DuplicateEvent));
+    }
+}
+
+fn cheap(fee: &'static str) -> Fill<'static> {
+    Fill { price: "0.2", fee: Some(fee), ..Fill::default() }
+}
+
 fn bare() -> Fill<'static> {
     Fill { fee: Some("0"), ..Fill::default() }
 }
