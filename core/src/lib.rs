@@ -9,6 +9,21 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+/// True while one of these defects is planted; see [`planted`](crate::planted).
+#[cfg(feature = "planted")]
+macro_rules! planted {
+    ($($defect:ident)|+) => {
+        $($crate::planted::is_planted($crate::planted::Defect::$defect))||+
+    };
+}
+/// Without the feature `planted` there are no defects to ask for.
+#[cfg(not(feature = "planted"))]
+macro_rules! planted {
+    ($($defect:ident)|+) => {
+        false
+    };
+}
+
 pub mod book;
 pub mod engine;
 pub mod gate;
@@ -18,6 +33,8 @@ pub mod journal;
 pub mod kernel;
 pub mod link;
 pub mod msg;
+#[cfg(feature = "planted")]
+pub mod planted;
 pub mod policy;
 pub mod settings;
 pub mod signal;

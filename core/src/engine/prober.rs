@@ -143,6 +143,9 @@ impl Prober {
         *self = Self::new();
         self.begun = true;
         self.open_orders.due = now;
+        if planted!(D09PositionsFirst) {
+            self.positions.due = now;
+        }
         // Positions bring it forward; without them it is asked for all the same.
         self.balance.due = now.plus(settings.guard_probe_interval_ns);
         self.plan();

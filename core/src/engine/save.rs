@@ -87,13 +87,16 @@ fn read<T: Serialize + DeserializeOwned>(
 ) -> Result<(T, usize), Damage> {
     let (saved, rest) = front(bytes)?;
     Damage::unless(
-        table.continues(&saved),
+        table.continues(&saved) || planted!(X48ForeignAccepted),
         "instruments",
         None,
         "a table that begins with the saved instruments in their order",
     )?;
     let (body, rest) = postcard::take_from_bytes::<T>(rest)
         .map_err(|_| Damage::of("state", "a state of this version"))?;
+    if planted!(D26DamagedAccepted) {
+        return Ok((body, saved.len()));
+    }
     Damage::unless(rest.is_empty(), "state", None, "nothing behind it")?;
     let again = write(&saved, &body, Vec::with_capacity(bytes.len()));
     Damage::unless(again == bytes, "state", None, "its canonical form")?;

@@ -194,7 +194,7 @@ impl Gate {
     }
 
     fn entry(&mut self, now: Nanos, wanted: &Wanted, killed: bool) -> Result<(), RejectReason> {
-        if killed {
+        if killed && !planted!(K03KillAtDecision) {
             return Err(RejectReason::Killed);
         }
         if self.latched {
@@ -204,7 +204,7 @@ impl Gate {
         self.cap(wanted)?;
         let at = now.get();
         if !self.day.has_room(at) || !self.minute.has_room(at) {
-            self.latched = true;
+            self.latched = !planted!(C01NoLatch);
             return Err(RejectReason::OrderRate);
         }
         if !self.second.has_room(at) {
@@ -218,6 +218,9 @@ impl Gate {
 
     fn cap(&self, wanted: &Wanted) -> Result<(), RejectReason> {
         let holdings = &self.holdings;
+        if planted!(X52NoCap) {
+            return Ok(());
+        }
         if holdings.is_full() || holdings.has_entry(wanted.instrument) {
             return Err(RejectReason::Cap);
         }

@@ -99,6 +99,11 @@ impl Kernel {
         else {
             return Verdict::OK;
         };
+        if planted!(L02BooksReseeded) {
+            let adjustments = wallet.checked_sub(capital).unwrap_or_default();
+            let _booked = self.ledger.book(Entry { adjustments, ..Entry::default() });
+        }
+        let capital = self.ledger.capital();
         let window_ns = settings.guard_hot_window_ns;
         let was_presumed = self.presumed_ns.get().is_some_and(|at| now.since(at) < window_ns);
         let evidence = Evidence {
@@ -220,7 +225,10 @@ impl Kernel {
         revision: u64,
         out: &mut Effects,
     ) -> Verdict {
-        let is_current = revision == self.revision;
+        let is_current = revision == self.revision || planted!(X14StaleBelieved);
+        if planted!(L01FailedIsRecovered) && !ok {
+            self.recovery.positions_seen();
+        }
         let slots = &self.slots;
         self.facts.positions_end(now, ok, rows, is_current, |asset| held_by(slots, asset));
         if is_current && self.facts.probe() == Probe::Seen(now) {

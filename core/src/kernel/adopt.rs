@@ -5,7 +5,7 @@
 //! slot can take, and what appears later, freezes entries for as long as the venue shows it; that is a
 //! function of its last snapshots and of nothing else.
 
-use crate::id::{ClientId, InstrumentId};
+use crate::id::{ClientId, InstrumentId, TradeId};
 use crate::kernel::slot::position::Position;
 use crate::kernel::stage::{SlotEvent, SlotStage};
 use crate::kernel::{Effects, Kernel, Slot};
@@ -139,7 +139,10 @@ impl Kernel {
     fn adopt(&mut self, now: Nanos, index: usize, adoptable: &Adoptable, out: &mut Effects) {
         let Adoptable { stranger, price, source, notional } = *adoptable;
         let Stranger { instrument, side, qty, .. } = stranger;
-        let trade = self.next_trade();
+        let mut trade = self.next_trade();
+        if planted!(L13AdoptedIdCollides) {
+            trade = TradeId::new(instrument.index() as u64 + 1);
+        }
         self.next_trade = self.next_trade.saturating_add(1);
         let slot = &mut self.slots[index];
         slot.begin(trade, instrument, side);
@@ -166,8 +169,9 @@ impl Kernel {
     /// Freezes while the venue shows what is not ours and no order of ours explains it. While running it
     /// takes two snapshots in a row: one may lag behind our own fills.
     fn watch_orphans(&mut self, now: Nanos, at_once: bool, out: &mut Effects) {
-        let is_strange = self.facts.shows_unknown_asset()
+        let mut is_strange = self.facts.shows_unknown_asset()
             || self.strangers().any(|stranger| !self.has_live_order(now, stranger.instrument));
+        is_strange &= !planted!(D25RestIgnored);
         let was = self.halts.orphan;
         self.halts.orphan = is_strange && (at_once || was || self.halts.was_strange);
         self.halts.was_strange = is_strange;

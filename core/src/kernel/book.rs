@@ -10,7 +10,7 @@ use crate::kernel::slot::OwedExit;
 use crate::kernel::stage::{SlotEvent, SlotStage};
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::{DecisionReason, FeeSource, OrderStatus};
-use crate::msg::{ClientRef, Maybe, OrderRole, Record, Side, TimeInForce, VenueMsg};
+use crate::msg::{ClientRef, Maybe, OrderKind, OrderRole, Record, Side, TimeInForce, VenueMsg};
 use crate::units::{Money, Nanos, Price, Qty};
 use serde::{Deserialize, Serialize};
 
@@ -87,7 +87,13 @@ impl Kernel {
         match self.orders.route(message.client, &fill.venue_id) {
             Route::Own(client) => self.apply_fill(now, client, fill, out),
             Route::Nobody => {
-                self.heat(now, message.instrument);
+                #[cfg(feature = "planted")]
+                if let Some(client) = self.mistaken_owner(message, fill) {
+                    return self.apply_fill(now, client, fill, out);
+                }
+                if !planted!(D27UnclaimedFillCold) {
+                    self.heat(now, message.instrument);
+                }
                 self.note_unclaimed(message.instrument, fill);
                 self.hold(message, fill);
                 Verdict::refused(Code::ForeignFill)
@@ -137,6 +143,9 @@ impl Kernel {
                 held.fill.venue_id == venue_id && held.instrument.is_none_or(|id| id == instrument);
             if ours {
                 self.held.remove(at);
+                if planted!(X44MarkedBeforeBooked) {
+                    continue;
+                }
                 let _verdict = self.apply_fill(now, client, &held.fill, out);
             } else {
                 at += 1;
@@ -155,7 +164,9 @@ impl Kernel {
         let Some(order) = self.orders.get(client).copied() else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
-        self.heat(now, Some(order.instrument));
+        if !planted!(D27OwnFillCold) {
+            self.heat(now, Some(order.instrument));
+        }
         if fill.side.is_some_and(|side| side != order.side()) {
             self.fault("a fill on the wrong side of its order", out);
             return Verdict::refused(Code::Violation);
@@ -163,7 +174,7 @@ impl Kernel {
         let known = self
             .fills
             .chain(order.last_fill)
-            .find(|applied| is_same(applied, fill))
+            .find(|applied| is_same(applied, fill) && !planted!(X26NoFillMemory))
             .map(|applied| applied.number);
         if let Some(number) = known {
             if let Some(fee) = fill.fee {
@@ -196,7 +207,11 @@ impl Kernel {
         qty: Qty,
         out: &mut Effects,
     ) -> Verdict {
-        self.book_at(now, client, fill, qty, fill.price.notional(qty), out)
+        let mut price = fill.price;
+        if planted!(D02NominalPrice) {
+            price = self.orders.get(client).and_then(|order| order.price).unwrap_or(price);
+        }
+        self.book_at(now, client, fill, qty, price.notional(qty), out)
     }
 
     /// Books `qty` of a fill at this value; `None` is one that does not fit.
@@ -210,11 +225,18 @@ impl Kernel {
         out: &mut Effects,
     ) -> Verdict {
         self.take_back(client, out);
-        let Some(order) = self.orders.get(client).copied() else {
+        let Some(mut order) = self.orders.get(client).copied() else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
         let index = usize::from(order.slot);
         let slot = &self.slots[index];
+        if planted!(D03RoleFromStage) && slot.exit_order.is_some() {
+            order.role = OrderRole::Exit;
+        }
+        let is_adopted = slot.is_open() && slot.leverage.is_none();
+        if planted!(X17AdoptedExitDropped) && order.role == OrderRole::Exit && is_adopted {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
         let impossible = if qty > order.remaining() {
             Some("a fill beyond its order's quantity")
         } else if slot.trade != order.trade || slot.stage == SlotStage::TradeTerminalWritten {
@@ -227,6 +249,13 @@ impl Kernel {
         } else {
             None
         };
+        #[cfg(feature = "planted")]
+        if planted!(X18ExitFlips) && impossible == Some("an exit fill beyond the position") {
+            self.flip(index, qty);
+        }
+        if planted!(X43LateFillDropped) && order.ended.is_some() {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
         if let Some(reason) = impossible {
             self.fault(reason, out);
             // Not at once: an answer that says the same again must not make a storm.
@@ -320,6 +349,10 @@ impl Kernel {
                 position.enter(now, qty, notional).ok()?;
                 Money::ZERO
             }
+            OrderRole::Exit if planted!(D01LeverageInPnl) => {
+                let result = position.exit(now, qty, notional).ok()?;
+                self.slots[index].leverage.map_or(Some(result), |by| result.times(by))?
+            }
             OrderRole::Exit => position.exit(now, qty, notional).ok()?,
         };
         position.fees = position.fees.checked_add(fee)?;
@@ -354,6 +387,7 @@ impl Kernel {
             });
         }
         self.revision += 1;
+        self.recovery.outlived(now);
         self.mark(order.instrument);
         Some(fee)
     }
@@ -514,6 +548,9 @@ fn is_same(applied: &AppliedFill, fill: &FillIn) -> bool {
 /// Whether a fill made or took, where that is certain: the venue says it, or the time in force leaves no
 /// choice.
 fn certain_maker(order: &Order, fill: &FillIn) -> Option<bool> {
+    if planted!(L19MakerByType) {
+        return Some(order.kind == OrderKind::Limit);
+    }
     fill.is_maker.or(match order.tif {
         TimeInForce::PostOnly => Some(true),
         TimeInForce::Ioc => Some(false),
@@ -532,6 +569,12 @@ pub(super) fn fee_basis(order: &Order, fill: &FillIn, booked: Qty) -> Option<Fee
 /// identity, or is a total told as an increment. Fills that told no total stand beside it: they may be
 /// later ones that were faster. Without an identity the total alone decides.
 fn news(order: &Order, fill: &FillIn) -> News {
+    if planted!(D13TotalAsIncrement) {
+        return News::Quantity(fill.cum.unwrap_or(fill.qty));
+    }
+    if planted!(X11InferredTwice) && order.inferred.is_positive() {
+        return News::Quantity(fill.qty);
+    }
     if order.inferred.is_positive() {
         let covered = match fill.cum {
             Some(cum) => cum <= order.inferred_up_to,

@@ -123,7 +123,7 @@ impl Facts {
         frame: BalanceFrame,
     ) -> Option<Money> {
         let others = frame.available.is_some() || frame.used.is_some() || frame.maint.is_some();
-        let zero_wallet = frame.wallet == Some(Money::ZERO);
+        let zero_wallet = frame.wallet == Some(Money::ZERO) && !planted!(D06PlaceholderWallet);
         // In a placeholder frame the zeros of the other fields are no evidence either.
         let real = |field: Option<Money>| field.filter(|value| !zero_wallet || !value.is_zero());
         if let Some(available) = real(frame.available) {
@@ -224,7 +224,8 @@ impl Facts {
         own: impl Fn(InstrumentId) -> [Qty; 2],
     ) {
         let has_margin = self.maint.is_some_and(Money::is_positive) && self.is_maint_current;
-        if !ok || rows != self.gathered_rows || (rows == 0 && has_margin) {
+        let failed = !ok || rows != self.gathered_rows || (rows == 0 && has_margin);
+        if failed && !planted!(D28FailedIsFlat) {
             self.probe = Probe::Failed;
         } else if is_current {
             self.probe = Probe::Seen(now);
@@ -241,7 +242,11 @@ impl Facts {
     pub(super) fn compare(&mut self, own: impl Fn(InstrumentId) -> [Qty; 2]) {
         self.strange = self.unknown_asset;
         for (index, row) in self.shown.iter().enumerate() {
-            self.strange |= own(InstrumentId::new(index)) != [row.long, row.short];
+            if planted!(X47OnlyRowsCompared) && *row == Shown::default() {
+                continue;
+            }
+            let is_same = own(InstrumentId::new(index)) == [row.long, row.short];
+            self.strange |= !is_same && !planted!(D25RestIgnored);
         }
     }
 
@@ -252,20 +257,22 @@ impl Facts {
         capital: Money,
         settings: &Settings,
     ) -> Option<BlockReason> {
-        let Some(wallet) = self.wallet else {
+        let wallet = if planted!(D23NoBalanceNeeded) { Some(capital) } else { self.wallet };
+        let Some(wallet) = wallet else {
             return Some(if self.empty_wallet {
                 BlockReason::ZeroBalance
             } else {
                 BlockReason::NoBalance
             });
         };
-        if now.since(self.wallet_ns) > settings.guard_balance_age_ns_max {
+        let is_old = now.since(self.wallet_ns) > settings.guard_balance_age_ns_max;
+        if is_old && !planted!(D23NoBalanceNeeded | X27BalanceOfAnyAge) {
             return Some(BlockReason::StaleBalance);
         }
-        if self.empty_wallet
+        let is_empty = self.empty_wallet
             || !wallet.is_positive()
-            || self.available_at(capital).is_some_and(|money| !money.is_positive())
-        {
+            || self.available_at(capital).is_some_and(|money| !money.is_positive());
+        if is_empty && !planted!(L04ZeroNoObstacle) {
             return Some(BlockReason::ZeroBalance);
         }
         match self.probe {

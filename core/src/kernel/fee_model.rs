@@ -156,7 +156,9 @@ impl FeeModel {
             div_half_even(i128::from(fee.raw()) * i128::from(SCALE), i128::from(expected.raw()))
                 .map(Rate::from_raw)
                 .map(|seen| if off(seen) < off_of(ROUNDED) { Rate::ONE } else { seen });
-        let next = observed.filter(|seen| off(*seen) <= off_of(RATIO_OFF_MAX)).and_then(|seen| {
+        let next = observed
+            .filter(|seen| off(*seen) <= off_of(RATIO_OFF_MAX) || planted!(D22FeeUnguarded));
+        let next = next.and_then(|seen| {
             let step = i128::from((seen - side.ratio).raw()) * i128::from(weight.raw());
             div_half_even(step, i128::from(SCALE)).map(|step| side.ratio + Rate::from_raw(step))
         });

@@ -45,7 +45,7 @@ impl Kernel {
         let Some(fill) = self.fills.get_mut(number).copied() else {
             return Verdict::refused(Code::ForeignFill);
         };
-        if fill.settled {
+        if fill.settled || (planted!(L18ZeroNeverSettles) && venue_fee.is_zero()) {
             return Verdict::refused(Code::DuplicateEvent);
         }
         if !self.is_plausible(venue_fee, fill.price, fill.told, out) {
@@ -60,7 +60,8 @@ impl Kernel {
         let index = usize::from(fill.slot);
         let mut ledger = self.ledger;
         let booked = Money::ZERO.checked_sub(venue_fee).and_then(|fee| {
-            let difference = fee.checked_sub(fill.fee)?;
+            let booked = if planted!(D36FeeAdded) { Money::ZERO } else { fill.fee };
+            let difference = fee.checked_sub(booked)?;
             ledger.book(Entry { fees: difference, ..Entry::default() }).ok()?;
             let trade_fees = self.slots[index].position.fees.checked_add(difference)?;
             Some((fee, trade_fees))
@@ -70,7 +71,7 @@ impl Kernel {
             return Verdict::refused(Code::Violation);
         };
         self.ledger = ledger;
-        if self.slots[index].trade == fill.trade {
+        if self.slots[index].trade == fill.trade || planted!(L07LateFeeToPresent) {
             self.slots[index].position.fees = trade_fees;
         }
         if let Some(applied) = self.fills.get_mut(number) {

@@ -213,6 +213,9 @@ impl Kernel {
         if control == Control::Stop && !settings.engine_stop_cancels {
             return Verdict::OK;
         }
+        if planted!(X22KillLeavesEntries) && control == Control::Kill {
+            return Verdict::OK;
+        }
         // What works toward more risk is called back; exits stay.
         for index in 0..self.slots.len() {
             if let Some(client) = self.slots[index].entry_order {

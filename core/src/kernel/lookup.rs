@@ -55,6 +55,7 @@ impl Kernel {
         order.denial = Denial::default();
         order.unconfirmed = false;
         let total = match (answer.state, answer.cum) {
+            (VenueOrderState::Filled, Some(_)) if planted!(X34FilledTakenWhole) => Some(order.qty),
             (_, Some(total)) => Some(total),
             (VenueOrderState::Filled, None) => Some(order.qty),
             (VenueOrderState::New | VenueOrderState::Rejected, None) => Some(Qty::ZERO),
@@ -161,7 +162,7 @@ impl Kernel {
             OrderRole::Entry => self.is_gone(now, &order) && order.denial.by_positions,
             OrderRole::Exit => self.is_exit_gone(now, &order),
         };
-        if !proved {
+        if !proved && !planted!(X04DeniedOnce) {
             self.wants_positions |= order.denial.ripe_ns.is_some() && !order.denial.by_positions;
             self.look_up_by(client, now.plus(order.query_wait_ns));
             return Verdict { accepted: true, code: Code::StaleStateReconciling };
@@ -200,7 +201,7 @@ impl Kernel {
     }
 
     /// An order that the venue once knew and now denies is over at what is booked of it.
-    fn end_denied(&mut self, now: Nanos, client: ClientId, out: &mut Effects) {
+    pub(super) fn end_denied(&mut self, now: Nanos, client: ClientId, out: &mut Effects) {
         let Some(order) = self.orders.get_mut(client) else { return };
         order.status = OrderStatus::Expired;
         order.ended = Some(OrderStatus::Expired);

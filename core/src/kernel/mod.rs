@@ -65,6 +65,8 @@ mod market;
 pub mod orders;
 mod outside;
 mod owed;
+#[cfg(feature = "planted")]
+mod planted;
 mod reanchor;
 pub mod reconcile;
 mod recover;

@@ -198,6 +198,9 @@ impl Order {
     /// True once the end told by the venue and the books agree.
     #[must_use]
     pub fn is_settled(&self) -> bool {
+        if planted!(X19TrimmedNeverEnds) && self.reduce_only() && self.filled.is_positive() {
+            return self.filled == self.qty;
+        }
         self.filled == self.qty
             || (self.ended.is_some() && self.ended_at.is_some_and(|total| self.filled >= total))
     }
@@ -214,7 +217,7 @@ impl Order {
             role: self.role,
             kind: self.kind,
             tif: self.tif,
-            reduce_only: self.reduce_only(),
+            reduce_only: self.reduce_only() && !planted!(L21ExitsIncrease),
             qty: self.qty,
             price: Maybe::from(self.price),
         }
@@ -281,7 +284,11 @@ pub(super) struct Orders {
 impl Orders {
     /// Gives later orders the identities of this epoch. The sequence goes on, so that the orders that are
     /// remembered keep their rows and stay routable by the identity they left under.
-    pub(super) const fn resume_as(&mut self, epoch: u32) {
+    pub(super) fn resume_as(&mut self, epoch: u32) {
+        if planted!(X02IdentitiesAgain) {
+            (self.next, self.rows) = (1, vec![None; ORDERS_MAX]);
+            return;
+        }
         self.epoch = epoch;
     }
 

@@ -75,6 +75,9 @@ impl Kernel {
         out: &mut Effects,
     ) -> Verdict {
         self.heat(now, instrument);
+        if planted!(F01ForcedNotBooked) {
+            return Verdict::refused(Code::ForeignFill);
+        }
         if let Some(number) = self.forced_before(instrument, fill) {
             if let Some(fee) = fill.fee {
                 let _verdict = self.settle(number, fee, out);
@@ -173,6 +176,9 @@ impl Kernel {
         let slot = self.slots.get(index).filter(|slot| slot.is_open())?;
         let [long, short] = self.held(slot.instrument);
         let shown = self.facts.shown(slot.instrument)?;
+        if planted!(X47OnlyRowsCompared) && shown.long.is_zero() && shown.short.is_zero() {
+            return None;
+        }
         let (held, shown) = match slot.position.side {
             PositionSide::Long => (long, shown.long),
             PositionSide::Short => (short, shown.short),

@@ -14,6 +14,8 @@ use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, InstrumentId, TextId};
+use crate::kernel::fills::Fills;
+use crate::kernel::ledger::Entry;
 use crate::kernel::lookup::Answer;
 use crate::kernel::orders::Route;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
@@ -58,6 +60,8 @@ pub(super) struct Recovery {
     lists_come: bool,
     /// The last position snapshot of this recovery showed nothing at all.
     showed_nothing: bool,
+    /// When it began, or a fill of ours was booked in it.
+    since: Nanos,
 }
 
 impl Recovery {
@@ -72,6 +76,14 @@ impl Recovery {
     pub(super) fn believes(&mut self, shows_nothing: bool, has_memory: bool) -> bool {
         let before = core::mem::replace(&mut self.showed_nothing, shows_nothing);
         !shows_nothing || has_memory || before || !self.awaits_positions()
+    }
+
+    /// A fill of ours was booked: views that lag may not know of it, so positions are asked for later.
+    pub(super) fn outlived(&mut self, now: Nanos) {
+        self.since = now;
+        if self.phase == Phase::Positions {
+            self.phase = Phase::Orders;
+        }
     }
 
     /// True while the next position snapshot is the one that the recovery waits for.
@@ -122,12 +134,30 @@ impl Kernel {
     /// instrument for one that may have filled.
     pub(super) fn recover(&mut self, now: Nanos, out: &mut Effects) -> Verdict {
         self.recovery.phase = Phase::Orders;
+        if planted!(D09PositionsFirst) {
+            self.recovery.phase = Phase::Positions;
+        }
+        if planted!(D05CarriedResultTwice) {
+            let carried = Entry { realized: self.ledger.realized(), ..Entry::default() };
+            let _booked = self.ledger.book(carried);
+        }
         self.recovery.showed_nothing = false;
+        self.recovery.since = now;
         self.recovery.list_again();
         self.revision += 1;
         self.heat(now, None);
+        if planted!(X10FillsForgotten) {
+            self.fills = Fills::new();
+        }
         out.record(Record::Halt { reason: Control::Recover.as_str() });
         for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            if planted!(L10PromiseLost) {
+                slot.owed_exit = None;
+            }
+            if planted!(X07WorkingIsPosition) && slot.entry_order.is_some() {
+                slot.position.size = slot.requested;
+            }
             for client in self.slots[index].live() {
                 if let Some(order) = self.orders.get_mut(client) {
                     order.unconfirmed = true;
@@ -181,14 +211,24 @@ impl Kernel {
     }
 
     /// A list is complete. Only a whole one that was asked for after our last activity says who is not in it.
-    pub(super) fn on_open_orders_end(&mut self, ok: bool, rows: u32, revision: u64) -> Verdict {
+    pub(super) fn on_open_orders_end(
+        &mut self,
+        now: Nanos,
+        ok: bool,
+        rows: u32,
+        revision: u64,
+    ) -> Verdict {
         let is_whole = ok && rows == self.recovery.rows;
         let is_current = revision == self.revision;
         if is_whole && is_current {
             self.recovery.strays.retain(|stray| stray.is_listed);
             self.recovery.more = self.recovery.more_listed;
             self.list_against_denied();
-            if self.recovery.phase == Phase::Orders && !self.recovery.has_strays() {
+            // A view that lags may still show what was closed before the restart.
+            let is_early = now.since(self.recovery.since) < self.times.view_lag_ns;
+            if self.recovery.phase == Phase::Orders && is_early {
+                self.wants_positions = true;
+            } else if self.recovery.phase == Phase::Orders && !self.recovery.has_strays() {
                 self.recovery.phase = Phase::Positions;
                 // Positions that were asked for before may miss what filled in between.
                 self.revision += 1;

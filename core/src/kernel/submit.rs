@@ -153,6 +153,12 @@ impl Kernel {
         if !slot.is_open() {
             return Verdict::refused(Code::NoOpenPosition);
         }
+        if planted!(D34ExitsFrozen) && self.is_frozen() {
+            return Verdict::refused(Code::EntryFrozen);
+        }
+        if planted!(X21ExitsKilled) && self.is_killed() {
+            return Verdict::refused(Code::Killed);
+        }
         let row = self.table.row(slot.instrument);
         let qty = slot.exit_quantity(wish.qty, wish.all, row.lot);
         let side = slot.position.side.exit_side();
@@ -162,6 +168,7 @@ impl Kernel {
         let pending = PendingExit { qty, all, is_leg, kind, tif, price, ttl_ns, reason };
         match slot.exit_order {
             None => self.send_exit(now, index, &pending, out),
+            Some(_) if planted!(D35SecondExit) => self.send_exit(now, index, &pending, out),
             Some(working) => self.escalate(now, index, working, pending, out),
         }
     }
@@ -186,6 +193,10 @@ impl Kernel {
             } else {
                 Code::ExitWorking
             });
+        }
+        if planted!(D30UrgentAtOnce) {
+            let _sent = self.send_cancel(now, working, out);
+            return self.send_exit(now, index, &pending, out);
         }
         self.slots[index].pending_exit = Some(pending);
         self.slots[index].close_reason = Some(pending.reason);
@@ -218,7 +229,10 @@ impl Kernel {
             let due_ns = now.plus(ttl_ns.max(0));
             let PendingExit { qty, all, is_leg, reason, .. } = *exit;
             slot.owed_exit = Some(OwedExit { due_ns, qty, all, is_leg, reason });
-            self.wake_by(due_ns);
+        }
+        // Also one of before, beside which this exit leaves.
+        if let Some(owed) = slot.owed_exit {
+            self.wake_by(owed.due_ns);
         }
         let spec = OrderSpec {
             slot: index,
@@ -292,7 +306,11 @@ impl Kernel {
         let left = out.command(order.cancel());
         order.cancel_wanted = true;
         order.cancel_sent_ns = left.then_some(now);
+        let is_entry = order.role == OrderRole::Entry;
         self.look_up_by(client, now.plus(self.times.silence_ns));
+        if planted!(D08FreeAtCancel | X52NoCap) && is_entry {
+            self.end(now, client, out);
+        }
         left
     }
 

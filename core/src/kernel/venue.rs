@@ -74,7 +74,11 @@ impl Kernel {
                 self.on_open_order(now, message, venue_id, cum_qty, out)
             }
             VenueEvent::OpenOrdersEnd { ok, rows, revision } => {
-                self.on_open_orders_end(ok, rows, revision)
+                #[cfg(feature = "planted")]
+                if planted!(D10AbsentIsCancelled) && ok && rows == 0 {
+                    self.end_absent(now, out);
+                }
+                self.on_open_orders_end(now, ok, rows, revision)
             }
             VenueEvent::Fill { venue_id, fill_id, qty, price, fee, cum_qty, side, is_maker } => {
                 let fill = FillIn {
@@ -159,6 +163,11 @@ impl Kernel {
         let Some(order) = self.orders.get_mut(client) else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
+        #[cfg(feature = "planted")]
+        if planted!(X42LateAckRevives) && order.over {
+            self.revive(client);
+            return Verdict::OK;
+        }
         if order.over && order.presumed {
             self.call_back(now, client, out);
         }
@@ -306,6 +315,15 @@ impl Kernel {
         }
         order.cancel_sent_ns = None;
         let instrument = order.instrument;
+        #[cfg(feature = "planted")]
+        if planted!(X01SentAgain) && order.status == OrderStatus::Submitted {
+            self.send_again(client, out);
+            return Verdict::OK;
+        }
+        if planted!(X03AmbiguousFailed) && order.status == OrderStatus::Submitted {
+            self.refuse(now, client, "ambiguous", out);
+            return Verdict::OK;
+        }
         if order.status == OrderStatus::Submitted {
             order.status = OrderStatus::Unknown;
             out.record(order.record(OrderStatus::Unknown, "ambiguous"));
@@ -338,7 +356,13 @@ impl Kernel {
         let Some(order) = self.orders.get_mut(client) else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
-        let (status, total) = end;
+        let (status, mut total) = end;
+        if planted!(D31EndWithoutTotal) {
+            total = total.or(Some(order.filled));
+        }
+        if planted!(X05CancelMeansUnfilled) && status == OrderStatus::Canceled {
+            total = Some(order.filled);
+        }
         if order.over {
             return Verdict::refused(Code::DuplicateEvent);
         }
@@ -445,7 +469,12 @@ impl Kernel {
         let (status, instrument) = (order.status, order.instrument);
         out.record(order.record(status, reason.as_str()));
         // It may have filled: a possible fill is a reason to wait with entries, and to ask.
-        self.heat(now, Some(instrument));
+        if !planted!(D27PossibleFillCold) {
+            self.heat(now, Some(instrument));
+        }
+        if planted!(X24CancelStorm) {
+            let _sent = self.send_cancel(now, client, out);
+        }
         if is_first {
             self.look_up_now(now, client, out);
         } else {

@@ -17,6 +17,8 @@ pub struct Holding {
     pub entry_notional: i64,
     /// Notional of the exit fills.
     pub exit_notional: i64,
+    /// Fees of its fills; positive is a cost.
+    pub fees: i64,
 }
 
 /// The engine's books at one moment; eight decimals.
@@ -67,7 +69,7 @@ impl Oracle {
     /// Every open trip has the quantities and notionals of its fills, exactly.
     ///
     /// # Errors
-    /// `I12_basis`.
+    /// `I12_basis`, and `I15_trip_fees`: its fees are exactly those of its fills.
     pub fn check_basis(&self, books: &Books) -> Result<(), Breach> {
         for held in &books.holdings {
             let trip = self.own(held.instrument, held.is_long);
@@ -76,6 +78,10 @@ impl Oracle {
                 && i128::from(held.exit_notional) == trip.exit_notional;
             if !same && !trip.is_disturbed {
                 return breach("I12_basis", format!("the engine has {held:?}, the venue {trip:?}"));
+            }
+            if i128::from(held.fees) != trip.fees && !trip.is_disturbed {
+                let what = format!("the engine has {held:?}, the venue {trip:?}");
+                return breach("I15_trip_fees", what);
             }
         }
         Ok(())

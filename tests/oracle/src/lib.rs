@@ -176,6 +176,8 @@ pub struct Trip {
     pub entry_notional: i128,
     /// Notional of the exit fills.
     pub exit_notional: i128,
+    /// Fees of its fills; positive is a cost.
+    pub fees: i128,
     /// Time of the last exit fill, and what exits closed shortly before it, itself included.
     pub last_exit: i64,
     /// See `last_exit`.

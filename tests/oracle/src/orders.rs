@@ -128,7 +128,7 @@ impl Oracle {
 
     /// A fill of an order of ours: role, quantity and position must agree.
     pub(crate) fn own_fill(&mut self, order: OrderId, event: &Event) -> Result<(), Breach> {
-        let Event::Fill { at: when, instrument, is_long, reduces, qty, notional, .. } = *event
+        let Event::Fill { at: when, instrument, is_long, reduces, qty, notional, fee, .. } = *event
         else {
             return Ok(());
         };
@@ -158,9 +158,11 @@ impl Oracle {
             trip.qty += qty;
             trip.entered += qty;
             trip.entry_notional += i128::from(notional);
+            trip.fees += i128::from(fee);
             return Ok(());
         }
         trip.exit_notional += i128::from(notional);
+        trip.fees += i128::from(fee);
         let told = when - trip.last_exit >= TOLD_NS;
         trip.last_exits = if told { qty } else { trip.last_exits + qty };
         trip.last_exit = when;

@@ -98,6 +98,7 @@ fn a_true_history_and_true_books_pass() {
         entered: 10 * ONE,
         entry_notional: 1_000 * ONE,
         exit_notional: 440 * ONE,
+        fees: 14,
     };
     let books = Books { holdings: vec![held], ..Books::default() };
     assert_eq!(open_trip().check_positions(&books, false), Ok(()));
@@ -129,10 +130,14 @@ fn a_position_that_only_one_side_has_fails() {
         entered: 10 * ONE,
         entry_notional: 1_000 * ONE + 1,
         exit_notional: 440 * ONE,
+        fees: 14,
     };
     let books = Books { holdings: vec![held], ..true_books() };
     fails(closed_trip().check_positions(&books, false), "I2_position");
     fails(open_trip().check_basis(&books), "I12_basis");
+    let held = Holding { entry_notional: 1_000 * ONE, fees: 13, ..held };
+    let books = Books { holdings: vec![held], ..true_books() };
+    fails(open_trip().check_basis(&books), "I15_trip_fees");
 }
 
 #[test]

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
             Ok(0)
         }
         "corpus" => corpus_runs(&args),
+        "mutants" => mutants(&args),
         other => Err(format!("{other}: no such verb\n\n{HELP}")),
     };
     match done {
@@ -98,6 +99,54 @@ fn batch(args: &Args, must_reach: bool) -> Result<u8, String> {
         return Ok(1);
     }
     Ok(0)
+}
+
+/// Plants one defect after the other.
+#[cfg(feature = "planted")]
+fn mutants(args: &Args) -> Result<u8, String> {
+    use pinion_core::planted::Defect;
+    use pinion_tests::sim::mutants::{HEAD, hunt, unclean};
+
+    let start = Instant::now();
+    let wanted = |defect: &&Defect| {
+        args.only.is_empty() || args.only.iter().any(|id| defect.as_str().starts_with(id))
+    };
+    let defects: Vec<Defect> = Defect::ALL.iter().filter(wanted).copied().collect();
+    if defects.is_empty() {
+        return Err(format!("--only: no defect of that name; there are {:?}", Defect::TEXTS));
+    }
+    let make = |seed| args.job(seed);
+    let unclean = unclean(args.seeds.clone(), args.jobs, &make);
+    for (seed, check) in &unclean {
+        println!("seed {seed} fails with nothing planted: {check}");
+    }
+    let but = unclean.iter().map(|seed| seed.0).collect();
+    println!("{HEAD}");
+    let mut missed = Vec::new();
+    for defect in &defects {
+        let found = hunt(*defect, args.seeds.clone(), &but, args.jobs, &make);
+        println!("{}", found.line());
+        if found.catch.is_none() {
+            missed.push(defect.as_str());
+        }
+    }
+    println!(
+        "{} of {} planted defects caught, {} of {} seeds clean: {:.1} s",
+        defects.len() - missed.len(),
+        defects.len(),
+        args.seeds.end.saturating_sub(args.seeds.start) - unclean.len() as u64,
+        args.seeds.end.saturating_sub(args.seeds.start),
+        start.elapsed().as_secs_f64()
+    );
+    if !missed.is_empty() {
+        println!("caught by nobody: {}", missed.join(" "));
+    }
+    Ok(u8::from(!missed.is_empty() || !unclean.is_empty()))
+}
+
+#[cfg(not(feature = "planted"))]
+fn mutants(_: &Args) -> Result<u8, String> {
+    Err(String::from("mutants: built without the planted defects; build with --features planted"))
 }
 
 fn replay(args: &Args) -> Result<u8, String> {

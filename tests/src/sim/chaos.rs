@@ -49,6 +49,10 @@ pinion_core::text_enum! {
         Transfer => "transfer_by_hand",
         /// Many market messages at one moment.
         Burst => "burst",
+        /// The process dies when an entry has just left.
+        CrashAtEntry => "crash_at_entry",
+        /// The process ends and begins again while nothing is on its way, and the stream waits for it.
+        Restart => "restart",
     }
 }
 
@@ -88,6 +92,7 @@ impl Chaos {
             (Deed::OpenOutside, options.open_outside_ppm),
             (Deed::Transfer, options.transfer_ppm),
             (Deed::Burst, options.burst_ppm),
+            (Deed::Restart, options.restart_ppm),
         ];
         let rates = rates.into_iter().filter(|(_, ppm)| *ppm > 0).collect();
         Self { seed, rates, only, happened: Vec::new(), is_off: false }

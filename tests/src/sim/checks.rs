@@ -34,6 +34,7 @@ pub(super) fn books(kernel: &Kernel) -> Books {
             entered: position.entered.raw(),
             entry_notional: position.entry_notional.raw(),
             exit_notional: position.exit_notional.raw(),
+            fees: position.fees.raw(),
         })
     });
     Books {
@@ -127,6 +128,9 @@ impl Run<'_> {
             let what = format!("{} records did not fit", rig.kernel.records_lost());
             return Err(Breach { check: "I24_records", what });
         }
+        if let Some(wrong) = engine.policy().heard().and_then(|heard| heard.wrong.clone()) {
+            return Err(wrong);
+        }
         if let Some(heard) = engine.policy().heard()
             && let Some(refused) = &heard.exit_refused
         {
@@ -144,6 +148,7 @@ impl Run<'_> {
             }
         }
         self.shown.look(engine, self.oracle.last_activity());
+        self.watch_round()?;
         self.check_rest()?;
         if self.tape.written() >= self.next_state_check {
             self.check_state()?;

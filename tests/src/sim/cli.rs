@@ -4,22 +4,28 @@ use std::path::PathBuf;
 
 use super::job::Job;
 
+/// Seeds within which a planted defect must be caught.
+const MUTANT_SEEDS: u64 = 1_000;
+
 /// What the command does, for people.
 pub const HELP: &str = "\
 Runs the engine in a simulated world, one seed after the other.
 
-  sim run       --seeds A..B    run these seeds
+  sim run       --seeds A..B    run these seeds; --seeds B begins with 0
   sim soak      --seeds A..B    the same, without the table of what must be reached
   sim gate                      the corpus, then 2,000 seeds that follow from the commit; all must be reached
   sim replay    --seed S        run one seed, write its folder if it fails
   sim minimise  --seed S        make its failure small, write the folder of the small one
   sim options   --seed S        print what the seed decides
   sim corpus    [--from DIR]    run every kept case
+  sim mutants   [--only ID]     plant each known defect in turn; a check must fail within 1,000 seeds
+                                (built with the feature planted)
 
   --events N          inputs until the liveness phase (10000)
   --mode safe|hell    hell: faults need not leave recovery possible, safety alone is checked (safe)
   --plan NAME=VALUE   change an option or a fault's rate; may be repeated
   --jobs N            threads (2)
+  --only ID           mutants: the defects whose name begins so; may be repeated
   --out DIR           where failures are written (.)
   --keep-going        do not stop at the first ten failures
 
@@ -46,6 +52,8 @@ pub struct Args {
     pub out: PathBuf,
     /// Where the corpus is.
     pub from: PathBuf,
+    /// Beginnings of names of defects; none: all.
+    pub only: Vec<String>,
     /// Goes on after ten failures.
     pub keep_going: bool,
 }
@@ -66,8 +74,12 @@ impl Args {
             jobs: 2,
             out: PathBuf::from("."),
             from: PathBuf::from(corpus),
+            only: Vec::new(),
             keep_going: false,
         };
+        if args.verb == "mutants" {
+            args.seeds = 0..MUTANT_SEEDS;
+        }
         while let Some(word) = words.next() {
             if word == "--keep-going" {
                 args.keep_going = true;
@@ -83,8 +95,7 @@ impl Args {
                     args.seeds = seed..seed.saturating_add(1);
                 }
                 "--seeds" => {
-                    let (from, to) =
-                        value.split_once("..").ok_or("--seeds: expected A..B, as in 0..2000")?;
+                    let (from, to) = value.split_once("..").unwrap_or(("0", &value));
                     args.seeds = number(from)?..number(to)?;
                 }
                 "--events" => args.events = number(&value)?,
@@ -102,6 +113,7 @@ impl Args {
                     });
                     args.plan.push(parts.ok_or("--plan: expected NAME=NUMBER")?);
                 }
+                "--only" => args.only.push(value),
                 "--out" => args.out = PathBuf::from(value),
                 "--from" => args.from = PathBuf::from(value),
                 other => return Err(format!("{other}: no such option")),

@@ -30,7 +30,8 @@ impl Run<'_> {
         self.trace.note(self.now, || format!("deed     {}", deed.as_str()));
         let stall = |longest: i64| dice.clone().magnitude(1_000_000, longest.max(1_000_000));
         match deed {
-            Deed::Crash => return self.crash(number),
+            Deed::Crash | Deed::CrashAtEntry => return self.crash(number),
+            Deed::Restart => self.restart_wanted = true,
             Deed::StallKernel | Deed::StallEgress | Deed::StallJournal => {
                 let stage = usize::from(deed.code() - Deed::StallKernel.code());
                 self.stalled[stage] = self.now.plus(stall(self.job.options.stall_max_ns));
@@ -131,15 +132,18 @@ impl Run<'_> {
         let mut blind_ns = down_ns + RESTART_NS;
         let engine = if cold {
             self.counters.count("recovery", "cold start");
-            blind_ns += BLIND_NS;
             self.tape.begin_blank(&self.world)
         } else {
             let begun = self.begin_again(&rig, old, torn, cut.then_some(cut_max), &mut dice);
             begun.map_err(|breach| self.failed(breach))?
         };
-        if cut {
+        if cold || cut {
             blind_ns += BLIND_NS;
         }
+        if !cold && !cut {
+            self.watch.remember(rig.kernel.engine());
+        }
+        self.proof.restart(self.now, !cold && !cut);
         let mut venue = rig.into_venue();
         venue.hang_up(self.now);
         venue.outage(self.now, down_ns);
@@ -169,6 +173,29 @@ impl Run<'_> {
         if self.is_flattening && !flattening {
             self.say(Control::Flatten);
         }
+        Ok(())
+    }
+
+    /// The process ends in order and begins again at once: nothing is lost, and the venue has not noticed.
+    pub(super) fn restart(&mut self) -> Result<(), Failure> {
+        self.hear_truth()?;
+        self.hear_journal()?;
+        self.hear();
+        let mut dice = self.chaos.dice(Deed::Restart, 0);
+        let Some(rig) = self.rig.take() else { return Ok(()) };
+        let begun = self.begin_again(&rig, false, false, None, &mut dice);
+        let engine = begun.map_err(|breach| self.failed(breach))?;
+        self.watch.remember(rig.kernel.engine());
+        self.proof.restart(self.now, true);
+        self.rig = Some(Rig::new(&self.world, engine, rig.into_venue()));
+        self.heard = 0;
+        let canceled = std::mem::take(&mut self.rings.canceled);
+        self.rings.begin();
+        self.rings.canceled = canceled;
+        self.deadlines = Deadlines::default();
+        self.sight.begin();
+        self.shown = Shown::default();
+        self.say(Control::Recover);
         Ok(())
     }
 

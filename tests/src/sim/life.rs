@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pinion_core::engine::Engine;
+use pinion_core::id::TextId;
+use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::kernel::Effects;
 use pinion_core::msg::Input;
 use pinion_core::settings::Settings;
@@ -185,22 +187,39 @@ impl Tape {
         Ok(engine)
     }
 
-    /// The newest snapshot, cut after so many bytes, must not be taken.
+    /// The newest snapshot, cut after so many bytes, must not be taken, nor with something behind it, nor
+    /// under another table.
     ///
     /// # Errors
-    /// `I18_torn`.
+    /// `I18_torn`, `I18_behind`, `I18_foreign`.
     pub fn check_torn(&self, world: &World, cut: usize) -> Result<(), Breach> {
         let bytes = &self.snapshots[0].bytes;
         let torn = bytes.get(..cut % bytes.len().max(1)).unwrap_or_default();
-        let (settings, table) = (Arc::clone(&world.settings), Arc::clone(&world.table));
-        match Engine::<Brain>::restore(torn, settings, table) {
-            Err(_) => Ok(()),
-            Ok(_) => {
-                let what =
-                    format!("{} of {} bytes were taken for a whole state", torn.len(), bytes.len());
-                Err(Breach { check: "I18_torn", what })
-            }
+        let takes = |bytes: &[u8], table: &Arc<InstrumentTable>| {
+            let (settings, table) = (Arc::clone(&world.settings), Arc::clone(table));
+            Engine::<Brain>::restore(bytes, settings, table).is_ok()
+        };
+        if takes(torn, &world.table) {
+            let what =
+                format!("{} of {} bytes were taken for a whole state", torn.len(), bytes.len());
+            return Err(Breach { check: "I18_torn", what });
         }
+        let behind = [bytes, torn].concat();
+        if !torn.is_empty() && takes(&behind, &world.table) {
+            let what = format!("{} bytes of garbage behind a state were taken", torn.len());
+            return Err(Breach { check: "I18_behind", what });
+        }
+        // The same number of instruments, others.
+        let others = world.table.iter().map(|(_, row)| {
+            let symbol = TextId::new("OTHERUSDT").unwrap_or(row.symbol);
+            Instrument { symbol, ..*row }
+        });
+        let other = InstrumentTable::in_order(others.take(1).collect());
+        if world.table.len() == 1 && other.is_ok_and(|table| takes(bytes, &Arc::new(table))) {
+            let what = String::from("a state of other instruments was taken");
+            return Err(Breach { check: "I18_foreign", what });
+        }
+        Ok(())
     }
 
     /// The state saved and read back is the same state.

@@ -62,7 +62,8 @@ impl Run<'_> {
         let capital = kernel.ledger().capital();
         let apart = capital != rig.venue().venue().account().wallet;
         let busy = Self::has_live_order(rig.kernel.engine()) || kernel.open_positions() > 0;
-        // What an engine without a memory was not shown at its start is told to it by a second look.
+        // What an engine without a memory was not shown at its start, or had no slot for, the operator
+        // makes it look at again.
         let holds = |index: usize, side: PositionSide| {
             kernel.slots().iter().any(|slot| {
                 slot.is_open()
@@ -77,7 +78,7 @@ impl Run<'_> {
                 forgotten |= ours > 0 && !holds(index, side) && !kernel.is_recovering();
             }
         }
-        let forgotten = forgotten && self.forgetful && !busy && self.now >= self.blind_until;
+        let forgotten = forgotten && self.forgetful && !busy && kernel.is_frozen();
         for index in 0..self.world.table.len() {
             for side in [PositionSide::Short, PositionSide::Long] {
                 let is_long = side == PositionSide::Long;

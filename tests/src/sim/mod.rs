@@ -26,13 +26,17 @@ pub mod life;
 mod liveness;
 pub mod market;
 pub mod minimise;
+#[cfg(feature = "planted")]
+pub mod mutants;
 pub mod options;
+mod proof;
 pub mod report;
 pub mod rig;
 pub mod rings;
 mod run;
 pub mod trace;
 mod truth;
+mod watch;
 pub mod workload;
 
 pub use job::{Class, Failure, Job, Outcome};

@@ -143,6 +143,12 @@ options! {
     burst_ppm, "load";
     /// Of at most this many.
     burst_max, "load";
+    /// The process dies when an entry has just left, per entry.
+    crash_entry_ppm, "crash";
+    /// The process begins again while nothing is on its way, per step. Loses nothing.
+    restart_ppm, "crash";
+    /// Entries in a minute that the gate lets out; 0: as the settings say.
+    minute_max, "shape";
 }
 
 /// Groups that the minimiser may switch off whole; `shape` and `market` are what a run consists of.
@@ -221,6 +227,9 @@ impl Options {
             burst_ppm: rate(d, 5),
             burst_max: d.magnitude(1, 2_000),
             swap_ppm: rate(d, 5),
+            crash_entry_ppm: if d.chance(500_000) { 0 } else { d.between(1, 300_000) },
+            restart_ppm: rate(d, 10),
+            minute_max: if d.chance(900_000) { 0 } else { d.between(1, 4) },
         };
         if exact == 1 {
             options.make_exact();
@@ -239,10 +248,17 @@ impl Options {
             ("open_outside_ppm", 0),
             // While the process is down, its stream is.
             ("crash_ppm", 0),
+            ("crash_entry_ppm", 0),
         ] {
             let known = self.set(name, value);
             debug_assert!(known, "{name} is an option");
         }
+    }
+
+    /// True when the process ever begins again.
+    #[must_use]
+    pub const fn dies(&self) -> bool {
+        self.crash_ppm > 0 || self.crash_entry_ppm > 0 || self.restart_ppm > 0
     }
 
     /// Switches off a group of disturbances.

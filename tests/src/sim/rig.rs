@@ -36,7 +36,7 @@ impl World {
     /// The settings that go with the options.
     #[must_use]
     pub fn new(seed: u64, options: &Options, table: Arc<InstrumentTable>) -> Self {
-        let settings = Settings {
+        let mut settings = Settings {
             engine_seed: seed.cast_signed(),
             kernel_slots_max: options.slots,
             paper_order_latency_ns: options.latency_ns,
@@ -45,6 +45,10 @@ impl World {
             policy_confirm_ticks: 0,
             ..Settings::default()
         };
+        if options.minute_max > 0 {
+            settings.cap_orders_per_minute_max = options.minute_max;
+            settings.cap_orders_per_second_max = options.minute_max;
+        }
         Self { seed, options: options.clone(), settings: Arc::new(settings), table }
     }
 }

@@ -24,13 +24,26 @@ pub struct Tap {
     fed: Vec<u32>,
     placed: Vec<ClientId>,
     canceled: Vec<ClientId>,
+    /// The revision that the last probe carried.
+    asked: u64,
+    /// The revision of the last probe before our last order, and when that order was decided: a view of
+    /// that revision or an older one proves nothing after it.
+    pub(super) outlived: Option<(u64, Nanos)>,
 }
 
 impl Tap {
     /// Around a venue.
     #[must_use]
     pub const fn new(venue: FaultyVenue) -> Self {
-        Self { venue, said: Vec::new(), fed: Vec::new(), placed: Vec::new(), canceled: Vec::new() }
+        Self {
+            venue,
+            said: Vec::new(),
+            fed: Vec::new(),
+            placed: Vec::new(),
+            canceled: Vec::new(),
+            asked: 0,
+            outlived: None,
+        }
     }
 }
 
@@ -42,9 +55,13 @@ impl Venue for Tap {
 
     fn handle_command(&mut self, now: Nanos, command: &CommandMsg) {
         match command.command {
-            Command::Place { client, .. } => self.placed.push(client),
+            Command::Place { client, .. } => {
+                self.placed.push(client);
+                self.outlived = Some((self.asked, command.ts_decide_ns));
+            }
             Command::Cancel { client, .. } => self.canceled.push(client),
-            Command::Query { .. } | Command::Probe { .. } => {}
+            Command::Probe { revision, .. } => self.asked = revision,
+            Command::Query { .. } => {}
         }
         self.venue.handle_command(now, command);
     }

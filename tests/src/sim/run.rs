@@ -20,10 +20,12 @@ use super::dice::Dice;
 use super::job::{Class, Failure, Job, Outcome};
 use super::life::Tape;
 use super::market::{Generator, START};
+use super::proof::Proof;
 use super::rig::{Rig, World, Written};
 use super::rings::Rings;
 use super::trace::Trace;
 use super::truth;
+use super::watch::Watch;
 
 /// Rounds of polling at one moment before it counts as a loop without end.
 const ROUNDS_MAX: u32 = 200_000;
@@ -59,6 +61,12 @@ pub(super) struct Run<'a> {
     pub(super) next_state_check: u64,
     pub(super) intents: Vec<u32>,
     pub(super) heard: usize,
+    pub(super) proof: Proof,
+    pub(super) watch: Watch,
+    /// The process dies before the next step: the number of the entry that has just left.
+    crash_wanted: Option<u32>,
+    /// The process is to begin again as soon as nothing is on its way.
+    pub(super) restart_wanted: bool,
     pub(super) rings: Rings,
     pub(super) deadlines: Deadlines,
     pub(super) sight: Sight,
@@ -116,6 +124,7 @@ impl<'a> Run<'a> {
         let (settings, table) = (&world.settings, std::sync::Arc::clone(&world.table));
         let mut venue = FaultyVenue::new(settings, table, job.plan, job.seed);
         venue.allow(job.only_faults.as_deref());
+        let proof = Proof::new(settings);
         let oracle = Oracle::new(truth::rules(&world.table, job.options.slots));
         Self {
             job,
@@ -142,6 +151,10 @@ impl<'a> Run<'a> {
             next_state_check: job.options.state_every.max(1).cast_unsigned(),
             intents: Vec::new(),
             heard: 0,
+            proof,
+            watch: Watch::default(),
+            crash_wanted: None,
+            restart_wanted: false,
             rings: Rings::default(),
             deadlines: Deadlines::default(),
             sight: Sight::default(),
@@ -222,7 +235,24 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        self.settle()
+        self.settle()?;
+        if let Some(number) = self.crash_wanted.take().filter(|_| !self.calm) {
+            self.do_deed(Deed::CrashAtEntry, number)?;
+        }
+        if self.restart_wanted && self.is_idle() {
+            self.restart_wanted = false;
+            self.restart()?;
+        }
+        Ok(())
+    }
+
+    /// Nothing is on any link and no stage stands still.
+    fn is_idle(&self) -> bool {
+        self.stalled.iter().all(|at| *at <= self.now)
+            && self
+                .rig
+                .as_ref()
+                .is_some_and(|rig| rig.is_quiet() && rig.kernel.drained() && rig.egress.drained())
     }
 
     /// A market message happens.
@@ -362,18 +392,21 @@ impl<'a> Run<'a> {
 
     /// What happened at the venue goes to the oracle.
     pub(super) fn hear_truth(&mut self) -> Result<(), Failure> {
-        let Self { rig, oracle, trace, counters, .. } = self;
-        let Some(rig) = rig else { return Ok(()) };
+        let Some(rig) = &mut self.rig else { return Ok(()) };
+        let mut told = Vec::new();
+        rig.venue_mut().take_truth(&mut |what| told.push(what));
         let mut breach = None;
-        rig.venue_mut().take_truth(&mut |what| {
-            trace.truth(&what);
-            counters.truth(&what);
-            if let Err(found) = oracle.tell(&truth::event(&what))
-                && breach.is_none()
-            {
-                breach = Some(found);
-            }
-        });
+        for what in &told {
+            self.trace.truth(what);
+            self.counters.truth(what);
+            let watched = self.watch_truth(what);
+            let found = self.oracle.tell(&truth::event(what)).and(watched);
+            breach = breach.or(found.err());
+        }
+        if !told.is_empty() {
+            self.watch_foreign();
+        }
+        let Self { rig: Some(rig), trace, .. } = self else { return Ok(()) };
         let injected = rig.venue().injected();
         for fault in injected.get(self.faults_seen..).unwrap_or_default() {
             trace.note(self.now, || {
@@ -387,15 +420,17 @@ impl<'a> Run<'a> {
     /// What the kernel wrote goes to the tape; what it recorded is counted.
     pub(super) fn hear_journal(&mut self) -> Result<(), Failure> {
         let Self { rig, tape, counters, trace, chaos, job, now, kill_at, .. } = self;
-        let Self { rings, sight, .. } = self;
+        let Self { proof, crash_wanted, rings, sight, stalled, .. } = self;
         let Some(rig) = rig else { return Ok(()) };
         let mut snapshot = false;
+        let (mut breach, mut entries) = (None, Vec::new());
         let mut found = rings.tap(rig.egress.venue_mut());
         let settings = std::sync::Arc::clone(rig.kernel.engine().settings());
         let read = rig.journal(&mut |written| match written {
             Written::Input(bytes, at, input) => {
                 counters.input(input);
                 trace.input(at, input);
+                proof.input(at, input);
                 tape.write(bytes, at, *input);
                 sight.saw(at, input);
                 if found.is_ok() {
@@ -405,6 +440,7 @@ impl<'a> Run<'a> {
             Written::Record(message) => {
                 counters.record(&message.record);
                 trace.record(message);
+                breach = breach.take().or(proof.record(message).err());
                 snapshot |= matches!(message.record, Record::Fill { .. });
                 if let Record::Order {
                     client,
@@ -416,6 +452,11 @@ impl<'a> Run<'a> {
                     && rings.sent(client)
                     && !reduce_only
                 {
+                    entries.push(message.ts_ns);
+                    if chaos.happens(Deed::CrashAtEntry, client.seq(), job.options.crash_entry_ppm)
+                    {
+                        *crash_wanted = Some(client.seq());
+                    }
                     if found.is_ok() {
                         found = sight.entered(message.ts_ns, instrument, &settings);
                     }
@@ -423,18 +464,31 @@ impl<'a> Run<'a> {
                     if chaos.happens(Deed::KillAtEntry, client.seq(), rate) {
                         let mut dice = chaos.dice(Deed::KillAtEntry, client.seq());
                         *kill_at = Some(now.plus(dice.between(0, 10_000_000)));
+                        // Perhaps it is still on its way to the last look.
+                        if dice.chance(500_000) {
+                            stalled[1] = stalled[1].max(now.plus(20_000_000));
+                        }
                     }
                 }
             }
         });
-        if snapshot && self.job.options.crash_ppm > 0 {
-            self.tape.snapshot(rig.kernel.engine());
+        let kernel = rig.kernel.engine().kernel();
+        breach = breach.or(proof.forced(kernel).err());
+        breach = breach.or(proof.stale(kernel, rig.egress.venue().outlived).err());
+        if snapshot && job.options.dies() {
+            tape.snapshot(rig.kernel.engine());
         }
         sight.forget();
         if found.is_ok() {
             found = rings.placed(rig.egress.venue_mut());
         }
-        found.map_err(|breach| self.failed(breach))?;
+        breach = breach.or(found.err());
+        for at in entries {
+            breach = breach.or(self.watch_entry(at).err());
+        }
+        if let Some(breach) = breach {
+            return Err(self.failed(breach));
+        }
         read.map(|_| ()).map_err(|what| self.failed(Breach { check: "I17_journal", what }))
     }
 
@@ -452,6 +506,7 @@ impl<'a> Run<'a> {
     /// The operator says something. Kill and flatten work from this very moment on, and so does the oracle's
     /// rule for them: what has not left by now must not leave.
     pub(super) fn say(&mut self, control: Control) {
+        self.watch.reanchored |= control == Control::Reanchor;
         self.trace.note(self.now, || format!("operator: {}", control.as_str()));
         // What left at this same moment, before it was said, had left.
         let at = if self.polled_at == self.now { self.now.get() + 1 } else { self.now.get() };
@@ -463,6 +518,7 @@ impl<'a> Run<'a> {
             }
             Control::Resume => {
                 (self.is_killed, self.is_flattening) = (false, false);
+                self.proof.release(self.now);
                 Some(Event::Resumed { at: self.now.get() })
             }
             Control::Stop

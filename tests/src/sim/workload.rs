@@ -3,25 +3,31 @@
 //! What the workload wants on a market message is a function of the seed and of the message's number, so an
 //! intent has an identity (that number) and can be left out without shifting the others.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 use pinion_core::engine::Damage;
-use pinion_core::id::{ClientId, InstrumentId};
+use pinion_core::id::{ClientId, InstrumentId, TradeId};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::kernel::intent::LEGS_MAX;
+use pinion_core::kernel::stage::SlotEvent;
 use pinion_core::kernel::{Effects, Intent, Kernel};
-use pinion_core::msg::record::DecisionReason;
+use pinion_core::msg::record::{DecisionReason, OrderStatus};
 use pinion_core::msg::{
-    Command, Control, MarketMsg, Maybe, OrderKind, PositionSide, Rank, Scan, TimeInForce,
+    Command, Control, MarketMsg, Maybe, OrderKind, PositionSide, Rank, Record, Scan, TimeInForce,
 };
 use pinion_core::policy::{Decide, Policy};
 use pinion_core::settings::Settings;
 use pinion_core::units::{Nanos, Price, Qty, Rate};
+use pinion_oracle::Breach;
 use serde::{Deserialize, Serialize};
 
 use super::dice::Dice;
 use super::options::Options;
+
+/// Cancels of one order within a second that are no storm.
+const CANCELS_MAX: u32 = 10;
 
 /// Stream of the workload's choices.
 const STREAM: u64 = 10;
@@ -42,6 +48,8 @@ pub struct Workload {
     flatten: bool,
     accepted: u64,
     sabotage: i64,
+    /// By slot: the round trip, and how many of its legs were closed.
+    legs_done: Vec<(TradeId, u32)>,
     #[serde(skip)]
     heard: Heard,
 }
@@ -53,6 +61,12 @@ pub struct Heard {
     pub accepted: Vec<u32>,
     /// An exit of an open slot without a working exit was refused.
     pub exit_refused: Option<String>,
+    /// Something else that must never be.
+    pub wrong: Option<Breach>,
+    /// Something was asked for in this turn.
+    asked: bool,
+    /// The last cancels of an order that nobody asked for: which, since when, how many within a second.
+    cancels: BTreeMap<ClientId, (Nanos, u32)>,
 }
 
 impl Workload {
@@ -72,6 +86,7 @@ impl Workload {
             flatten: false,
             accepted: 0,
             sabotage: options.sabotage,
+            legs_done: Vec::new(),
             heard: Heard::default(),
         }
     }
@@ -222,13 +237,66 @@ impl Workload {
             }),
             Intent::Enter { .. } | Intent::Cancel { .. } | Intent::Mark { .. } => false,
         };
+        self.heard.asked = true;
+        let last_leg = self.last_leg(intent, kernel);
         let verdict = kernel.submit(now, intent, settings, out);
+        if let Some((slot, size)) = last_leg.filter(|_| verdict.accepted) {
+            let order = kernel.slot(slot).exit_order().and_then(|client| kernel.order(client));
+            if let Some(order) = order.filter(|order| order.qty != size) {
+                let what = format!("of {size} the last leg closes {}", order.qty);
+                self.heard.wrong.get_or_insert(Breach { check: "I6_last_leg", what });
+            }
+        }
         if verdict.accepted {
             self.accepted += 1;
             self.sabotage(intent, out);
             self.heard.accepted.push(number);
         } else if must && self.heard.exit_refused.is_none() {
             self.heard.exit_refused = Some(format!("{intent:?} was refused: {:?}", verdict.code));
+        }
+    }
+
+    /// Slot and size when this intent is the last leg of an exit, by the legs that were closed before.
+    fn last_leg(&self, intent: &Intent, kernel: &Kernel) -> Option<(usize, Qty)> {
+        let Intent::Exit { slot, qty, all: false, .. } = *intent else { return None };
+        let held = kernel.slots().get(slot).filter(|held| held.is_open() && qty.get().is_none())?;
+        let idle = held.exit_order().is_none() && !held.is_exit_pending();
+        let (trade, done) = self.legs_done.get(slot)?;
+        let is_last = held.trade() == Some(*trade) && *done as usize + 1 >= held.legs();
+        (idle && is_last).then_some((slot, held.size()))
+    }
+
+    /// Counts closed legs and cancels.
+    fn count(&mut self, kernel: &Kernel, first_record: usize, out: &Effects) {
+        let mut of_leg = false;
+        for message in out.records.get(first_record..).unwrap_or_default() {
+            if let Record::Order { client, status: OrderStatus::Filled, .. } = message.record {
+                of_leg = kernel.order(client).is_some_and(|order| order.is_leg);
+            }
+            if of_leg
+                && let Record::Slot { slot, trade, event: SlotEvent::ExitLegFill, .. } =
+                    message.record
+            {
+                let slot = usize::from(slot);
+                if self.legs_done.len() <= slot {
+                    self.legs_done.resize(slot + 1, (TradeId::new(0), 0));
+                }
+                let row = &mut self.legs_done[slot];
+                *row = if row.0 == trade { (trade, row.1 + 1) } else { (trade, 1) };
+            }
+        }
+        let asked = std::mem::take(&mut self.heard.asked);
+        for message in out.commands.iter().filter(|_| !asked) {
+            let Command::Cancel { client, .. } = message.command else { continue };
+            let (since, count) = self.heard.cancels.entry(client).or_insert((out.now_ns, 0));
+            if out.now_ns.since(*since) >= Nanos::SECOND {
+                (*since, *count) = (out.now_ns, 0);
+            }
+            *count += 1;
+            if *count > CANCELS_MAX {
+                let what = format!("{count} cancels of {client:?} within a second");
+                self.heard.wrong.get_or_insert(Breach { check: "I4_cancel_storm", what });
+            }
         }
     }
 
@@ -340,7 +408,9 @@ impl Decide for Workload {
         }
     }
 
-    fn after_turn(&mut self, _kernel: &Kernel, _first_record: usize, _out: &mut Effects) {}
+    fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
+        self.count(kernel, first_record, out);
+    }
 }
 
 /// What decides in a simulated engine.

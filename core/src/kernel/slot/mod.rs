@@ -332,6 +332,9 @@ impl Slot {
     #[must_use]
     pub(super) fn exit_quantity(&self, wanted: Option<Qty>, all: bool, lot: Qty) -> Qty {
         let size = self.position.size;
+        if planted!(D17ExitUnlimited | X18ExitFlips) {
+            return wanted.filter(|qty| qty.is_positive()).unwrap_or(size);
+        }
         let wanted = match wanted {
             _ if all || self.stage == SlotStage::Dust => size,
             Some(qty) if qty.is_positive() => qty.min(size),
@@ -348,7 +351,7 @@ impl Slot {
     /// The leg that works is closed and something remains: the next leg comes, if there is one.
     pub(super) fn next_leg(&mut self) {
         self.leg_closed = Qty::ZERO;
-        if usize::from(self.leg) + 1 < self.legs() {
+        if usize::from(self.leg) + 1 < self.legs() && !planted!(D18LegStuck) {
             self.leg += 1;
         }
     }
@@ -356,7 +359,7 @@ impl Slot {
     /// What the current leg still has to close; the last leg is what remains.
     fn leg_quantity(&self) -> Qty {
         let leg = usize::from(self.leg);
-        if leg + 1 >= self.legs() {
+        if leg + 1 >= self.legs() && !planted!(X46LastLegByRatio) {
             return self.position.size;
         }
         self.legs

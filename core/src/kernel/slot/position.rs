@@ -74,7 +74,7 @@ impl Position {
     /// # Errors
     /// [`Overflow`]; nothing changed.
     pub fn enter(&mut self, now: Nanos, qty: Qty, notional: Money) -> Result<(), Overflow> {
-        let next = Self {
+        let mut next = Self {
             size: self.size.checked_add(qty).ok_or(Overflow)?,
             entered: self.entered.checked_add(qty).ok_or(Overflow)?,
             entry_notional: self.entry_notional.checked_add(notional).ok_or(Overflow)?,
@@ -82,6 +82,9 @@ impl Position {
             opened_ns: self.opened_ns.or(Some(now)),
             ..*self
         };
+        if planted!(D04BasisLastFill) {
+            next.cost = notional.share(next.size, qty).ok_or(Overflow)?;
+        }
         *self = next;
         Ok(())
     }

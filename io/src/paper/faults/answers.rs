@@ -30,7 +30,8 @@ impl FaultyVenue {
     }
 
     /// An answer about one order, or a balance that was asked for.
-    pub(super) fn answer(&mut self, due: Nanos, natural: Nanos, msg: VenueMsg) {
+    pub(super) fn answer(&mut self, due: Nanos, natural: Nanos, mut msg: VenueMsg) {
+        self.spoil_total(&mut msg);
         match msg.event {
             VenueEvent::Ack { .. } => self.answer_ack(due, natural, msg),
             VenueEvent::Reject { .. } => self.answer_placement(due, natural, msg),

@@ -73,6 +73,8 @@ impl PaperVenue {
             Money::ZERO
         } else if self.roll(Fault::FeeNegative).is_some() {
             Money::from_raw(-fee.raw().saturating_abs())
+        } else if self.roll(Fault::FeeOdd).is_some() {
+            Money::from_raw(fee.raw().saturating_mul(3))
         } else {
             fee
         }

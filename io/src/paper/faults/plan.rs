@@ -101,7 +101,7 @@ faults! {
     NoPrice "no_price" "stream" 60_000;
     /// The client id is not echoed. Per message about an order.
     NoClientId "no_client_id" "stream" 1_000_000;
-    /// Neither identity is told. Per message about an order.
+    /// Neither identity is told. Per message about an order, also of somebody else's.
     NoIds "no_ids" "stream" 60_000;
     /// The same message again, later. Per message.
     Duplicate "duplicate" "stream" 200_000;
@@ -179,6 +179,11 @@ faults! {
     Stall "stall" "time" 10_000;
     /// No trading for a while: nothing matches, orders are refused. Per second.
     Halt "halt" "time" 10_000;
+
+    /// A fee of three times the published rate. Per fill.
+    FeeOdd "fee_odd" "matching" 200_000;
+    /// An end tells no total. Per end told.
+    NoTotal "no_total" "stream" 200_000;
 }
 
 /// Declares the ranges of durations: name, group, least and greatest, and what it is of.
@@ -210,7 +215,7 @@ const MS: i64 = Nanos::SECOND / 1_000;
 const SECOND: i64 = Nanos::SECOND;
 spans! {
     /// Until a late fee is settled.
-    Fee "fee_ns_max" "stream" MS, 5 * SECOND;
+    Fee "fee_ns_max" "stream" MS, 10 * SECOND;
     /// Until a duplicate comes.
     Duplicate "duplicate_ns_max" "stream" MS, 2_400 * SECOND;
     /// By how much a message is held back.

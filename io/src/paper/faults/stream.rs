@@ -19,6 +19,7 @@ impl FaultyVenue {
             self.spoil_fill(due, natural, &mut msg);
         }
         self.spoil_identity(&mut msg);
+        self.spoil_total(&mut msg);
         let due = self.delayed(due);
         if let Some(ns) = self.inner.roll_ns(Fault::Duplicate, Span::Duplicate) {
             self.outbox.put(Way::Stream, due.plus(ns), natural, msg);
@@ -115,6 +116,16 @@ impl FaultyVenue {
         }
     }
 
+    /// Leaves out how much of an order was filled at its end.
+    pub(super) fn spoil_total(&mut self, msg: &mut VenueMsg) {
+        if let VenueEvent::Canceled { cum_qty, .. } | VenueEvent::Expired { cum_qty, .. } =
+            &mut msg.event
+            && self.inner.roll(Fault::NoTotal).is_some()
+        {
+            *cum_qty = Maybe::NONE;
+        }
+    }
+
     /// Leaves out whose order a message is about.
     fn spoil_identity(&mut self, msg: &mut VenueMsg) {
         let (VenueEvent::Fill { venue_id, .. } | VenueEvent::Expired { venue_id, .. }) =
@@ -122,13 +133,12 @@ impl FaultyVenue {
         else {
             return;
         };
-        if !matches!(msg.client, ClientRef::Own(_)) {
-            return;
-        }
         if self.inner.roll(Fault::NoIds).is_some() {
             *venue_id = TextId::EMPTY;
             msg.client = ClientRef::Absent;
-        } else if self.inner.roll(Fault::NoClientId).is_some() {
+        } else if matches!(msg.client, ClientRef::Own(_))
+            && self.inner.roll(Fault::NoClientId).is_some()
+        {
             msg.client = ClientRef::Absent;
         }
     }
