@@ -85,6 +85,11 @@ impl Kernel {
         out: &mut Effects,
     ) -> Verdict {
         match self.orders.route(message.client, &fill.venue_id) {
+            Route::Own(client) if self.is_elsewhere(client, message.instrument) => {
+                self.heat(now, message.instrument);
+                self.fault("a fill in another asset than its order", out);
+                Verdict::refused(Code::Violation)
+            }
             Route::Own(client) => self.apply_fill(now, client, fill, out),
             Route::Nobody => {
                 #[cfg(feature = "planted")]
@@ -153,6 +158,12 @@ impl Kernel {
         }
     }
 
+    /// True when the venue names another asset than the order's.
+    fn is_elsewhere(&self, client: ClientId, instrument: Option<InstrumentId>) -> bool {
+        let ordered = self.orders.get(client).map(|order| order.instrument);
+        matches!((ordered, instrument), (Some(ordered), Some(named)) if ordered != named)
+    }
+
     fn apply_fill(
         &mut self,
         now: Nanos,
@@ -180,6 +191,20 @@ impl Kernel {
             if let Some(fee) = fill.fee {
                 let _verdict = self.settle(number, fee, out);
             }
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        if self.fills.have_forgotten(order.last_fill) {
+            // Whether this is one of the forgotten, only a total can say.
+            match fill.cum {
+                Some(cum) if cum > order.filled => {}
+                None if !order.over => {
+                    self.look_up_now(now, client, out);
+                    return Verdict::refused(Code::StaleStateReconciling);
+                }
+                Some(_) | None => return Verdict::refused(Code::DuplicateEvent),
+            }
+        }
+        if !fill.qty.is_positive() && fill.cum.is_some_and(|cum| cum <= order.filled) {
             return Verdict::refused(Code::DuplicateEvent);
         }
         if !fill.qty.is_positive() || !fill.price.is_positive() {

@@ -158,6 +158,12 @@ impl Fills {
         core::iter::successors(self.get(last), |fill| self.get(fill.previous))
     }
 
+    /// True when fills of this chain are not remembered any more.
+    pub(super) fn have_forgotten(&self, last: u64) -> bool {
+        let oldest = self.chain(last).last().map_or(last, |fill| fill.previous);
+        oldest != 0
+    }
+
     /// Everything that is remembered, newest first.
     pub(super) fn newest(&self) -> impl Iterator<Item = &AppliedFill> {
         (1..self.next).rev().take(FILLS_MAX).filter_map(|number| self.get(number))

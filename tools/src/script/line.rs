@@ -79,12 +79,18 @@ impl Object {
         self.text(name)?.ok_or_else(|| missing(name, "a text"))
     }
 
+    /// A number, in a text or not, by its plain digits.
+    fn digits(&mut self, name: &str) -> Result<Option<String>, Fault> {
+        let text = self.text(name)?;
+        Ok(text.map(|text| without_exponent(&text).unwrap_or(text)))
+    }
+
     /// A number that may not fit the units.
     pub(super) fn number<T>(&mut self, name: &str) -> Result<Option<Result<T, DecimalFault>>, Fault>
     where
         T: FromStr<Err = DecimalFault>,
     {
-        Ok(self.text(name)?.map(|text| text.parse()))
+        Ok(self.digits(name)?.map(|text| text.parse()))
     }
 
     /// A number that fits the units.
@@ -92,7 +98,7 @@ impl Object {
     where
         T: FromStr<Err = DecimalFault>,
     {
-        let Some(text) = self.text(name)? else { return Ok(None) };
+        let Some(text) = self.digits(name)? else { return Ok(None) };
         text.parse()
             .map(Some)
             .map_err(|fault: DecimalFault| Fault(format!("{name}: found {text}; expected {fault}")))
@@ -235,10 +241,16 @@ fn scalar(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// A JSON number with an exponent by its plain digits: serializers write 0.00001 as `1e-05`. `None`
-/// without an exponent, and for one that no unit can hold.
+/// A number with an exponent by its plain digits: serializers write 0.00001 as `1e-05`. `None` for what is no
+/// number with an exponent, and for one that no unit can hold.
 fn without_exponent(raw: &str) -> Option<String> {
     let (number, exponent) = raw.split_once(['e', 'E'])?;
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let unsigned = number.strip_prefix('-').unwrap_or(number);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    if !is_digits(whole) || !is_digits(fraction) {
+        return None;
+    }
     let exponent: i32 =
         exponent.parse().ok().filter(|places: &i32| places.abs() <= EXPONENT_MAX)?;
     let (sign, digits) = match number.strip_prefix('-') {
@@ -300,7 +312,10 @@ mod tests {
         for raw in ["1e400", "1e-99999999999", "26007", "0.1878"] {
             assert_eq!(scalar(raw).as_deref(), Some(raw));
         }
-        assert_eq!(scalar("\"1e3\"").as_deref(), Some("1e3"), "a text stays as it is");
+        assert_eq!(scalar("\"1e3\"").as_deref(), Some("1e3"), "an identity stays as it is");
+        for text in ["p-00000001-1e", "1e", "e5", "fe2"] {
+            assert_eq!(without_exponent(text), None);
+        }
     }
 
     #[test]

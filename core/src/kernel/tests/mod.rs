@@ -8,6 +8,7 @@ mod exits;
 mod garbage;
 mod guards;
 mod interleavings;
+mod memory;
 mod money;
 mod once;
 mod orders;

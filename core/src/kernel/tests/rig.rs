@@ -329,8 +329,10 @@ impl Rig {
             side: None,
             is_maker: fill.is_maker,
         };
+        let ordered = fill.client.and_then(|client| self.kernel.order(client));
+        let instrument = ordered.map_or(fet(), |order| order.instrument);
         let client = fill.client.map_or(ClientRef::Absent, ClientRef::Own);
-        self.venue(client, Some(fet()), event)
+        self.venue(client, Some(instrument), event)
     }
 
     /// A whole own fill with a fee of zero.
