@@ -250,18 +250,15 @@ impl Kernel {
         out: &mut Effects,
     ) -> Verdict {
         self.take_back(client, out);
-        let Some(mut order) = self.orders.get(client).copied() else {
+        let Some(order) = self.orders.get(client).copied() else {
             return Verdict::refused(Code::UnresolvedSlot);
+        };
+        #[cfg(feature = "planted")]
+        let Some(order) = self.mistaken_order(order, qty) else {
+            return Verdict::refused(Code::DuplicateEvent);
         };
         let index = usize::from(order.slot);
         let slot = &self.slots[index];
-        if planted!(D03RoleFromStage) && slot.exit_order.is_some() {
-            order.role = OrderRole::Exit;
-        }
-        let is_adopted = slot.is_open() && slot.leverage.is_none();
-        if planted!(X17AdoptedExitDropped) && order.role == OrderRole::Exit && is_adopted {
-            return Verdict::refused(Code::DuplicateEvent);
-        }
         let impossible = if qty > order.remaining() {
             Some("a fill beyond its order's quantity")
         } else if slot.trade != order.trade || slot.stage == SlotStage::TradeTerminalWritten {
@@ -274,13 +271,6 @@ impl Kernel {
         } else {
             None
         };
-        #[cfg(feature = "planted")]
-        if planted!(X18ExitFlips) && impossible == Some("an exit fill beyond the position") {
-            self.flip(index, qty);
-        }
-        if planted!(X43LateFillDropped) && order.ended.is_some() {
-            return Verdict::refused(Code::DuplicateEvent);
-        }
         if let Some(reason) = impossible {
             self.fault(reason, out);
             // Not at once: an answer that says the same again must not make a storm.

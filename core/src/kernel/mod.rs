@@ -223,6 +223,8 @@ impl Kernel {
                 self.fee_model.publish(settings);
                 let before = self.ledger.capital();
                 let verdict = self.on_venue(now, message, settings, out);
+                #[cfg(feature = "planted")]
+                self.end_absent(now, message, out);
                 self.note_booking(now, message, before, settings);
                 verdict
             }

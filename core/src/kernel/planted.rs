@@ -2,10 +2,11 @@
 
 use crate::id::ClientId;
 use crate::kernel::book::FillIn;
+use crate::kernel::orders::Order;
 use crate::kernel::slot::position::Position;
 use crate::kernel::{Effects, Kernel};
 use crate::msg::record::OrderStatus;
-use crate::msg::{ClientRef, OrderRole, PositionSide, VenueMsg};
+use crate::msg::{ClientRef, OrderRole, PositionSide, VenueEvent, VenueMsg};
 use crate::units::{Nanos, Qty};
 
 impl Kernel {
@@ -34,7 +35,11 @@ impl Kernel {
     }
 
     /// The orders that a list without rows does not have are over at what is booked of them.
-    pub(super) fn end_absent(&mut self, now: Nanos, out: &mut Effects) {
+    pub(super) fn end_absent(&mut self, now: Nanos, message: &VenueMsg, out: &mut Effects) {
+        let is_empty = matches!(message.event, VenueEvent::OpenOrdersEnd { ok: true, rows: 0, .. });
+        if !is_empty || !planted!(D10AbsentIsCancelled) {
+            return;
+        }
         for index in 0..self.slots.len() {
             for client in self.slots[index].live() {
                 let works = self.orders.get(client).is_some_and(|order| !order.venue_id.is_empty());
@@ -43,6 +48,23 @@ impl Kernel {
                 }
             }
         }
+    }
+
+    /// The order as a fill of `qty` is booked on it; `None` when the fill is dropped.
+    pub(super) fn mistaken_order(&mut self, mut order: Order, qty: Qty) -> Option<Order> {
+        let index = usize::from(order.slot);
+        let slot = &self.slots[index];
+        if planted!(D03RoleFromStage) && slot.exit_order.is_some() {
+            order.role = OrderRole::Exit;
+        }
+        let is_exit = order.role == OrderRole::Exit;
+        let is_adopted = slot.is_open() && slot.leverage.is_none();
+        let dropped = (planted!(X17AdoptedExitDropped) && is_exit && is_adopted)
+            || (planted!(X43LateFillDropped) && order.ended.is_some());
+        if planted!(X18ExitFlips) && is_exit && qty > slot.position.size {
+            self.flip(index, qty);
+        }
+        (!dropped).then_some(order)
     }
 
     /// The order lives again.
@@ -58,7 +80,7 @@ impl Kernel {
     }
 
     /// An exit of more than there is turns the position around.
-    pub(super) fn flip(&mut self, index: usize, qty: Qty) {
+    fn flip(&mut self, index: usize, qty: Qty) {
         let position = &mut self.slots[index].position;
         let side = match position.side {
             PositionSide::Long => PositionSide::Short,

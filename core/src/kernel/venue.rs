@@ -74,10 +74,6 @@ impl Kernel {
                 self.on_open_order(now, message, venue_id, cum_qty, out)
             }
             VenueEvent::OpenOrdersEnd { ok, rows, revision } => {
-                #[cfg(feature = "planted")]
-                if planted!(D10AbsentIsCancelled) && ok && rows == 0 {
-                    self.end_absent(now, out);
-                }
                 self.on_open_orders_end(now, ok, rows, revision)
             }
             VenueEvent::Fill { venue_id, fill_id, qty, price, fee, cum_qty, side, is_maker } => {

@@ -189,9 +189,7 @@ impl Run<'_> {
         self.proof.restart(self.now, true);
         self.rig = Some(Rig::new(&self.world, engine, rig.into_venue()));
         self.heard = 0;
-        let canceled = std::mem::take(&mut self.rings.canceled);
         self.rings.begin();
-        self.rings.canceled = canceled;
         self.deadlines = Deadlines::default();
         self.sight.begin();
         self.shown = Shown::default();
