@@ -222,6 +222,11 @@ impl Options {
             burst_max: d.magnitude(1, 2_000),
             swap_ppm: rate(d, 5),
         };
+        // Sometimes a single turn is more than the link holds.
+        let mut command = Dice::new(seed, 4, 0);
+        if command.chance(250_000) {
+            options.ring_command = command.between(1, 8);
+        }
         if exact == 1 {
             options.make_exact();
         }

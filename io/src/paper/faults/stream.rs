@@ -18,6 +18,7 @@ impl FaultyVenue {
         if matches!(msg.event, VenueEvent::Fill { .. }) {
             self.spoil_fill(due, natural, &mut msg);
         }
+        self.spoil_end(&mut msg);
         self.spoil_identity(&mut msg);
         let due = self.delayed(due);
         if let Some(ns) = self.inner.roll_ns(Fault::Duplicate, Span::Duplicate) {
@@ -112,6 +113,16 @@ impl FaultyVenue {
             *qty = Qty::ZERO;
         } else if self.inner.roll(Fault::NoPrice).is_some() {
             *price = Price::ZERO;
+        }
+    }
+
+    /// Leaves out how much of an order was filled when it ended.
+    pub(super) fn spoil_end(&mut self, msg: &mut VenueMsg) {
+        if let VenueEvent::Canceled { cum_qty, .. } | VenueEvent::Expired { cum_qty, .. } =
+            &mut msg.event
+            && self.inner.roll(Fault::NoTotal).is_some()
+        {
+            *cum_qty = Maybe::NONE;
         }
     }
 
