@@ -87,7 +87,7 @@ fn true_books() -> Books {
 
 #[test]
 fn a_true_history_and_true_books_pass() {
-    let oracle = closed_trip();
+    let mut oracle = closed_trip();
     assert_eq!(oracle.check_positions(&true_books(), false), Ok(()));
     assert_eq!(oracle.check_money(&true_books()), Ok(()));
     assert_eq!(oracle.wallet(1_000 * ONE), Some(i128::from(980 * ONE - 21 - 3 + 50)));
