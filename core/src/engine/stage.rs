@@ -129,6 +129,12 @@ impl<P: Decide> KernelStage<P> {
         work
     }
 
+    /// Commands that wait for room on their link; while there are any, a poll takes nothing.
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.unsent.len()
+    }
+
     /// Records that a turn made and could not hold; never expected.
     #[must_use]
     pub const fn records_lost(&self) -> u64 {

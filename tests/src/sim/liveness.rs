@@ -33,6 +33,10 @@ impl Run<'_> {
         if let Some(rig) = &mut self.rig {
             rig.venue_mut().heal(self.now);
         }
+        if self.job.seed % 16 == 1 {
+            // An orderly end: nothing new, what is open is closed all the same.
+            self.say(Control::Stop);
+        }
         self.say(Control::Flatten);
         let late = self.job.plan.fields().any(|(_, group, value)| group == "time" && value > 0);
         let end = self.now.plus(if late { REST_NS + LATE_NS } else { REST_NS });

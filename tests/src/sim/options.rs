@@ -231,6 +231,11 @@ impl Options {
             restart_ppm: rate(d, 10),
             minute_max: if d.chance(900_000) { 0 } else { d.between(1, 4) },
         };
+        // Sometimes a single turn is more than the link holds.
+        let mut command = Dice::new(seed, 4, 0);
+        if command.chance(250_000) {
+            options.ring_command = command.between(1, 8);
+        }
         if exact == 1 {
             options.make_exact();
         }

@@ -12,7 +12,7 @@ use pinion_core::kernel::facts::Probe;
 use pinion_core::kernel::stage::SlotEvent;
 use pinion_core::msg::record::OrderStatus;
 use pinion_core::msg::venue::RejectReason;
-use pinion_core::msg::{Input, PositionSide, Record, RecordMsg, VenueEvent};
+use pinion_core::msg::{Control, Input, PositionSide, Record, RecordMsg, VenueEvent};
 use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos};
 use pinion_oracle::Breach;
@@ -51,6 +51,10 @@ pub(super) struct Proof {
     latched: Option<Nanos>,
     /// What latched before then is forgotten: a restart, or the operator.
     released: Nanos,
+    /// Fills that somebody else made.
+    foreign: BTreeSet<TextId>,
+    /// When the last recovery began.
+    recovers: Option<Nanos>,
     /// When the last whole position snapshot was taken in, and which revision it carried.
     snapshot: Option<(Nanos, u64)>,
     orders_per_minute: usize,
@@ -68,11 +72,18 @@ impl Proof {
             forced: Vec::new(),
             booked: BTreeSet::new(),
             latched: None,
+            foreign: BTreeSet::new(),
+            recovers: None,
             snapshot: None,
             released: Nanos::ZERO,
             orders_per_minute: usize::try_from(settings.cap_orders_per_minute_max).unwrap_or(0),
             sent: Vec::new(),
         }
+    }
+
+    /// Somebody else made a fill.
+    pub(super) fn foreign(&mut self, number: u64) {
+        self.foreign.extend(TextId::new(&format!("f{number}")));
     }
 
     /// The operator resumed, or the process began anew.
@@ -95,6 +106,11 @@ impl Proof {
 
     /// An input was applied.
     pub(super) fn input(&mut self, at: Nanos, input: &Input) {
+        if let Input::Control(message) = input
+            && message.control == Control::Recover
+        {
+            self.recovers = Some(at);
+        }
         let Input::Venue(message) = input else { return };
         match message.event {
             VenueEvent::Fill { .. } => self.heats.push((at, message.instrument)),
@@ -128,7 +144,7 @@ impl Proof {
     /// A record was written. Inputs of the same turn and of earlier ones are known by then.
     ///
     /// # Errors
-    /// `I8_hot_window`, `I8_margin`, `I19_trade_once`.
+    /// `I2_foreign`, `I8_hot_window`, `I8_margin`, `I8_recovered`, `I19_trade_once`.
     pub(super) fn record(&mut self, message: &RecordMsg) -> Result<(), Breach> {
         let at = message.ts_ns;
         match message.record {
@@ -146,6 +162,18 @@ impl Proof {
                     self.heats.push((at, Some(instrument)));
                 }
                 Ok(())
+            }
+            Record::Resume { reason } if reason == Control::Recover.as_str() => {
+                let seen = self.snapshot.map(|snapshot| snapshot.0);
+                if seen >= self.recovers {
+                    return Ok(());
+                }
+                let what = format!("no positions since {:?}, the last {seen:?}", self.recovers);
+                Err(Breach { check: "I8_recovered", what })
+            }
+            Record::Fill { fill_id, .. } if self.foreign.contains(&fill_id) => {
+                let what = format!("{fill_id} is booked, and somebody else's");
+                Err(Breach { check: "I2_foreign", what })
             }
             Record::Fill { fill_id, .. } => {
                 if !fill_id.is_empty() {

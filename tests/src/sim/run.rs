@@ -358,8 +358,10 @@ impl<'a> Run<'a> {
                     adoptions(&mut self.adopted, rig.kernel.engine().kernel(), &mut self.oracle)
                         .map_err(|breach| Failure::of(breach, self.tape.written()))?;
                     if work.backpressured {
-                        let which = if work.count == 0 { "record or input" } else { "command" };
-                        self.counters.count("ring full", which);
+                        self.counters.count("ring full", "record or input");
+                    }
+                    if rig.kernel.unsent() > 0 {
+                        self.counters.count("ring full", "command");
                     }
                     work
                 } else {

@@ -6,7 +6,7 @@ use pinion_core::id::{ClientId, TradeId};
 use pinion_core::kernel::Slot;
 use pinion_core::msg::PositionSide;
 use pinion_core::units::{Money, Nanos, Qty, Rate};
-use pinion_io::paper::Truth;
+use pinion_io::paper::{Owner, Truth};
 use pinion_oracle::Breach;
 
 use super::run::Run;
@@ -89,6 +89,9 @@ impl Run<'_> {
 
     /// What the venue did, beside what the oracle says of it.
     pub(super) fn watch_truth(&mut self, what: &Truth) -> Result<(), Breach> {
+        if let Truth::Fill { number, owner: Owner::Foreign, .. } = *what {
+            self.proof.foreign(number);
+        }
         let Truth::Accepted { sent_ns, client, instrument, position_side, side, .. } = *what else {
             return Ok(());
         };

@@ -114,6 +114,27 @@ fn an_exit_that_ended_unfilled_is_owed() {
     assert_eq!(rig.placed().map(|(.., qty)| qty), Some(thousand()));
 }
 
+/// What a limit exit with a life leaves over is the kernel's alone: the two never send it twice.
+#[test]
+fn a_promise_of_the_kernels_is_none_of_the_guardians() {
+    let mut rig = Rig::long();
+    let _limit = rig.timed_exit(10 * SECOND);
+    reject(&mut rig, RejectReason::PostOnlyWouldTake);
+    for _ in 0..9 {
+        rig.quote();
+        rig.tick_after(SECOND);
+        assert_eq!((rig.exits(), rig.placed()), (NONE.to_vec(), None), "its time is not over");
+    }
+    let mut placed = 0;
+    for _ in 0..4 {
+        rig.quote();
+        rig.tick_after(SECOND);
+        placed += u32::from(rig.placed().is_some());
+    }
+    assert_eq!((rig.exits(), placed), (NONE.to_vec(), 1), "the kernel sends it, once");
+    assert!(rig.engine.kernel().slot(0).exit_order().is_some());
+}
+
 #[test]
 fn exits_go_on_while_killed_and_frozen() {
     let mut rig = Rig::long();

@@ -3,4 +3,5 @@
 mod guardian;
 mod prober;
 mod rig;
+mod settings;
 mod stage;

@@ -183,11 +183,32 @@ fn an_entry_that_lacks_proof_asks_for_it_at_once_but_not_twice_a_second() {
 #[test]
 fn a_reduce_only_refusal_asks_what_is_left() {
     let mut rig = Rig::long();
-    let exit = rig.exit(OrderKind::Market, true);
     rig.wait(2 * SECOND);
+    let exit = rig.exit(OrderKind::Market, true);
     let reject = VenueEvent::Reject { reason: RejectReason::ReduceOnly };
     rig.venue(ClientRef::Own(exit), reject);
+    let [(OpenOrders, revision)] = rig.probes()[..] else { panic!("{:?}", rig.probes()) };
+    rig.answer(OpenOrders, revision, true);
+    // A view from before our last activity is no answer to the question: it is asked again.
+    let [(Positions, revision)] = rig.probes()[..] else { panic!("{:?}", rig.probes()) };
+    rig.answer(Positions, revision - 1, true);
+    rig.answer(Positions, revision, false);
+    rig.tick_after(2 * SECOND);
+    assert_eq!(rig.asked(), [OpenOrders, Positions], "the list first, and what failed");
+    assert!(rig.engine.kernel().wants_positions());
+}
+
+#[test]
+fn what_the_kernel_wants_to_see_is_asked_for_until_it_has_come() {
+    let mut rig = Rig::new(Settings::default());
+    rig.quote();
+    rig.control(Control::Recover);
+    assert_eq!(rig.answer_round(), ROUND);
+    assert!(rig.engine.kernel().wants_positions(), "an empty list is believed the second time");
+    rig.tick_after(GAP_NS);
     assert_eq!(rig.asked(), [OpenOrders]);
+    rig.answer_round();
+    assert!(!rig.engine.kernel().wants_positions() && !rig.engine.kernel().is_recovering());
 }
 
 #[test]

@@ -216,6 +216,15 @@ impl Rig {
     }
 
     pub(super) fn exit(&mut self, kind: OrderKind, all: bool) -> ClientId {
+        self.exit_with(kind, all, None)
+    }
+
+    /// A limit exit of everything with a life.
+    pub(super) fn timed_exit(&mut self, ttl_ns: i64) -> ClientId {
+        self.exit_with(OrderKind::Limit, true, Some(ttl_ns))
+    }
+
+    fn exit_with(&mut self, kind: OrderKind, all: bool, ttl_ns: Option<i64>) -> ClientId {
         let price: Price = "0.2100".parse().expect("a price");
         let intent = Intent::Exit {
             slot: 0,
@@ -224,7 +233,7 @@ impl Rig {
             kind,
             tif: TimeInForce::Gtc,
             price: Maybe::from((kind == OrderKind::Limit).then_some(price)),
-            ttl_ns: None,
+            ttl_ns,
             reason: DecisionReason::TakeProfit,
         };
         assert_eq!(self.submit(&intent), Verdict::OK);

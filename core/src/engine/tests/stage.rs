@@ -110,3 +110,20 @@ fn with_commands_waiting_a_poll_takes_nothing_and_loses_nothing() {
     assert_eq!(seen, [ProbeKind::OpenOrders, ProbeKind::Positions, ProbeKind::Balance]);
     assert_eq!(wired.stage.poll(NOW), Work::NONE);
 }
+
+#[test]
+fn published_settings_come_into_force_with_the_next_poll_before_anything_else() {
+    let mut wired = wired(8);
+    wired.market.push(quote()).expect("room");
+    let next = Arc::new(Settings { engine_tick_ns: 7_000_000, ..Settings::default() });
+    wired.stage.publish(1, Arc::new(Settings::default()));
+    wired.stage.publish(2, Arc::clone(&next));
+    assert!(!wired.stage.drained());
+    assert_eq!(wired.stage.poll(NOW).count, 2, "the last one counts, then the quote");
+    assert_eq!((wired.stage.engine().version(), wired.stage.engine().inputs()), (2, 2));
+    assert!(Arc::ptr_eq(wired.stage.engine().settings(), &next));
+    assert_eq!(wired.stage.next_deadline(), Some(NOW.plus(7_000_000)), "its tick too");
+    wired.stage.publish(1, Arc::new(Settings::default()));
+    let _work = wired.stage.poll(NOW);
+    assert!(Arc::ptr_eq(wired.stage.engine().settings(), &next), "not newer");
+}

@@ -216,6 +216,52 @@ mod tests {
         (qty, price.notional(qty).expect("fits"))
     }
 
+    proptest! {
+        /// Whatever was closed and given back: the result is the cash flow less the cost of what is left, and
+        /// at the end the cash flow.
+        #[test]
+        fn what_is_given_back_leaves_the_result_the_cash_flow(
+            entries in prop::collection::vec((1i64..2_000_000, 1i64..900_000_000), 1..5),
+            steps in prop::collection::vec((1i64..2_000_000, 1i64..900_000_000, any::<bool>()), 1..9),
+            is_long in any::<bool>(),
+        ) {
+            let side = if is_long { PositionSide::Long } else { PositionSide::Short };
+            let mut position = Position::new(side);
+            for (price, qty) in entries {
+                let (price, qty) = (Price::from_raw(price), Qty::from_raw(qty));
+                position.enter(Nanos::ZERO, qty, price.notional(qty).expect("fits")).expect("fits");
+            }
+            let holds = |position: &Position| {
+                let spent = position.entry_notional - position.cost;
+                let flow = position.exit_notional - spent;
+                position.realized == if is_long { flow } else { Money::ZERO - flow }
+            };
+            let mut closed: std::vec::Vec<(Qty, Money)> = std::vec::Vec::new();
+            for (price, qty, back) in steps {
+                if back && let Some((qty, notional)) = closed.pop() {
+                    let before = position.realized;
+                    let change = position.give_back(qty, notional).expect("it was closed");
+                    prop_assert_eq!(position.realized - before, change);
+                } else {
+                    let qty = Qty::from_raw(qty).min(position.size);
+                    let notional = Price::from_raw(price).notional(qty).expect("fits");
+                    if qty.is_positive() {
+                        position.exit(Nanos::ZERO, qty, notional).expect("fits");
+                        closed.push((qty, notional));
+                    }
+                }
+                prop_assert!(holds(&position), "{:?}", position);
+            }
+            let exited = position.exited();
+            let more = exited.checked_add(Qty::from_raw(1)).expect("fits");
+            prop_assert_eq!(position.give_back(more, Money::ZERO), Err(Overflow));
+            if position.size.is_positive() {
+                position.exit(Nanos::ZERO, position.size, Money::ZERO).expect("fits");
+            }
+            prop_assert!(position.cost.is_zero() && holds(&position));
+        }
+    }
+
     #[test]
     fn the_basis_is_the_mean_of_all_entry_fills_not_the_last() {
         let mut position = Position::new(PositionSide::Long);

@@ -141,12 +141,12 @@ pub const fn transition(stage: S, event: E) -> Transition {
             Ignored(NOT_IN_DOUBT)
         }
 
-        // Leaving: requested is left within the turn, by sending or by failing to.
+        // Leaving: requested is left within the turn, by sending.
         (S::ExitRequested, E::ExitSent) => Next(S::ExitSent),
-        (S::ExitRequested, E::ExitReject) => Next(S::ExitRejected),
         (
             S::ExitRequested,
-            E::ExitAck
+            E::ExitReject
+            | E::ExitAck
             | E::ExitPartialFill
             | E::ExitLegFill
             | E::ExitFlat
@@ -171,12 +171,13 @@ pub const fn transition(stage: S, event: E) -> Transition {
         }
         (S::ExitRequested | S::ExitSent | S::ExitAcked, E::Exit) => Ignored(WORKING),
         // The exit before it ended: the caller has made sure that none works.
-        (S::ExitWorking | S::ExitRejected, E::Exit) => Next(S::ExitRequested),
+        (S::ExitWorking, E::Exit) => Next(S::ExitRequested),
         // A refusal is passed through: the position is there and must be closed again.
         (S::ExitRejected, E::ExitDone) => Next(S::ExitWorking),
         (
             S::ExitRejected,
-            E::ExitSent
+            E::Exit
+            | E::ExitSent
             | E::ExitAck
             | E::ExitReject
             | E::ExitPartialFill
@@ -362,7 +363,6 @@ mod tests {
             S::PositionOpen,
             S::PositionPartiallyClosed,
             S::ExitWorking,
-            S::ExitRejected,
             S::Dust,
             S::StaleStateReconciling,
         ] {

@@ -197,6 +197,7 @@ fn a_recovery_waits_for_orders_positions_and_a_balance_in_this_order() {
     rig.wallet("25000");
     assert!(rig.kernel.is_recovering());
     rig.probe(&[]);
+    rig.probe(&[]);
     assert!(rig.kernel.is_recovering(), "the balance is older");
     rig.wallet("25000");
     assert!(!rig.kernel.is_recovering());
@@ -269,6 +270,34 @@ fn orders_of_ours_that_nobody_remembers_are_called_back_until_they_are_gone() {
     rig.probe(&[]);
     rig.wallet("25000");
     assert!(rig.kernel.is_recovering(), "it works as far as the last list says");
+    list(&mut rig, &[]);
+    rig.probe(&[]);
+    rig.probe(&[]);
+    rig.wallet("25000");
+    assert!(!rig.kernel.is_recovering());
+}
+
+/// Venues send empty lists by mistake, and a lost disk leaves nothing to hold one against.
+#[test]
+fn a_kernel_without_a_memory_believes_an_empty_list_the_second_time() {
+    let mut rig = Rig::new();
+    rig.quote(fet(), "0.1878", "0.1879");
+    rig.control(Control::Recover);
+    list(&mut rig, &[]);
+    rig.probe(&[]);
+    rig.wallet("25000");
+    assert!(rig.kernel.is_recovering() && rig.kernel.wants_positions());
+    rig.probe(&[(fet(), PositionSide::Long, "1000")]);
+    assert_eq!((rig.stage(), rig.slot().size()), (S::PositionOpen, qty("1000")), "it was there");
+    assert!(!rig.kernel.wants_positions());
+    rig.wallet("25000");
+    assert!(!rig.kernel.is_recovering());
+
+    // One that has placed orders has its own books beside it.
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+    let exit = rig.exit(None);
+    rig.filled(exit, "X", "1000", "0.2");
+    rig.control(Control::Recover);
     list(&mut rig, &[]);
     rig.probe(&[]);
     rig.wallet("25000");

@@ -97,6 +97,42 @@ fn a_forced_close_while_the_entry_works_waits_for_the_entrys_end() {
     assert!(!rig.has_error());
 }
 
+/// Others hold the same side: what the venue closed was theirs, for our own exit had filled before.
+#[test]
+fn a_forced_close_is_taken_back_as_far_as_our_own_exits_prove_it_wrong() {
+    for (filled, ours) in [("1000", "0"), ("600", "400")] {
+        let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+        let before = rig.capital();
+        let exit = rig.exit(Some(filled));
+        rig.account(Some(fet()), forced("L", "1000", "0.1", Some("-2")));
+        assert_eq!(
+            (rig.stage(), rig.slot().size()),
+            (S::ExitWorking, qty("0")),
+            "the exit may fill"
+        );
+        // The exit's own fill was lost on the way; its total was not.
+        status(&mut rig, exit, V::Filled, filled, Some("0.3"));
+        assert_eq!(rig.stage(), S::TradeTerminalWritten, "nothing waits for ever");
+        let (filled, ours) = (qty(filled), qty(ours));
+        let flow = price("0.3").notional(filled).expect("fits")
+            + price("0.1").notional(ours).expect("fits")
+            - money("200");
+        let position = rig.slot().position();
+        assert_eq!((position.realized, position.exited()), (flow, qty("1000")));
+        let forced_fee = money("2").share(ours, qty("1000")).expect("fits");
+        let exit_fee = position.fees - forced_fee;
+        assert!(exit_fee.is_positive(), "the exit's own, predicted");
+        assert_eq!(rig.capital(), before + flow - position.fees);
+        assert_eq!(errors(&rig), ["a close by somebody else was not of our position"]);
+        assert!(rig.kernel.is_frozen(), "until evidence agrees");
+        // Its fee is settled: what it was of is not ours alone.
+        let fee = VenueEvent::FeeSettled { fill_id: id("L"), fee: money("-9") };
+        let capital = rig.capital();
+        rig.account(Some(fet()), fee);
+        assert_eq!(rig.capital(), capital);
+    }
+}
+
 #[test]
 fn a_forced_close_of_what_we_do_not_hold_is_foreign() {
     let mut rig = Rig::open(PositionSide::Short, "1000", "0.2");

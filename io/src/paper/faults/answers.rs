@@ -1,6 +1,6 @@
 //! Faults of what is asked and answered: lost, late, failed, old, incomplete.
 
-use pinion_core::id::InstrumentId;
+use pinion_core::id::{InstrumentId, TextId};
 use pinion_core::msg::venue::RejectReason;
 use pinion_core::msg::{ClientRef, Command, CommandMsg, Maybe, VenueEvent, VenueMsg};
 use pinion_core::units::{Nanos, Price};
@@ -9,6 +9,9 @@ use super::FaultyVenue;
 use super::outbox::Way;
 use super::plan::{Fault, Span};
 use super::views::{NOT_FOUND, Row};
+
+/// Where the venue's identities of orders begin that it acknowledges and then refuses.
+const REFUSED_ID: u64 = 3_000_000_000_000_000_000;
 
 impl FaultyVenue {
     /// True when a request gets lost before it arrives. A placement is told as unknown.
@@ -31,10 +34,17 @@ impl FaultyVenue {
 
     /// An answer about one order, or a balance that was asked for.
     pub(super) fn answer(&mut self, due: Nanos, natural: Nanos, mut msg: VenueMsg) {
-        self.spoil_total(&mut msg);
+        self.spoil_end(&mut msg);
         match msg.event {
             VenueEvent::Ack { .. } => self.answer_ack(due, natural, msg),
-            VenueEvent::Reject { .. } => self.answer_placement(due, natural, msg),
+            VenueEvent::Reject { .. } => {
+                if let Some(mut draw) = self.inner.roll(Fault::AckFirst) {
+                    let venue_id = TextId::from_number(REFUSED_ID + draw.below(REFUSED_ID));
+                    let event = VenueEvent::Ack { venue_id };
+                    self.outbox.put(Way::Answer, due, natural, VenueMsg { event, ..msg });
+                }
+                self.answer_placement(due, natural, msg);
+            }
             VenueEvent::OrderStatus { .. } => self.answer_look_up(due, natural, msg),
             VenueEvent::Balance { .. } => self.answer_balance(due, natural, msg),
             _ => {

@@ -107,6 +107,15 @@ impl PaperVenue {
             }
         }
         let (pricing, qty) = checked;
+        let (Pricing::Walk(last) | Pricing::Prints(last) | Pricing::Bars(last)) = pricing;
+        let least = self.table.row(request.instrument).min_notional;
+        let notional = request.limit.unwrap_or(last).notional(qty);
+        if request.reduces
+            && notional.is_some_and(|notional| notional < least)
+            && self.roll(Fault::RejectDust).is_some()
+        {
+            return Err(RejectReason::MinNotional);
+        }
         if request.reduces
             && self.has_lots(request.instrument, qty)
             && let Some(mut draw) = self.roll(Fault::ReduceTrim)

@@ -180,10 +180,14 @@ faults! {
     /// No trading for a while: nothing matches, orders are refused. Per second.
     Halt "halt" "time" 10_000;
 
+    /// Refused as too small, as an opening order would be. Per reducing order below the least notional.
+    RejectDust "reject_dust" "matching" 500_000;
+    /// An order ends, and how much of it is filled is not told. Per end told.
+    NoTotal "no_total" "stream" 300_000;
+    /// A refused order is acknowledged first. Per refusal.
+    AckFirst "ack_first" "answer" 200_000;
     /// A fee of three times the published rate. Per fill.
     FeeOdd "fee_odd" "matching" 200_000;
-    /// An end tells no total. Per end told.
-    NoTotal "no_total" "stream" 200_000;
 }
 
 /// Declares the ranges of durations: name, group, least and greatest, and what it is of.

@@ -18,8 +18,8 @@ impl FaultyVenue {
         if matches!(msg.event, VenueEvent::Fill { .. }) {
             self.spoil_fill(due, natural, &mut msg);
         }
+        self.spoil_end(&mut msg);
         self.spoil_identity(&mut msg);
-        self.spoil_total(&mut msg);
         let due = self.delayed(due);
         if let Some(ns) = self.inner.roll_ns(Fault::Duplicate, Span::Duplicate) {
             self.outbox.put(Way::Stream, due.plus(ns), natural, msg);
@@ -116,8 +116,8 @@ impl FaultyVenue {
         }
     }
 
-    /// Leaves out how much of an order was filled at its end.
-    pub(super) fn spoil_total(&mut self, msg: &mut VenueMsg) {
+    /// Leaves out how much of an order was filled when it ended.
+    pub(super) fn spoil_end(&mut self, msg: &mut VenueMsg) {
         if let VenueEvent::Canceled { cum_qty, .. } | VenueEvent::Expired { cum_qty, .. } =
             &mut msg.event
             && self.inner.roll(Fault::NoTotal).is_some()
