@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The engine is the one that ran at the last whole input; what was being written when the process ended
-//! is cut and told. Where inputs are surely missing, the outcome is *unknown*: the state is the last that
+//! is cut and told. Where a whole frame stands behind a broken one, or inputs are surely missing, the outcome is *unknown*: the state is the last that
 //! can be proved, and nothing may be entered before it is reconciled with the venue. Files that cannot be
 //! read are an error: a directory that says nothing is not a flat account.
 
@@ -27,6 +27,7 @@ use crate::journal::header::settings_of;
 use crate::journal::replica::Replica;
 use crate::journal::run_dir::{INPUTS, SNAPSHOT, read_fault, write_fault};
 use crate::journal::snapshot::{SNAPSHOT_MAX, Snapshot};
+use crate::journal::tail::damage;
 use crate::journal::{Item, JournalFault, JournalReader, RunDir, RunHeader, SettingsVersion, Tail};
 use crate::utc::file_stamp;
 
@@ -107,6 +108,11 @@ pub fn recover_in(
 ) -> Result<Recovery, JournalFault> {
     let file = path.join(SNAPSHOT);
     let header = open(folder, path)?.header().clone();
+    if header.is_script() {
+        let expected =
+            "a run directory: go on with a script by `pinion kernel --script FILE --state DIR`";
+        return Err(JournalFault::new(path, "the state of a script", expected));
+    }
     let content = match folder.read(SNAPSHOT, SNAPSHOT_MAX) {
         Ok(content) => Some(content),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -114,8 +120,8 @@ pub fn recover_in(
     };
     let snapshot = content.map(|content| Snapshot::read(&file, &content, &header.account()));
     let why = match snapshot {
-        None => return walk(open(folder, path)?, path, None),
-        Some(Ok(snapshot)) => match walk(open(folder, path)?, path, Some(&snapshot)) {
+        None => return proved(folder, path, None),
+        Some(Ok(snapshot)) => match proved(folder, path, Some(&snapshot)) {
             Ok(recovery) => return Ok(recovery),
             // The journal was fine a moment ago: the state is what does not fit.
             Err(fault) => fault,
@@ -123,8 +129,25 @@ pub fn recover_in(
         Some(Err(why)) => why,
     };
     let name = set_aside(folder, SNAPSHOT, stamp).map_err(|error| write_fault(&file, &error))?;
-    let mut recovery = walk(open(folder, path)?, path, None)?;
+    let mut recovery = proved(folder, path, None)?;
     recovery.quarantined = Some(Quarantined { name, why });
+    Ok(recovery)
+}
+
+/// What the journal proves; unknown where it is damaged, not torn.
+fn proved(
+    folder: &dyn Folder,
+    path: &Path,
+    snapshot: Option<&Snapshot>,
+) -> Result<Recovery, JournalFault> {
+    let mut recovery = walk(open(folder, path)?, path, snapshot)?;
+    match damage(folder, path, recovery.whole, true) {
+        Ok(None) => {}
+        // What cannot be read again is no reason to doubt the snapshot.
+        Ok(Some(fault)) | Err(fault) => {
+            recovery.unknown.get_or_insert_with(|| format!("inputs are missing: {fault}"));
+        }
+    }
     Ok(recovery)
 }
 

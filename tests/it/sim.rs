@@ -134,3 +134,14 @@ fn a_corpus_file_that_is_wrong_says_where() {
         assert!(wrong.contains(said), "{wrong}");
     }
 }
+
+#[test]
+fn help_is_no_mistake() {
+    for words in [&["--help"][..], &["-h"], &["run", "--help"]] {
+        let sim = Path::new(env!("CARGO_BIN_EXE_sim"));
+        let output = std::process::Command::new(sim).args(words).output().expect("runs");
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), pinion_tests::sim::cli::HELP);
+        assert!(output.stderr.is_empty(), "{words:?}");
+    }
+}

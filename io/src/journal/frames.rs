@@ -27,8 +27,8 @@ pub const END: [u8; 8] = *b"PINION.\n";
 /// Largest payload of a frame that is not of inputs: a bound for memory, far above what is written.
 pub const DOCUMENT_MAX: usize = 4 * 1024 * 1024;
 
-/// Length and checksum.
-const HEAD: usize = 8;
+/// Bytes of length and checksum, before the payload of a frame.
+pub const HEAD: usize = 8;
 
 pinion_core::text_enum! {
     /// What a frame holds.
@@ -192,6 +192,17 @@ fn checksum(length: [u8; 4], payload: &[u8]) -> u32 {
     crc.update(&length);
     crc.update(payload);
     crc.finalize()
+}
+
+/// The kind of the frame that starts with `bytes`, where it is whole.
+#[must_use]
+pub fn frame_at(bytes: &[u8]) -> Option<FrameKind> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (crc, rest) = rest.split_first_chunk::<4>()?;
+    let kind = FrameKind::from_code(*rest.first()?)?;
+    let payload = rest.get(..u32::from_le_bytes(*length) as usize)?;
+    let whole = !payload.is_empty() && checksum(*length, payload) == u32::from_le_bytes(*crc);
+    whole.then_some(kind)
 }
 
 /// How a journal ends.

@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 
 use crate::journal::fault::JournalFault;
 
+/// The run of a script's journal.
+pub const SCRIPT: &str = "script";
+
 /// What a run started with; the same header starts the same run again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunHeader {
@@ -102,6 +105,12 @@ impl RunHeader {
     #[must_use]
     pub fn account(&self) -> String {
         self.mode.as_str().to_owned()
+    }
+
+    /// True for the journal of a script: its instruments are lines, those of a run stand in its header.
+    #[must_use]
+    pub fn is_script(&self) -> bool {
+        self.run_id == SCRIPT && self.instruments.is_empty()
     }
 
     /// As a JSON document.

@@ -32,6 +32,7 @@ pub mod run_dir;
 mod samples;
 pub mod snapshot;
 pub mod summary;
+pub mod tail;
 pub mod thread;
 
 pub use compare::{Comparison, Difference, Engine, Step, compare};

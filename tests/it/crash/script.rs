@@ -78,10 +78,10 @@ fn a_directory_that_says_nothing_or_is_in_use_is_an_error() {
     run(&dir, TRADE);
     fs::write(dir.join("inputs.journal"), b"PINIONJ\x01garbage").expect("written");
     let stop = script::run("test", Some(&dir), &b""[..], &mut Vec::new());
-    assert!(matches!(stop, Err(Stop::State(_))), "{stop:?}");
+    assert!(matches!(stop, Err(Stop::Lost(_))), "{stop:?}");
     fs::remove_file(dir.join("inputs.journal")).expect("removed");
     let stop = script::run("test", Some(&dir), &b""[..], &mut Vec::new());
-    assert!(matches!(stop, Err(Stop::State(_))), "a snapshot without its journal: {stop:?}");
+    assert!(matches!(stop, Err(Stop::Lost(_))), "a snapshot without its journal: {stop:?}");
 
     let dir = parent.path().join("used");
     let _lock = {
@@ -112,4 +112,106 @@ fn a_damaged_snapshot_is_set_aside_and_told() {
     let mut aside = aside.filter(|entry| entry.file_name().to_string_lossy().contains(".bad-"));
     let kept = aside.next().expect("one file set aside");
     assert!(fs::read(kept.path()).expect("read") == content, "and left as it was");
+}
+
+/// `pinion kernel --state`: its exit code, and what it told.
+fn open_state(dir: &Path) -> (Option<i32>, String) {
+    let mut command = pinion();
+    command.args(["kernel", "--script", "/dev/null", "--state"]).arg(dir);
+    let output = command.output().expect("runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// Every file of a directory.
+fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(dir).expect("listed").map(|entry| entry.expect("an entry"));
+    let mut files: Vec<(String, Vec<u8>)> = entries
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, fs::read(entry.path()).expect("read"))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Where the last frame of a journal starts.
+fn last_frame(journal: &[u8]) -> usize {
+    let mut at = 8;
+    loop {
+        let length = u32::from_le_bytes(*journal[at..].first_chunk().expect("a head"));
+        let next = at + 8 + usize::try_from(length).expect("small");
+        if next == journal.len() {
+            return at;
+        }
+        at = next;
+    }
+}
+
+#[test]
+fn a_flipped_bit_before_the_last_frame_is_damage_and_touches_nothing() {
+    let parent = tempfile::tempdir().expect("temporary directory");
+    let dir = parent.path().join("state");
+    run(&dir, TRADE);
+    let path = dir.join("inputs.journal");
+    let whole = fs::read(&path).expect("read");
+    let last = last_frame(&whole);
+    for byte in (8..last).step_by(7) {
+        let mut journal = whole.clone();
+        journal[byte] ^= 1 << (byte % 8);
+        fs::write(&path, &journal).expect("written");
+        let before = files(&dir);
+        let stop = script::run("test", Some(&dir), &b""[..], &mut Vec::new());
+        assert!(matches!(stop, Err(Stop::Lost(_))), "byte {byte}: {stop:?}");
+        assert!(files(&dir) == before, "byte {byte}: a file was touched");
+    }
+    // Behind the changed frame stands only a torn one.
+    let mut journal = whole[..whole.len() - 1].to_vec();
+    journal[last - 1] ^= 1;
+    fs::write(&path, &journal).expect("written");
+    let (code, told) = open_state(&dir);
+    assert_eq!(code, Some(7), "{told}");
+    assert!(told.contains("damage") && told.contains("inputs.journal, byte"), "{told}");
+}
+
+#[test]
+fn a_last_frame_cut_at_any_byte_is_dropped_and_told() {
+    let parent = tempfile::tempdir().expect("temporary directory");
+    let dir = parent.path().join("state");
+    let lines: Vec<&str> = TRADE.lines().collect();
+    run(&dir, TRADE);
+    let path = dir.join("inputs.journal");
+    let whole = fs::read(&path).expect("read");
+    let last = last_frame(&whole);
+    for cut in last + 1..whole.len() {
+        fs::write(&path, &whole[..cut]).expect("written");
+        // The snapshot is of the last fill: before the line that is cut.
+        let kept = fs::read(dir.join("snapshot.json")).expect("read");
+        let (code, told) = open_state(&dir);
+        assert_eq!(code, Some(0), "cut at {cut}: {told}");
+        let dropped = format!("{} bytes of a torn last frame dropped", cut - last);
+        assert!(told.contains(&dropped), "cut at {cut}: {told}");
+        fs::write(dir.join("snapshot.json"), kept).expect("written");
+    }
+    fs::write(&path, &whole[..last]).expect("written");
+    let again = run(&dir, "");
+    assert_eq!(again[0]["reason"], format!("restarted as epoch 2 after {} lines", lines.len() - 1));
+}
+
+#[test]
+fn lost_lines_and_an_unreadable_journal_must_be_reconciled() {
+    let parent = tempfile::tempdir().expect("temporary directory");
+    let dir = parent.path().join("state");
+    let lines: Vec<&str> = TRADE.lines().collect();
+    run(&dir, &lines[..5].join("\n"));
+    let short = fs::read(dir.join("inputs.journal")).expect("read");
+    run(&dir, &lines[5..].join("\n"));
+    for journal in [&short[..], b"PINIONJ\x01garbage", b"nothing"] {
+        fs::write(dir.join("inputs.journal"), journal).expect("written");
+        let before = files(&dir);
+        let (code, told) = open_state(&dir);
+        assert_eq!(code, Some(7), "{told}");
+        assert!(told.contains("inputs.journal"), "{told}");
+        assert!(files(&dir) == before, "a file was touched: {told}");
+    }
 }

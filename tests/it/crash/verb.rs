@@ -66,3 +66,61 @@ fn damage_far_from_the_end_must_be_reconciled() {
     assert!(told.contains("checksum"), "{told}");
     assert!(found["reconcile"].is_string());
 }
+
+#[test]
+fn a_flipped_bit_before_the_last_frame_must_be_reconciled() {
+    let parent = tempfile::tempdir().expect("temporary directory");
+    let dir = parent.path().join("run");
+    let run = pinion().args(["paper", "--duration", "6h", "--out"]).arg(&dir).output();
+    assert!(run.expect("runs").status.success());
+    fs::remove_file(dir.join("snapshot.json")).expect("removed");
+    let path = dir.join("inputs.journal");
+    let mut journal = fs::read(&path).expect("read");
+    // The trailer and the end mark go: as if the process had been ended. Then the last two frames of
+    // inputs are left, and one of them is changed.
+    let starts = frames(&journal);
+    let [.., first, _, trailer] = starts[..] else { unreachable!("{starts:?}") };
+    journal.truncate(trailer);
+    for bit in [first * 8 + 3, first * 8 + 17, first * 8 + 40, (first + 60) * 8] {
+        let mut damaged = journal.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &damaged).expect("written");
+        let (code, found, told) = recover(&dir);
+        assert_eq!(code, Some(7), "bit {bit}: {told}");
+        assert!(told.contains("inputs are missing") && told.contains("damage"), "{told}");
+        assert_eq!(found["tail"], "damaged");
+        assert!(fs::read(&path).expect("read") == damaged, "left as it was");
+    }
+    fs::write(&path, &journal[..journal.len() - 1]).expect("written");
+    let (_, found, told) = recover(&dir);
+    assert_eq!(found["tail"], "torn", "{told}");
+    assert!(told.contains("bytes of a torn last frame dropped"), "{told}");
+}
+
+/// Where the frames of a whole journal start.
+fn frames(journal: &[u8]) -> Vec<usize> {
+    let (mut at, mut starts) = (8, Vec::new());
+    while at + 8 < journal.len() {
+        starts.push(at);
+        let length = u32::from_le_bytes(*journal[at..].first_chunk().expect("a head"));
+        at += 8 + usize::try_from(length).expect("small");
+    }
+    starts
+}
+
+#[test]
+fn the_state_of_a_script_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let line = &br#"{"t":0,"event":"config","max_slots":1,"capital":"25000"}"#[..];
+    for _ in 0..2 {
+        // The second start leaves a snapshot.
+        pinion_tools::script::run("test", Some(dir.path()), line, &mut Vec::new()).expect("runs");
+    }
+    let names = ["inputs.journal", "lock", "snapshot.json"];
+    let content = || names.map(|name| fs::read(dir.path().join(name)).expect("there"));
+    let before = content();
+    let (code, _, told) = recover(dir.path());
+    assert_eq!(code, Some(1), "{told}");
+    assert!(told.contains("script") && told.contains("--state"), "{told}");
+    assert!(content() == before && fs::read_dir(dir.path()).expect("listed").count() == 3);
+}

@@ -14,6 +14,10 @@ const FAILURES_MAX: usize = 10;
 const GATE_SEEDS: u64 = 2_000;
 
 fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|word| matches!(word.as_str(), "--help" | "-h" | "help")) {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
     let args = match Args::read(std::env::args().skip(1)) {
         Ok(args) => args,
         Err(wrong) => {

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
 use std::path::PathBuf;
 
-use crate::Failure;
 use crate::script::{self, Stop};
+use crate::{Exit, Failure};
 
 /// Arguments of `pinion kernel`.
 #[derive(Debug, clap::Args)]
@@ -26,7 +26,7 @@ pub struct Args {
 ///
 /// # Errors
 /// Usage for a file that does not exist and for a malformed line; error for what cannot be read or
-/// written.
+/// written; reconcile failed (7) for a state directory whose lines are lost.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let path = &args.script;
     let input: Box<dyn BufRead> = if path.as_os_str() == "-" {
@@ -47,6 +47,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Ok(()) => Ok(()),
         Err(Stop::Line(message)) => Err(Failure::usage(message)),
         Err(Stop::State(fault)) => Err(Failure::error(fault.to_string())),
+        Err(Stop::Lost(fault)) => Err(Failure::new(Exit::Reconcile, fault.to_string())),
         Err(Stop::Input(error)) => Err(Failure::error(format!("{name}: {error}"))),
         // The reader of the pipe has seen enough.
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

@@ -39,6 +39,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let dir = RunDir::open(&args.run_dir).map_err(failed)?;
     let _lock = StateLock::take(dir.path()).map_err(failed)?;
     let found = recover(&dir).map_err(failed)?;
+    if let (Tail::Torn { bytes, .. }, None) = (found.tail, &found.unknown) {
+        // Text for the person; when stderr is gone there is nobody to tell.
+        drop(writeln!(std::io::stderr(), "{bytes} bytes of a torn last frame dropped"));
+    }
     let result = if args.json {
         writeln!(std::io::stdout(), "{}", as_json(&found))
     } else {
@@ -102,6 +106,7 @@ fn as_json(found: &Recovery) -> Value {
         "tail": match found.tail {
             Tail::Complete => "complete",
             Tail::Open => "open",
+            Tail::Torn { .. } if found.unknown.is_some() => "damaged",
             Tail::Torn { .. } => "torn",
         },
         "tail_bytes_lost": match found.tail {

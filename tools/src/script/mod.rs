@@ -111,8 +111,16 @@ pub enum Stop {
     Input(io::Error),
     /// The result cannot be handed on.
     Output(io::Error),
-    /// The state directory cannot be read, written or believed.
+    /// The state directory cannot be read or written, or is in use.
     State(JournalFault),
+    /// The journal of the state directory cannot be believed, or lines of it are lost.
+    Lost(JournalFault),
+}
+
+impl From<JournalFault> for Stop {
+    fn from(fault: JournalFault) -> Self {
+        Self::State(fault)
+    }
 }
 
 /// Runs a script to its end; `name` is what messages call it. Empty lines are skipped; members that an
@@ -130,8 +138,7 @@ pub fn run(
     let (mut session, mut store) = match state {
         None => (Session::new(), None),
         Some(path) => {
-            let Opened { store, session, notices, lines } =
-                Store::open(path).map_err(Stop::State)?;
+            let Opened { store, session, notices, lines } = Store::open(path)?;
             notices.iter().for_each(|notice| tell(notice));
             if let Some(lines) = lines {
                 let epoch = session.epoch;

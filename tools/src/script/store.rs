@@ -11,20 +11,23 @@ use pinion_core::msg::{Control, Record};
 use pinion_core::settings::Layout;
 use pinion_core::units::Nanos;
 use pinion_io::journal::folder::{Durability, Folder as _};
-use pinion_io::journal::frames::{FrameKind, FrameReader, FrameWriter, LONGEST_TAIL};
+use pinion_io::journal::frames::{FrameKind, FrameReader, FrameWriter};
+use pinion_io::journal::header::SCRIPT;
 use pinion_io::journal::run_dir::{INPUTS, SNAPSHOT, read_fault, write_fault};
 use pinion_io::journal::snapshot::{SNAPSHOT_MAX, Snapshot, SnapshotHead};
+use pinion_io::journal::tail::damage;
 use pinion_io::journal::{JournalFault, RunDir, RunHeader};
 use pinion_io::recover::{StateLock, set_aside};
 use pinion_io::utc::file_stamp;
 
 use crate::config::config_hash;
+use crate::script::Stop;
 use crate::script::line::Line;
 use crate::script::session::{EPOCH, Session};
 use crate::script::state::texts;
 
 /// The account of a script's orders: nobody else's snapshot is taken for it.
-const ACCOUNT: &str = "script";
+const ACCOUNT: &str = SCRIPT;
 
 /// A state directory in use. Owner: the script's run.
 pub(super) struct Store {
@@ -56,8 +59,9 @@ impl Store {
     /// that is durable already.
     ///
     /// # Errors
-    /// Another process uses it, a file cannot be read or written, or lines are surely missing.
-    pub(super) fn open(path: &Path) -> Result<Opened, JournalFault> {
+    /// Another process uses it, a file cannot be read or written, or lines are surely missing: then no
+    /// file was touched.
+    pub(super) fn open(path: &Path) -> Result<Opened, Stop> {
         std::fs::create_dir_all(path).map_err(|error| write_fault(path, &error))?;
         let lock = StateLock::take(path)?;
         let mut dir = RunDir::at(path);
@@ -67,10 +71,14 @@ impl Store {
             let (session, notices) = (Session::new(), Vec::new());
             return Ok(Opened { store, session, notices, lines: None });
         }
-        let (entries, whole) = read_entries(&dir)?;
+        let (entries, whole, torn) = read_entries(&dir).map_err(Stop::Lost)?;
         let mut notices = Vec::new();
         let session = recover(&mut dir, &entries, &mut notices)?;
         let file = dir.file(INPUTS);
+        if torn > 0 {
+            let at = format!("{}, byte {whole}", file.display());
+            notices.push(format!("{at}: {torn} bytes of a torn last frame dropped"));
+        }
         let failed = |error| write_fault(&file, &error);
         let mut medium = dir.open(INPUTS, false).map_err(failed)?;
         medium.truncate(whole).map_err(failed)?;
@@ -153,8 +161,8 @@ fn header(epoch: u32) -> RunHeader {
     }
 }
 
-/// The whole entries of the journal, and where the last one ends.
-fn read_entries(dir: &RunDir) -> Result<(Vec<Entry>, u64), JournalFault> {
+/// The whole entries of the journal, where the last one ends, and the bytes of a torn one behind it.
+fn read_entries(dir: &RunDir) -> Result<(Vec<Entry>, u64, u64), JournalFault> {
     let path = dir.file(INPUTS);
     let source = dir.source(INPUTS).map_err(|error| read_fault(&path, &error))?;
     let mut frames = FrameReader::new(&path, source.bytes, source.len, &source.last)?;
@@ -163,8 +171,8 @@ fn read_entries(dir: &RunDir) -> Result<(Vec<Entry>, u64), JournalFault> {
         let kind = match frames.next_frame() {
             Ok(Some(kind)) => kind,
             Ok(None) => break,
-            // A line that was being written when the process ended, or damage further back?
-            Err(_) if whole.is_some_and(|whole| source.len - whole <= LONGEST_TAIL) => break,
+            // A line that was being written when the process ended, or damage? The rest tells.
+            Err(_) if whole.is_some() => break,
             Err(fault) => return Err(fault),
         };
         match kind {
@@ -184,7 +192,10 @@ fn read_entries(dir: &RunDir) -> Result<(Vec<Entry>, u64), JournalFault> {
     }
     let expected = "a header first: this is no state directory of a script";
     let whole = whole.ok_or_else(|| JournalFault::new(&path, "no whole header", expected))?;
-    Ok((entries, whole))
+    match damage(dir, dir.path(), whole, false)? {
+        None => Ok((entries, whole, source.len - whole)),
+        Some(fault) => Err(fault),
+    }
 }
 
 /// The session after the last entry: from the snapshot on where it is believed, else from the start.
@@ -192,7 +203,7 @@ fn recover(
     dir: &mut RunDir,
     entries: &[Entry],
     notices: &mut Vec<String>,
-) -> Result<Session, JournalFault> {
+) -> Result<Session, Stop> {
     let path = dir.file(SNAPSHOT);
     let believed = match dir.read(SNAPSHOT, SNAPSHOT_MAX) {
         Ok(content) => Some(Snapshot::read(&path, &content, ACCOUNT).and_then(|snapshot| {
@@ -201,7 +212,7 @@ fn recover(
             Ok((session, snapshot.head.inputs))
         })),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(read_fault(&path, &error)),
+        Err(error) => return Err(read_fault(&path, &error).into()),
     };
     let (session, from) = match believed {
         Some(Ok(found)) => found,
@@ -218,7 +229,7 @@ fn recover(
     let tail = entries.get(from..).ok_or_else(|| {
         let found = format!("{} entries, but a snapshot of {from}", entries.len());
         let expected = "a journal as long as the snapshot: lines were lost, reconcile first";
-        JournalFault::new(&dir.file(INPUTS), found, expected)
+        Stop::Lost(JournalFault::new(&dir.file(INPUTS), found, expected))
     })?;
     for entry in tail {
         match entry {
