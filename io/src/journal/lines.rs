@@ -123,25 +123,7 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
             object.decimal("estimated", estimated);
             object.decimal("fee", fee);
         }
-        Record::FillPriced {
-            client,
-            trade,
-            fill_id,
-            instrument,
-            qty,
-            price,
-            estimated,
-            notional,
-        } => {
-            context.trade(object, instrument, trade);
-            object.display("client_order_id", client);
-            object.text_or_null("fill_id", fill_id.as_str());
-            context.asset(object, instrument);
-            object.decimal("qty", qty);
-            object.decimal("price", price);
-            object.decimal("estimated", estimated);
-            object.decimal("notional", notional);
-        }
+        Record::FillPriced { .. } => repriced_fields(object, context, record),
         Record::FeeRatio { is_maker, state, ratio, observed, taught, refused } => {
             object.text("liquidity", if is_maker { "maker" } else { "taker" });
             object.text("state", state.as_str());
@@ -198,6 +180,22 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
         Record::Candidate { .. } => candidate_fields(object, context, record),
         Record::TradeDecision { .. } => trade_decision_fields(object, context, record),
     }
+}
+
+fn repriced_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
+    let Record::FillPriced { client, trade, fill_id, instrument, qty, price, estimated, notional } =
+        *record
+    else {
+        return;
+    };
+    context.trade(object, instrument, trade);
+    object.display("client_order_id", client);
+    object.text_or_null("fill_id", fill_id.as_str());
+    context.asset(object, instrument);
+    object.decimal("qty", qty);
+    object.decimal("price", price);
+    object.decimal("estimated", estimated);
+    object.decimal("notional", notional);
 }
 
 fn sizing_fields(object: &mut Object, sizing: &Sizing) {

@@ -131,10 +131,10 @@ impl Sight {
                 times.entry(message.instrument).or_default().push(at);
             }
             Input::Venue(message) => match message.event {
-                VenueEvent::Balance { wallet, .. } => {
-                    if wallet.get().is_some_and(|wallet| wallet != Money::ZERO) {
-                        self.balances.push(now);
-                    }
+                VenueEvent::Balance { wallet, .. }
+                    if wallet.get().is_some_and(|wallet| wallet != Money::ZERO) =>
+                {
+                    self.balances.push(now);
                 }
                 VenueEvent::Position { .. } => self.rows += 1,
                 VenueEvent::PositionsEnd { ok, rows, .. } => {

@@ -403,7 +403,7 @@ impl<'a> Run<'a> {
             self.counters.truth(what);
             let watched = self.watch_truth(what);
             let found = self.oracle.tell(&truth::event(what)).and(watched);
-            breach = breach.or(found.err());
+            breach = breach.or_else(|| found.err());
         }
         if !told.is_empty() {
             self.watch_foreign();
@@ -442,7 +442,7 @@ impl<'a> Run<'a> {
             Written::Record(message) => {
                 counters.record(&message.record);
                 trace.record(message);
-                breach = breach.take().or(proof.record(message).err());
+                breach = breach.take().or_else(|| proof.record(message).err());
                 snapshot |= matches!(message.record, Record::Fill { .. });
                 if let Record::Order {
                     client,
@@ -475,8 +475,8 @@ impl<'a> Run<'a> {
             }
         });
         let kernel = rig.kernel.engine().kernel();
-        breach = breach.or(proof.forced(kernel).err());
-        breach = breach.or(proof.stale(kernel, rig.egress.venue().outlived).err());
+        breach = breach.or_else(|| proof.forced(kernel).err());
+        breach = breach.or_else(|| proof.stale(kernel, rig.egress.venue().outlived).err());
         if snapshot && job.options.dies() {
             tape.snapshot(rig.kernel.engine());
         }
@@ -484,9 +484,9 @@ impl<'a> Run<'a> {
         if found.is_ok() {
             found = rings.placed(rig.egress.venue_mut());
         }
-        breach = breach.or(found.err());
+        breach = breach.or_else(|| found.err());
         for at in entries {
-            breach = breach.or(self.watch_entry(at).err());
+            breach = breach.or_else(|| self.watch_entry(at).err());
         }
         if let Some(breach) = breach {
             return Err(self.failed(breach));

@@ -330,7 +330,7 @@ impl Rig {
             is_maker: fill.is_maker,
         };
         let ordered = fill.client.and_then(|client| self.kernel.order(client));
-        let instrument = ordered.map_or(fet(), |order| order.instrument);
+        let instrument = ordered.map_or_else(fet, |order| order.instrument);
         let client = fill.client.map_or(ClientRef::Absent, ClientRef::Own);
         self.venue(client, Some(instrument), event)
     }
