@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The engine is the one that ran at the last whole input; what was being written when the process ended
-//! is cut and told. Where a whole frame stands behind a broken one, or inputs are surely missing, the outcome is *unknown*: the state is the last that
+//! is cut and told. Where a whole frame stands behind a broken one, or inputs are surely missing, the
+//! outcome is *unknown*: the state is the last that
 //! can be proved, and nothing may be entered before it is reconciled with the venue. Files that cannot be
 //! read are an error: a directory that says nothing is not a flat account.
 

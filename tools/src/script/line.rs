@@ -79,18 +79,12 @@ impl Object {
         self.text(name)?.ok_or_else(|| missing(name, "a text"))
     }
 
-    /// A number, in a text or not, by its plain digits.
-    fn digits(&mut self, name: &str) -> Result<Option<String>, Fault> {
-        let text = self.text(name)?;
-        Ok(text.map(|text| without_exponent(&text).unwrap_or(text)))
-    }
-
     /// A number that may not fit the units.
     pub(super) fn number<T>(&mut self, name: &str) -> Result<Option<Result<T, DecimalFault>>, Fault>
     where
         T: FromStr<Err = DecimalFault>,
     {
-        Ok(self.digits(name)?.map(|text| text.parse()))
+        Ok(self.text(name)?.map(|text| text.parse()))
     }
 
     /// A number that fits the units.
@@ -98,7 +92,7 @@ impl Object {
     where
         T: FromStr<Err = DecimalFault>,
     {
-        let Some(text) = self.digits(name)? else { return Ok(None) };
+        let Some(text) = self.text(name)? else { return Ok(None) };
         text.parse()
             .map(Some)
             .map_err(|fault: DecimalFault| Fault(format!("{name}: found {text}; expected {fault}")))

@@ -65,7 +65,8 @@ pub const EVENTS: [&str; 29] = [
 
 /// The events and their members, for `--help`; a `?` marks what may be left out.
 pub const HELP: &str = "\
-Every line has `t` (nanoseconds, not decreasing) and `event`. A number is a JSON number or a text.
+Every line has `t` (nanoseconds, not decreasing) and `event`. A number is a JSON number or a text of
+plain digits.
 
 First  config      max_slots? capital? taker_rate? maker_rate? and any setting by its dotted name
        instrument  asset tick lot min_notional? tradable?
