@@ -154,7 +154,7 @@ impl Guardian {
         });
         let qty = match part {
             Part::All => None,
-            Part::Owed => kernel.slot(slot).exit_left(),
+            Part::Owed => Some(kernel.slot(slot).exit_left()),
         };
         let intent = Intent::Exit {
             slot,

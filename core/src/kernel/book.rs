@@ -388,8 +388,8 @@ impl Kernel {
             slot.exit_rejects = 0;
             slot.exit_retry_ns = None;
             slot.exit_left -= slot.exit_left.min(qty);
-            if order.is_leg && slot.exit_order == Some(order.client) {
-                slot.leg_closed += qty;
+            if !order.is_outside {
+                slot.close_leg(qty, self.table.row(order.instrument).lot);
             }
             if let Some(pending) = &mut slot.pending_exit {
                 pending.qty = pending.qty - pending.qty.min(qty);
@@ -464,9 +464,6 @@ impl Kernel {
             }
             OrderRole::Exit if is_whole && self.slots[index].exit_order.is_none() => {
                 self.fire(index, SlotEvent::ExitLegFill, out);
-                if order.is_leg {
-                    self.slots[index].next_leg();
-                }
             }
             OrderRole::Exit => {
                 self.fire(index, SlotEvent::ExitPartialFill, out);

@@ -40,10 +40,10 @@ pub enum Intent {
     },
     /// Close a position or a leg of it; always possible while a position exists, always reduce-only.
     ///
-    /// A leg is used up by what is closed on its account, and by nothing else: an exit without a quantity
-    /// closes what is left of the current leg, and when it is filled the next leg is the current one. An
-    /// exit of a given quantity, or of everything, leaves the legs as they are. Legs are parts of what was
-    /// entered, and never more than what remains.
+    /// An exit without a quantity closes what is left of the current leg. A leg is used up by what our exits
+    /// have filled, whatever quantity they were asked with, and by nothing else: one that is refused or ends
+    /// early leaves the rest of it, a small one uses up a small part. Legs are parts of what was entered, and
+    /// never more than what remains.
     Exit {
         /// Which slot.
         slot: usize,

@@ -28,8 +28,8 @@ pub struct Denial {
     pub since_ns: Option<Nanos>,
     /// Denials in a row.
     pub count: u32,
-    /// Since when they last longer than the venue's views lag (`guard.view_lag_ns`). Only what the venue is
-    /// asked after this moment speaks against the order.
+    /// Only what the venue is asked after this moment speaks against the order: of an entry the first denial,
+    /// of an exit the first one after the venue's views could lag (`guard.view_lag_ns`).
     pub ripe_ns: Option<Nanos>,
     /// A whole position snapshot asked after that showed exactly ours on its asset.
     pub by_positions: bool,
@@ -100,8 +100,6 @@ pub struct Order {
     pub denial: Denial,
     /// The venue has said that it knows the order: whatever denies it later is an old view.
     pub known: bool,
-    /// An exit on the account of the slot's leg; see [`crate::kernel::Intent::Exit`].
-    pub is_leg: bool,
     /// Restored from an earlier process, and the venue has not told it since.
     pub unconfirmed: bool,
     /// No order of ours: it stands for one by which the venue or somebody else closed our position.
@@ -148,7 +146,6 @@ impl Order {
             query_wait_ns: 0,
             denial: Denial::default(),
             known: false,
-            is_leg: false,
             unconfirmed: false,
             is_outside: false,
         }

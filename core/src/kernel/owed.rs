@@ -29,7 +29,6 @@ impl Kernel {
         let exit = PendingExit {
             qty: slot.exit_quantity(Some(owed.qty), owed.all, lot),
             all: owed.all,
-            is_leg: owed.is_leg,
             kind: OrderKind::Market,
             tif: TimeInForce::Ioc,
             price: None,

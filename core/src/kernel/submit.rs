@@ -51,7 +51,6 @@ struct OrderSpec {
     tif: TimeInForce,
     qty: Qty,
     price: Option<Price>,
-    is_leg: bool,
     reason: &'static str,
 }
 
@@ -94,7 +93,6 @@ impl Kernel {
             tif: immediate_if_market(wish.kind, wish.tif),
             qty: wish.qty,
             price: wish.price,
-            is_leg: false,
             reason: "",
         };
         self.place(now, client, &spec, out);
@@ -163,9 +161,8 @@ impl Kernel {
         let qty = slot.exit_quantity(wish.qty, wish.all, row.lot);
         let side = slot.position.side.exit_side();
         let (kind, tif, price) = exit_terms(wish, side, row.tick);
-        let is_leg = slot.is_leg_exit(wish.qty, wish.all);
         let (all, ttl_ns, reason) = (wish.all, wish.ttl_ns, wish.reason);
-        let pending = PendingExit { qty, all, is_leg, kind, tif, price, ttl_ns, reason };
+        let pending = PendingExit { qty, all, kind, tif, price, ttl_ns, reason };
         match slot.exit_order {
             None => self.send_exit(now, index, &pending, out),
             Some(_) if planted!(D35SecondExit) => self.send_exit(now, index, &pending, out),
@@ -224,11 +221,11 @@ impl Kernel {
         }
         let slot = &mut self.slots[index];
         slot.close_reason = Some(exit.reason);
-        (slot.exit_left, slot.exit_is_leg) = (exit.qty, exit.is_leg);
+        slot.exit_left = exit.qty;
         if let (OrderKind::Limit, Some(ttl_ns)) = (exit.kind, exit.ttl_ns) {
             let due_ns = now.plus(ttl_ns.max(0));
-            let PendingExit { qty, all, is_leg, reason, .. } = *exit;
-            slot.owed_exit = Some(OwedExit { due_ns, qty, all, is_leg, reason });
+            let PendingExit { qty, all, reason, .. } = *exit;
+            slot.owed_exit = Some(OwedExit { due_ns, qty, all, reason });
         }
         // Also one of before, beside which this exit leaves.
         if let Some(owed) = slot.owed_exit {
@@ -241,7 +238,6 @@ impl Kernel {
             tif: exit.tif,
             qty: exit.qty,
             price: exit.price,
-            is_leg: exit.is_leg,
             reason: exit.reason.as_str(),
         };
         self.place(now, client, &spec, out);
@@ -336,7 +332,6 @@ impl Kernel {
             instrument: slot.instrument,
             position_side: slot.position.side,
             price: spec.price,
-            is_leg: spec.is_leg,
             query_wait_ns: self.times.lookup_first_ns,
             ..Order::new(client, spec.role, spec.kind, spec.tif, spec.qty)
         };

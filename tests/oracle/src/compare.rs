@@ -39,7 +39,10 @@ pub struct Books {
 impl Oracle {
     /// Every position of ours is held by exactly one holding of the same size, and the other way round. One
     /// of which the engine lost the memory may be held by nobody, for it may be one too many for its slots;
-    /// then the engine must know that something is there that is not its own: entries are frozen.
+    /// then the engine must know that something is there that is not its own: entries are frozen. And where
+    /// somebody else has closed a part while others hold the same side, whose part it was is our convention:
+    /// all that can be known is that the account holds what the engine believes in, and that entries are
+    /// frozen while it holds more.
     ///
     /// # Errors
     /// `I2_position`.
@@ -53,7 +56,9 @@ impl Oracle {
                 let booked: i64 = held.by_ref().map(|h| h.qty).sum();
                 let trip = &mut self.ours[place(instrument, is_long)];
                 trip.is_uncertain &= booked != trip.qty;
-                if booked != trip.qty && !(trip.is_forgotten && is_frozen) {
+                let total = trip.qty + self.theirs[place(instrument, is_long)];
+                let shared = trip.is_disturbed && booked <= total && (booked == total || is_frozen);
+                if booked != trip.qty && !shared && !(trip.is_forgotten && is_frozen) {
                     let side = if is_long { "long" } else { "short" };
                     let what = format!(
                         "instrument {instrument} {side}: the engine holds {booked}, the venue {}",

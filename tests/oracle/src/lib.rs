@@ -182,8 +182,10 @@ pub struct Trip {
     pub last_exit: i64,
     /// See `last_exit`.
     pub last_exits: i64,
-    /// Something other than our orders reduced it.
+    /// Something other than our orders reduced it, or the engine took over more than there was.
     pub is_disturbed: bool,
+    /// When that was last; an entry order sent before it belongs to the same trip.
+    pub disturbed: i64,
     /// The engine lost the memory of it and has not taken it over again.
     pub is_forgotten: bool,
     /// The engine lost the memory of what became of it, and may believe in more than is there until it has
@@ -412,7 +414,12 @@ impl Oracle {
                 self.outside += 1;
                 self.foreign_fees += i128::from(fee);
                 self.foreign_cash += received;
-                self.outside_fill(owner, instrument, is_long, if reduces { -qty } else { qty });
+                self.outside_fill(
+                    at,
+                    owner,
+                    place(instrument, is_long),
+                    if reduces { -qty } else { qty },
+                );
             }
         }
         if own_notional != i128::from(notional) {
@@ -438,8 +445,7 @@ impl Oracle {
     }
 
     /// What somebody else added or took: theirs first, then ours; the venue takes ours first.
-    fn outside_fill(&mut self, owner: Owner, instrument: usize, is_long: bool, delta: i64) {
-        let at = place(instrument, is_long);
+    fn outside_fill(&mut self, when: i64, owner: Owner, at: usize, delta: i64) {
         if delta >= 0 {
             self.theirs[at] += delta;
             return;
@@ -454,6 +460,7 @@ impl Oracle {
             let trip = &mut self.ours[at];
             trip.qty -= mine;
             trip.is_disturbed = true;
+            trip.disturbed = when;
         }
     }
 }

@@ -152,7 +152,13 @@ impl Oracle {
         let trip = &mut self.ours[at];
         if !reduces {
             if trip.qty == 0 {
-                *trip = crate::Trip::default();
+                let is_old = fact.sent <= trip.disturbed;
+                *trip = crate::Trip {
+                    is_disturbed: trip.is_disturbed && is_old,
+                    disturbed: trip.disturbed,
+                    is_uncertain: trip.is_uncertain && order.0 < self.forgotten_before,
+                    ..crate::Trip::default()
+                };
             }
             trip.is_forgotten |= order.0 < self.forgotten_before;
             trip.qty += qty;

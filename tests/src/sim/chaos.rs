@@ -29,6 +29,14 @@ pinion_core::text_enum! {
         Kill => "kill",
         /// The operator kills while an entry has just left.
         KillAtEntry => "kill_at_entry",
+        /// The operator kills while orders are on their way to the gate.
+        KillAtGate => "kill_at_gate",
+        /// The venue closes a position of ours by force when a fill has just been told.
+        ForceAtFill => "force_at_fill",
+        /// The venue closes a position of ours by force when an order has just left.
+        ForceAtOrder => "force_at_order",
+        /// The process dies when an order has just left.
+        CrashAtOrder => "crash_at_order",
         /// The operator resumes.
         Resume => "resume",
         /// The operator wants to be flat.

@@ -30,13 +30,19 @@ impl Run<'_> {
         self.trace.note(self.now, || format!("deed     {}", deed.as_str()));
         let stall = |longest: i64| dice.clone().magnitude(1_000_000, longest.max(1_000_000));
         match deed {
-            Deed::Crash | Deed::CrashAtEntry => return self.crash(number),
+            Deed::Crash | Deed::CrashAtEntry | Deed::CrashAtOrder => return self.crash(number),
             Deed::Restart => self.restart_wanted = true,
             Deed::StallKernel | Deed::StallEgress | Deed::StallJournal => {
                 let stage = usize::from(deed.code() - Deed::StallKernel.code());
-                self.stalled[stage] = self.now.plus(stall(self.job.options.stall_max_ns));
+                let ns = stall(self.job.options.stall_max_ns);
+                self.stalled[stage] = self.now.plus(ns);
+                if deed == Deed::StallEgress && self.job.options.kill_entry_ppm > 0 {
+                    // So that entries are on their way to the gate when he kills.
+                    self.soon.push((self.now.plus(ns / 2), Deed::Kill, number));
+                }
             }
-            Deed::Kill => self.say(Control::Kill),
+            Deed::Kill | Deed::KillAtEntry | Deed::KillAtGate => self.say(Control::Kill),
+            Deed::ForceAtOrder | Deed::ForceAtFill => self.force(&mut dice),
             Deed::Resume => self.say(Control::Resume),
             Deed::Flatten => self.say(Control::Flatten),
             Deed::JournalFails => self.say(Control::JournalFailed),
@@ -62,13 +68,23 @@ impl Run<'_> {
                 }
             }
             // Parts of others.
-            Deed::ColdStart
-            | Deed::OldSnapshot
-            | Deed::TornSnapshot
-            | Deed::TailCut
-            | Deed::KillAtEntry => {}
+            Deed::ColdStart | Deed::OldSnapshot | Deed::TornSnapshot | Deed::TailCut => {}
         }
         self.hear_truth()
+    }
+
+    /// The venue closes one of our positions, whole or in part.
+    fn force(&mut self, dice: &mut Dice) {
+        let Some(rig) = &mut self.rig else { return };
+        for index in 0..self.world.table.len() {
+            for side in [PositionSide::Short, PositionSide::Long] {
+                if self.oracle.own(index, side == PositionSide::Long).qty > 0 {
+                    let (id, whole) = (InstrumentId::new(index), dice.chance(700_000));
+                    rig.venue_mut().close_by_force(self.now, id, side, whole);
+                    return;
+                }
+            }
+        }
     }
 
     /// Somebody publishes settings: newer ones, or some that are not.

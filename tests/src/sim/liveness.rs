@@ -28,7 +28,7 @@ impl Run<'_> {
         self.calm = true;
         self.chaos.switch_off();
         self.stalled = [Nanos::ZERO; 3];
-        self.kill_at = None;
+        self.soon.clear();
         self.next_market = self.now;
         if let Some(rig) = &mut self.rig {
             rig.venue_mut().heal(self.now);

@@ -131,6 +131,10 @@ options! {
     journal_fails_ppm, "control";
     /// New settings, per step; half as often some that are not newer.
     swap_ppm, "control";
+    /// The venue closes a position of ours within 50 ms of an order's sending, per order.
+    force_order_ppm, "account";
+    /// The process dies within two seconds of an order's sending, per order.
+    crash_order_ppm, "crash";
     /// The stream to the venue is cut by force, per step.
     outage_ppm, "account";
     /// Somebody closes our position by hand, per step.
@@ -182,7 +186,7 @@ impl Options {
             ring_command: d.between(32, 64),
             // A poll of the kernel asks for room for a whole budget; blocking new risk begins at two.
             ring_record: if journal_waits == 1 { 21_300 } else { 43_000 } + d.between(0, 4_000),
-            ring_input: if journal_waits == 1 { 90 } else { 700 } + d.between(0, 100),
+            ring_input: if journal_waits == 1 { 90 } else { 668 } + d.between(0, 60),
             latency_ns: d.magnitude(100_000, 200_000_000),
             probe_ns: d.magnitude(1_000_000_000, 10_000_000_000),
             journal_waits,
@@ -230,6 +234,8 @@ impl Options {
             crash_entry_ppm: if d.chance(500_000) { 0 } else { d.between(1, 300_000) },
             restart_ppm: rate(d, 10),
             minute_max: if d.chance(900_000) { 0 } else { d.between(1, 4) },
+            force_order_ppm: if d.chance(700_000) { 0 } else { d.between(1, 100_000) },
+            crash_order_ppm: if d.chance(700_000) { 0 } else { d.between(1, 50_000) },
         };
         // Sometimes a single turn is more than the link holds.
         let mut command = Dice::new(seed, 4, 0);
@@ -254,6 +260,8 @@ impl Options {
             // While the process is down, its stream is.
             ("crash_ppm", 0),
             ("crash_entry_ppm", 0),
+            ("crash_order_ppm", 0),
+            ("force_order_ppm", 0),
         ] {
             let known = self.set(name, value);
             debug_assert!(known, "{name} is an option");
@@ -263,7 +271,10 @@ impl Options {
     /// True when the process ever begins again.
     #[must_use]
     pub const fn dies(&self) -> bool {
-        self.crash_ppm > 0 || self.crash_entry_ppm > 0 || self.restart_ppm > 0
+        self.crash_ppm > 0
+            || self.crash_entry_ppm > 0
+            || self.crash_order_ppm > 0
+            || self.restart_ppm > 0
     }
 
     /// Switches off a group of disturbances.

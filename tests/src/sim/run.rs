@@ -20,6 +20,7 @@ use super::dice::Dice;
 use super::job::{Class, Failure, Job, Outcome};
 use super::life::Tape;
 use super::market::{Generator, START};
+use super::options::Options;
 use super::proof::Proof;
 use super::rig::{Rig, World, Written};
 use super::rings::Rings;
@@ -27,6 +28,7 @@ use super::trace::Trace;
 use super::truth;
 use super::watch::Watch;
 
+const MS: i64 = Nanos::SECOND / 1_000;
 /// Rounds of polling at one moment before it counts as a loop without end.
 const ROUNDS_MAX: u32 = 200_000;
 
@@ -48,7 +50,8 @@ pub(super) struct Run<'a> {
     pub(super) scans: u32,
     /// Kernel, egress and journal stand still until then.
     pub(super) stalled: [Nanos; 3],
-    pub(super) kill_at: Option<Nanos>,
+    /// What is about to happen because an order has just left: when, what, and the order's number.
+    pub(super) soon: Vec<(Nanos, Deed, u32)>,
     /// The operator wants it killed, or flat: nothing that increases may leave.
     pub(super) is_killed: bool,
     pub(super) is_flattening: bool,
@@ -81,6 +84,9 @@ pub(super) struct Run<'a> {
     pub(super) shown: Shown,
     faults_seen: usize,
     rounds: u64,
+    /// Orders and fills that the kernel told so far: what happens near them is numbered by these.
+    orders: u32,
+    fills: u32,
 }
 
 std::thread_local! {
@@ -116,6 +122,15 @@ pub fn run(job: &Job) -> Outcome {
     run.outcome(failure)
 }
 
+/// What likes to happen just when an order leaves: what, how often, and how soon after it.
+const fn near_an_order(options: &Options, is_exit: bool) -> [(Deed, i64, i64); 3] {
+    [
+        (Deed::KillAtEntry, if is_exit { 0 } else { options.kill_entry_ppm }, 10 * MS),
+        (Deed::ForceAtOrder, options.force_order_ppm, 50 * MS),
+        (Deed::CrashAtOrder, options.crash_order_ppm, 2_000 * MS),
+    ]
+}
+
 impl<'a> Run<'a> {
     fn new(job: &'a Job) -> Self {
         let (generator, table) = Generator::new(job.seed, &job.options);
@@ -141,7 +156,7 @@ impl<'a> Run<'a> {
             next_scan: START,
             scans: 0,
             stalled: [Nanos::ZERO; 3],
-            kill_at: None,
+            soon: Vec::new(),
             is_killed: false,
             is_flattening: false,
             polled_at: Nanos::ZERO,
@@ -164,6 +179,8 @@ impl<'a> Run<'a> {
             shown: Shown::default(),
             faults_seen: 0,
             rounds: 0,
+            orders: 0,
+            fills: 0,
         }
     }
 
@@ -219,9 +236,9 @@ impl<'a> Run<'a> {
                 *at = Nanos::ZERO;
             }
         }
-        if self.kill_at.is_some_and(|at| at <= self.now) {
-            self.kill_at = None;
-            self.say(Control::Kill);
+        while let Some(at) = self.soon.iter().position(|(at, ..)| *at <= self.now) {
+            let (_, deed, number) = self.soon.remove(at);
+            self.do_deed(deed, number)?;
         }
         if self.next_market <= self.now {
             let message = self.generator.next(self.now);
@@ -272,7 +289,9 @@ impl<'a> Run<'a> {
                 next = next.min(at);
             }
         };
-        due(self.kill_at);
+        for (at, ..) in &self.soon {
+            due(Some(*at));
+        }
         for at in self.stalled {
             due(Some(at));
         }
@@ -350,31 +369,11 @@ impl<'a> Run<'a> {
             }
             let mut count = 0;
             for stage in order {
-                if self.stalled[stage] > self.now {
-                    continue;
+                if self.stalled[stage] <= self.now {
+                    count += if stage == 0 { self.poll_kernel()? } else { self.poll_egress() };
                 }
-                let work = if stage == 0 {
-                    let work = rig.kernel.poll(self.now);
-                    adoptions(&mut self.adopted, rig.kernel.engine().kernel(), &mut self.oracle)
-                        .map_err(|breach| Failure::of(breach, self.tape.written()))?;
-                    if work.backpressured {
-                        self.counters.count("ring full", "record or input");
-                    }
-                    if rig.kernel.unsent() > 0 {
-                        self.counters.count("ring full", "command");
-                    }
-                    work
-                } else {
-                    let work = rig.egress.poll(self.now);
-                    match rig.egress.full_link() {
-                        Some(ReplyLink::Ack) => self.counters.count("ring full", "ack"),
-                        Some(ReplyLink::Account) => self.counters.count("ring full", "account"),
-                        None => {}
-                    }
-                    work
-                };
-                count += work.count;
             }
+            let Some(rig) = &self.rig else { return Ok(()) };
             let stands = self.stalled.iter().any(|at| *at > self.now);
             let rig_done =
                 rig.is_quiet() && (stands || (rig.kernel.drained() && rig.egress.drained()));
@@ -390,6 +389,39 @@ impl<'a> Run<'a> {
         }
         let what = format!("{ROUNDS_MAX} rounds of polling at one moment");
         Err(self.failed(Breach { check: "L_endless", what }))
+    }
+
+    fn poll_kernel(&mut self) -> Result<u32, Failure> {
+        let Some(rig) = &mut self.rig else { return Ok(0) };
+        let work = rig.kernel.poll(self.now);
+        adoptions(&mut self.adopted, rig.kernel.engine().kernel(), &mut self.oracle)
+            .map_err(|breach| Failure::of(breach, self.tape.written()))?;
+        if work.backpressured {
+            self.counters.count("ring full", "record or input");
+        }
+        if rig.kernel.unsent() > 0 {
+            self.counters.count("ring full", "command");
+        }
+        if work.commands > 0 {
+            // The orders are on their link, and the gate has not seen them.
+            self.orders += work.commands;
+            let rate = self.job.options.kill_entry_ppm / 4;
+            if self.chaos.happens(Deed::KillAtGate, self.orders, rate) {
+                self.do_deed(Deed::KillAtGate, self.orders)?;
+            }
+        }
+        Ok(work.count)
+    }
+
+    fn poll_egress(&mut self) -> u32 {
+        let Some(rig) = &mut self.rig else { return 0 };
+        let work = rig.egress.poll(self.now);
+        match rig.egress.full_link() {
+            Some(ReplyLink::Ack) => self.counters.count("ring full", "ack"),
+            Some(ReplyLink::Account) => self.counters.count("ring full", "account"),
+            None => {}
+        }
+        work.count
     }
 
     /// What happened at the venue goes to the oracle.
@@ -421,8 +453,8 @@ impl<'a> Run<'a> {
 
     /// What the kernel wrote goes to the tape; what it recorded is counted.
     pub(super) fn hear_journal(&mut self) -> Result<(), Failure> {
-        let Self { rig, tape, counters, trace, chaos, job, now, kill_at, .. } = self;
-        let Self { proof, crash_wanted, rings, sight, stalled, .. } = self;
+        let Self { rig, tape, counters, trace, chaos, job, now, soon, .. } = self;
+        let Self { proof, crash_wanted, rings, sight, stalled, fills, .. } = self;
         let Some(rig) = rig else { return Ok(()) };
         let mut snapshot = false;
         let (mut breach, mut entries) = (None, Vec::new());
@@ -443,7 +475,14 @@ impl<'a> Run<'a> {
                 counters.record(&message.record);
                 trace.record(message);
                 breach = breach.take().or_else(|| proof.record(message).err());
-                snapshot |= matches!(message.record, Record::Fill { .. });
+                if matches!(message.record, Record::Fill { .. }) {
+                    snapshot = true;
+                    *fills += 1;
+                    if chaos.happens(Deed::ForceAtFill, *fills, job.options.force_order_ppm) {
+                        let mut dice = chaos.dice(Deed::ForceAtFill, *fills);
+                        soon.push((now.plus(dice.between(0, 50 * MS)), Deed::ForceAtFill, *fills));
+                    }
+                }
                 if let Record::Order {
                     client,
                     instrument,
@@ -452,23 +491,25 @@ impl<'a> Run<'a> {
                     ..
                 } = message.record
                     && rings.sent(client)
-                    && !reduce_only
                 {
-                    entries.push(message.ts_ns);
-                    if chaos.happens(Deed::CrashAtEntry, client.seq(), job.options.crash_entry_ppm)
-                    {
-                        *crash_wanted = Some(client.seq());
+                    if !reduce_only {
+                        entries.push(message.ts_ns);
+                        if found.is_ok() {
+                            found = sight.entered(message.ts_ns, instrument, &settings);
+                        }
+                        let rate = job.options.crash_entry_ppm;
+                        if chaos.happens(Deed::CrashAtEntry, client.seq(), rate) {
+                            *crash_wanted = Some(client.seq());
+                        }
                     }
-                    if found.is_ok() {
-                        found = sight.entered(message.ts_ns, instrument, &settings);
-                    }
-                    let rate = job.options.kill_entry_ppm;
-                    if chaos.happens(Deed::KillAtEntry, client.seq(), rate) {
-                        let mut dice = chaos.dice(Deed::KillAtEntry, client.seq());
-                        *kill_at = Some(now.plus(dice.between(0, 10_000_000)));
-                        // Perhaps it is still on its way to the last look.
-                        if dice.chance(500_000) {
-                            stalled[1] = stalled[1].max(now.plus(20_000_000));
+                    for (deed, rate, within_ns) in near_an_order(&job.options, reduce_only) {
+                        if chaos.happens(deed, client.seq(), rate) {
+                            let mut dice = chaos.dice(deed, client.seq());
+                            soon.push((now.plus(dice.between(0, within_ns)), deed, client.seq()));
+                            // Perhaps it is still on its way to the last look.
+                            if deed == Deed::KillAtEntry && dice.chance(500_000) {
+                                stalled[1] = stalled[1].max(now.plus(20_000_000));
+                            }
                         }
                     }
                 }

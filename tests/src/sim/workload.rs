@@ -11,15 +11,15 @@ use pinion_core::engine::Damage;
 use pinion_core::id::{ClientId, InstrumentId, TradeId};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::kernel::intent::LEGS_MAX;
-use pinion_core::kernel::stage::SlotEvent;
 use pinion_core::kernel::{Effects, Intent, Kernel};
-use pinion_core::msg::record::{DecisionReason, OrderStatus};
+use pinion_core::msg::record::DecisionReason;
 use pinion_core::msg::{
-    Command, Control, MarketMsg, Maybe, OrderKind, PositionSide, Rank, Record, Scan, TimeInForce,
+    Command, Control, MarketMsg, Maybe, OrderKind, OrderRole, PositionSide, Rank, Record, Scan,
+    TimeInForce,
 };
 use pinion_core::policy::{Decide, Policy};
 use pinion_core::settings::Settings;
-use pinion_core::units::{Nanos, Price, Qty, Rate};
+use pinion_core::units::{Nanos, Price, Qty, Rate, mul_half_even};
 use pinion_oracle::Breach;
 use serde::{Deserialize, Serialize};
 
@@ -48,16 +48,27 @@ pub struct Workload {
     flatten: bool,
     accepted: u64,
     sabotage: i64,
-    /// By slot: the round trip, and how many of its legs were closed.
-    legs_done: Vec<(TradeId, u32)>,
+    /// By slot: what is to be known of the legs of its round trip.
+    legs: Vec<Option<Legs>>,
     #[serde(skip)]
     heard: Heard,
+}
+
+/// The legs of a round trip, by its fills.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Legs {
+    trade: TradeId,
+    /// Parts of all legs but the last.
+    before_last: Rate,
+    entered: Qty,
+    /// By exits of the engine's own.
+    exited: Qty,
 }
 
 /// What a driver wants to know of the workload; no part of its state.
 #[derive(Clone, Debug, Default)]
 pub struct Heard {
-    /// Numbers of the messages on which an intent was accepted.
+    /// Numbers of the messages on which an intent did anything: a refusal may have the venue asked for proof.
     pub accepted: Vec<u32>,
     /// An exit of an open slot without a working exit was refused.
     pub exit_refused: Option<String>,
@@ -86,7 +97,7 @@ impl Workload {
             flatten: false,
             accepted: 0,
             sabotage: options.sabotage,
-            legs_done: Vec::new(),
+            legs: Vec::new(),
             heard: Heard::default(),
         }
     }
@@ -239,7 +250,11 @@ impl Workload {
         };
         self.heard.asked = true;
         let last_leg = self.last_leg(intent, kernel);
+        let before = out.records.len();
         let verdict = kernel.submit(now, intent, settings, out);
+        if verdict.accepted || out.records.len() > before {
+            self.heard.accepted.push(number);
+        }
         if let Some((slot, size)) = last_leg.filter(|_| verdict.accepted) {
             let order = kernel.slot(slot).exit_order().and_then(|client| kernel.order(client));
             if let Some(order) = order.filter(|order| order.qty != size) {
@@ -248,41 +263,51 @@ impl Workload {
             }
         }
         if verdict.accepted {
+            self.entered(intent, kernel);
             self.accepted += 1;
             self.sabotage(intent, out);
-            self.heard.accepted.push(number);
         } else if must && self.heard.exit_refused.is_none() {
             self.heard.exit_refused = Some(format!("{intent:?} was refused: {:?}", verdict.code));
         }
     }
 
-    /// Slot and size when this intent is the last leg of an exit, by the legs that were closed before.
+    /// Slot and size when this intent is the last leg of an exit: the engine's own exits have closed all the
+    /// legs before it.
     fn last_leg(&self, intent: &Intent, kernel: &Kernel) -> Option<(usize, Qty)> {
         let Intent::Exit { slot, qty, all: false, .. } = *intent else { return None };
         let held = kernel.slots().get(slot).filter(|held| held.is_open() && qty.get().is_none())?;
         let idle = held.exit_order().is_none() && !held.is_exit_pending();
-        let (trade, done) = self.legs_done.get(slot)?;
-        let is_last = held.trade() == Some(*trade) && *done as usize + 1 >= held.legs();
+        let legs = self.legs.get(slot)?.filter(|legs| held.trade() == Some(legs.trade))?;
+        let before_last = mul_half_even(legs.entered.raw(), legs.before_last.raw())?;
+        // Each leg is rounded by itself.
+        let is_last = legs.exited.raw() >= before_last.saturating_add(LEGS_MAX as i64);
         (idle && is_last).then_some((slot, held.size()))
     }
 
-    /// Counts closed legs and cancels.
+    /// Remembers the legs of an entry that was accepted.
+    fn entered(&mut self, intent: &Intent, kernel: &Kernel) {
+        let Intent::Enter { slot, legs, .. } = intent else { return };
+        let Some(trade) = kernel.slots().get(*slot).and_then(|slot| slot.trade()) else { return };
+        let before_last = legs.iter().rev().skip(1).fold(0, |sum, leg| sum + leg.raw());
+        if self.legs.len() <= *slot {
+            self.legs.resize(*slot + 1, None);
+        }
+        let before_last = Rate::from_raw(before_last);
+        let (entered, exited) = (Qty::ZERO, Qty::ZERO);
+        self.legs[*slot] = Some(Legs { trade, before_last, entered, exited });
+    }
+
+    /// Counts what is filled of the legs, and cancels.
     fn count(&mut self, kernel: &Kernel, first_record: usize, out: &Effects) {
-        let mut of_leg = false;
         for message in out.records.get(first_record..).unwrap_or_default() {
-            if let Record::Order { client, status: OrderStatus::Filled, .. } = message.record {
-                of_leg = kernel.order(client).is_some_and(|order| order.is_leg);
-            }
-            if of_leg
-                && let Record::Slot { slot, trade, event: SlotEvent::ExitLegFill, .. } =
-                    message.record
-            {
-                let slot = usize::from(slot);
-                if self.legs_done.len() <= slot {
-                    self.legs_done.resize(slot + 1, (TradeId::new(0), 0));
+            let Record::Fill { client, trade, role, qty, .. } = message.record else { continue };
+            let is_own = kernel.order(client).is_some_and(|order| !order.is_outside);
+            for legs in self.legs.iter_mut().flatten().filter(|legs| legs.trade == trade) {
+                match role {
+                    OrderRole::Entry => legs.entered += qty,
+                    OrderRole::Exit if is_own => legs.exited += qty,
+                    OrderRole::Exit => {}
                 }
-                let row = &mut self.legs_done[slot];
-                *row = if row.0 == trade { (trade, row.1 + 1) } else { (trade, 1) };
             }
         }
         let asked = std::mem::take(&mut self.heard.asked);

@@ -26,8 +26,6 @@ pub(super) struct PendingExit {
     pub(super) qty: Qty,
     /// Everything that remains then.
     pub(super) all: bool,
-    /// On the account of the current leg.
-    pub(super) is_leg: bool,
     pub(super) kind: OrderKind,
     pub(super) tif: TimeInForce,
     pub(super) price: Option<Price>,
@@ -47,8 +45,6 @@ pub(super) struct OwedExit {
     pub(super) qty: Qty,
     /// Everything that remains then.
     pub(super) all: bool,
-    /// On the account of the current leg.
-    pub(super) is_leg: bool,
     pub(super) reason: DecisionReason,
 }
 
@@ -65,12 +61,10 @@ pub struct Slot {
     pub(super) leverage: Option<Rate>,
     pub(super) legs: ArrayVec<Rate, LEGS_MAX>,
     pub(super) leg: u8,
-    /// Closed on the account of the current leg.
+    /// What our exits have closed of the current leg.
     pub(super) leg_closed: Qty,
     /// What is left of the last accepted exit; shrinks with every exit fill, whoever made it.
     pub(super) exit_left: Qty,
-    /// That exit was on the account of the current leg.
-    pub(super) exit_is_leg: bool,
     pub(super) entry_order: Option<ClientId>,
     pub(super) exit_order: Option<ClientId>,
     pub(super) pending_exit: Option<PendingExit>,
@@ -98,7 +92,6 @@ impl Slot {
             leg: 0,
             leg_closed: Qty::ZERO,
             exit_left: Qty::ZERO,
-            exit_is_leg: false,
             entry_order: None,
             exit_order: None,
             pending_exit: None,
@@ -287,11 +280,10 @@ impl Slot {
             && self.pending_exit.is_none()
     }
 
-    /// What is left of the last accepted exit, to be asked for again when it is owed: a quantity, or `None`
-    /// for what is left of the current leg, as in [`crate::kernel::Intent::Exit`].
+    /// What is left of the last accepted exit, to be asked for again when it is owed.
     #[must_use]
-    pub fn exit_left(&self) -> Option<Qty> {
-        (!self.exit_is_leg).then_some(self.exit_left)
+    pub const fn exit_left(&self) -> Qty {
+        self.exit_left
     }
 
     /// Exits that the venue refused since the last exit fill.
@@ -322,11 +314,6 @@ impl Slot {
         self.exit_retry_ns = Some(now.plus(wait));
     }
 
-    /// True when an exit of this quantity is on the account of the current leg.
-    pub(super) fn is_leg_exit(&self, wanted: Option<Qty>, all: bool) -> bool {
-        wanted.is_none() && !all && self.stage != SlotStage::Dust
-    }
-
     /// Quantity of an exit: never above the size, never zero while something remains, a multiple of the
     /// lot unless it is all. A wanted quantity that makes no sense means all.
     #[must_use]
@@ -348,25 +335,31 @@ impl Slot {
         if size - qty < lot { size } else { qty }
     }
 
-    /// The leg that works is closed and something remains: the next leg comes, if there is one.
-    pub(super) fn next_leg(&mut self) {
-        self.leg_closed = Qty::ZERO;
-        if usize::from(self.leg) + 1 < self.legs() && !planted!(D18LegStuck) {
+    /// An exit of ours has closed this much. A leg of which less than a lot is left is used up, and the next
+    /// one is the current one.
+    pub(super) fn close_leg(&mut self, qty: Qty, lot: Qty) {
+        self.leg_closed = self.leg_closed.checked_add(qty).unwrap_or(Qty::MAX);
+        while let Some(whole) = self.leg_whole()
+            && whole - whole.min(self.leg_closed) < lot
+            && !planted!(D18LegStuck)
+        {
+            self.leg_closed -= whole.min(self.leg_closed);
             self.leg += 1;
         }
     }
 
-    /// What the current leg still has to close; the last leg is what remains.
-    fn leg_quantity(&self) -> Qty {
+    /// The current leg's part of what was entered; `None` for the last one, which is what remains.
+    fn leg_whole(&self) -> Option<Qty> {
         let leg = usize::from(self.leg);
-        if leg + 1 >= self.legs() && !planted!(X46LastLegByRatio) {
-            return self.position.size;
-        }
-        self.legs
-            .get(leg)
-            .and_then(|part| crate::units::mul_half_even(self.position.entered.raw(), part.raw()))
-            .map_or(self.position.size, |whole| Qty::from_raw(whole) - self.leg_closed)
-            .max(Qty::ZERO)
+        let is_last = leg + 1 >= self.legs() && !planted!(X46LastLegByRatio);
+        let part = self.legs.get(leg).filter(|_| !is_last)?;
+        crate::units::mul_half_even(self.position.entered.raw(), part.raw()).map(Qty::from_raw)
+    }
+
+    /// What the current leg still has to close.
+    fn leg_quantity(&self) -> Qty {
+        let left = self.leg_whole().map(|whole| whole - whole.min(self.leg_closed));
+        left.unwrap_or(self.position.size)
     }
 }
 

@@ -134,9 +134,8 @@ pub const fn transition(stage: S, event: E) -> Transition {
         (S::PositionOpen | S::PositionPartiallyClosed, E::Booked | E::Written) => {
             Violation(NOTHING_BOOKED)
         }
-        (S::PositionOpen | S::PositionPartiallyClosed, E::OutcomeUnknown) => {
-            Next(S::StaleStateReconciling)
-        }
+        // What an entry that was called back did shows in its size; entries wait for its answer.
+        (S::PositionOpen | S::PositionPartiallyClosed, E::OutcomeUnknown) => Ignored(GROWS),
         (S::PositionOpen | S::PositionPartiallyClosed, E::ProvedFlat | E::ProvedOpen) => {
             Ignored(NOT_IN_DOUBT)
         }

@@ -31,6 +31,7 @@ use std::sync::Arc;
 
 use pinion_core::id::{InstrumentId, TextId};
 use pinion_core::instrument::InstrumentTable;
+use pinion_core::msg::venue::ForcedCause;
 use pinion_core::msg::{CommandMsg, MarketMsg, Maybe, PositionSide, VenueEvent, VenueMsg};
 use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Qty};
@@ -147,6 +148,27 @@ impl FaultyVenue {
     ) -> bool {
         let qty = self.inner.account.position_qty(instrument, side);
         self.trade_outside(now, Outside { instrument, side, reduces: true, qty })
+    }
+
+    /// The venue closes a position for want of margin, whole or the half of its lots. False when there is
+    /// none, or no price.
+    pub fn close_by_force(
+        &mut self,
+        now: Nanos,
+        instrument: InstrumentId,
+        side: PositionSide,
+        whole: bool,
+    ) -> bool {
+        self.step_to(now, true);
+        let all = self.inner.account.position_qty(instrument, side);
+        let lot = self.table.row(instrument).lot.raw();
+        let half = Qty::from_raw(all.raw() / 2 / lot * lot);
+        let qty = if whole || half.is_zero() { all } else { half };
+        let trade = Outside { instrument, side, reduces: true, qty };
+        let cause = if whole { ForcedCause::Liquidation } else { ForcedCause::Adl };
+        let done = self.inner.close_by_force(now, trade, cause);
+        self.pass_on();
+        done
     }
 
     /// Somebody opens a position by hand, or adds to one. False when the instrument has no price.

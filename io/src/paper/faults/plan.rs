@@ -181,7 +181,7 @@ faults! {
     Halt "halt" "time" 10_000;
 
     /// Refused as too small, as an opening order would be. Per reducing order below the least notional.
-    RejectDust "reject_dust" "matching" 500_000;
+    RejectDust "reject_dust" "matching" 1_000_000;
     /// An order ends, and how much of it is filled is not told. Per end told.
     NoTotal "no_total" "stream" 300_000;
     /// A refused order is acknowledged first. Per refusal.
