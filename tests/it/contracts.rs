@@ -58,7 +58,7 @@ const POLLS_MAX: usize = 10_000;
 const NOW: Nanos = Nanos::new(START.get() + Nanos::SECOND);
 
 #[test]
-#[ignore = "the kernel stage does not rest while its prober waits: open"]
+
 fn every_stage_keeps_the_contracts() {
     for make in STAGES_UNDER_CONTRACT {
         check(make).unwrap();
@@ -66,7 +66,7 @@ fn every_stage_keeps_the_contracts() {
 }
 
 #[test]
-#[ignore = "the kernel stage does not rest while its prober waits: open"]
+
 fn every_stage_of_the_engine_knows_when_it_is_drained() {
     for make in STAGES_THAT_KNOW {
         for inputs in [0, INPUTS] {

@@ -75,7 +75,7 @@ const BOOKS: [&str; 7] =
     ["capital", "realized_pnl", "fees_paid", "funding_paid", "reconcile", "delta", "frozen"];
 
 #[test]
-#[ignore = "four scripts wait for the legs and the lag of views: open"]
+
 fn every_script_answers_as_expected() {
     let names = names();
     assert!(names.len() >= 15, "{names:?}");

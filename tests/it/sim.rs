@@ -72,7 +72,7 @@ fn what_a_trace_writes_down_changes_nothing() {
 }
 
 #[test]
-#[ignore = "intents that die with the process: open"]
+
 fn an_instance_that_is_left_out_does_not_shift_the_others() {
     let whole = run(&job(7));
     let mut again = job(7);
@@ -86,7 +86,7 @@ fn an_instance_that_is_left_out_does_not_shift_the_others() {
 
 /// An engine that sends an entry twice is caught, and its failure made small.
 #[test]
-#[ignore = "another check finds it first"]
+
 fn a_broken_engine_is_caught_and_its_failure_made_small() {
     let broken = (0..200).map(calm).find_map(|mut job| {
         job.options.policy = 0;

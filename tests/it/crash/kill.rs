@@ -370,7 +370,7 @@ impl World {
 }
 
 #[test]
-#[ignore = "written before a recovery waited for the lag of the venue's views"]
+
 fn a_process_killed_at_any_moment_loses_no_fill_and_enters_once() {
     let wanted = if is_full() { 500 } else { 20 };
     let parent = tempfile::tempdir().expect("temporary directory");

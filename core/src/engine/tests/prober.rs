@@ -199,7 +199,7 @@ fn a_reduce_only_refusal_asks_what_is_left() {
 }
 
 #[test]
-#[ignore = "written before a recovery waited for the lag of the venue's views"]
+
 fn what_the_kernel_wants_to_see_is_asked_for_until_it_has_come() {
     let mut rig = Rig::new(Settings::default());
     rig.quote();

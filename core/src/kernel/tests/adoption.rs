@@ -279,7 +279,7 @@ fn orders_of_ours_that_nobody_remembers_are_called_back_until_they_are_gone() {
 
 /// Venues send empty lists by mistake, and a lost disk leaves nothing to hold one against.
 #[test]
-#[ignore = "written before a recovery waited for the lag of the venue's views"]
+
 fn a_kernel_without_a_memory_believes_an_empty_list_the_second_time() {
     let mut rig = Rig::new();
     rig.quote(fet(), "0.1878", "0.1879");

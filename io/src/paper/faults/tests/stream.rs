@@ -30,7 +30,7 @@ fn an_early_fee_is_settled_before_its_fill() {
 }
 
 #[test]
-#[ignore = "a fee is told later than this waits"]
+
 fn a_fee_told_twice_more_is_the_same_fee() {
     let mut rig = Rig::sure(&["fee_twice"]);
     let told = rig.send(buy("1"));
