@@ -2,6 +2,7 @@
 
 mod allocations;
 mod bad_input;
+mod bingx;
 mod book;
 mod contracts;
 mod crash;

@@ -1,0 +1,37 @@
+//! `BingX` perpetual swaps: everything of that venue that is pure. No sockets, no clock: bytes and times
+//! come in, frames, requests and decisions go out.
+//!
+//! | concern | files |
+//! |---|---|
+//! | bytes | `inflate`, `json`, `number`, `value`, `time`, `fault` |
+//! | sockets' frames | `frame`, `market`, `user`, `words`, `oddities` |
+//! | REST answers | `rest`, `rows`, `errors` |
+//! | what the engine is told | `fills` |
+
+mod depth;
+mod fault;
+mod fills;
+mod frame;
+mod inflate;
+mod json;
+mod number;
+mod oddities;
+mod sign;
+mod time;
+mod value;
+
+pub mod errors;
+pub mod market;
+pub mod rest;
+pub mod rows;
+pub mod user;
+pub mod words;
+
+pub use depth::{DepthGuard, DepthStep};
+pub use fault::{Fault, FaultKind};
+pub use fills::{Fills, Growth, ORDERS_MAX};
+pub use frame::{Answer, Decoder, Frame, PONG, pong_of, subscribe, unsubscribe};
+pub use inflate::{INFLATED_MAX, Inflater, RATIO_MAX};
+pub use json::{Scalar, Tape, Value};
+pub use oddities::{Oddities, Oddity};
+pub use sign::{SIGNATURE_LEN, Signer};
