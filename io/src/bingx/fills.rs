@@ -245,3 +245,6 @@ fn forced(update: &OrderUpdate<'_>) -> Option<(PositionSide, ForcedCause)> {
     };
     Some((side, cause))
 }
+
+#[cfg(test)]
+mod tests;

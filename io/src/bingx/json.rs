@@ -580,8 +580,11 @@ mod tests {
             text[at] = byte;
             let ours = Tape::new().read(&text).is_ok();
             let theirs = serde_json::from_slice::<serde_json::Value>(&text);
-            // The other one keeps the last of two equal keys, refuses lone surrogates and huge numbers.
-            prop_assert!(!ours || theirs.is_ok() || text.windows(2).any(|pair| pair == b"\\u") || text.contains(&b'e'));
+            // The other one keeps the last of two equal keys, and refuses lone surrogates and numbers
+            // that no float holds.
+            let special = text.windows(2).any(|pair| pair == b"\\u")
+                || text.iter().any(|byte| b"eE".contains(byte));
+            prop_assert!(!ours || theirs.is_ok() || special);
         }
     }
 }
