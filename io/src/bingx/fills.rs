@@ -10,6 +10,7 @@ use pinion_core::msg::venue::ForcedCause;
 use pinion_core::msg::{ClientRef, Maybe, PositionSide, Side, VenueEvent, VenueMsg};
 use pinion_core::units::{Money, Nanos, Price, Qty, div_half_even};
 
+use super::reports::fee_in;
 use super::user::OrderUpdate;
 use super::words::{Execution, OrderState, OrderType, WireSide};
 
@@ -63,6 +64,22 @@ impl Fills {
         }
     }
 
+    /// Takes over what a restored engine knows of an order, so that the next event counts from there.
+    pub fn resume(
+        &mut self,
+        order_id: TextId,
+        client: ClientId,
+        cum_qty: Qty,
+        avg_price: Option<Price>,
+    ) {
+        if !order_id.is_empty() {
+            let row = self.row(order_id);
+            row.client = Some(client);
+            row.cum_qty = row.cum_qty.max(cum_qty);
+            row.value = value(avg_price, row.cum_qty);
+        }
+    }
+
     /// Whose order: by the event's client id, else by what the place reply taught.
     #[must_use]
     pub fn owner(&self, order_id: &TextId, told: ClientRef) -> ClientRef {
@@ -109,7 +126,7 @@ impl Fills {
         if let ClientRef::Own(client) = update.client() {
             row.client = Some(client);
         }
-        let owner = row.client.map_or(update.client(), ClientRef::Own);
+        let owner = row.client.map_or_else(|| update.client(), ClientRef::Own);
         let rank = update.state.map_or(row.rank, OrderState::rank);
         let cum_qty = update.filled();
         let grown = cum_qty.checked_sub(row.cum_qty).filter(|grown| grown.is_positive());
@@ -206,7 +223,7 @@ fn fill_of(update: &OrderUpdate<'_>, row: &Row, grown: Qty) -> Explained {
         let qty = last_qty.min(grown);
         let missed = grown.checked_sub(qty).unwrap_or(Qty::ZERO);
         let certain = is_first && missed.is_zero();
-        let fee = if certain { update.commission.into() } else { Maybe::NONE };
+        let fee = if certain { settled(update) } else { Maybe::NONE };
         return Explained { qty, price: Some(last_price), fee, missed };
     }
     let price = row
@@ -215,8 +232,13 @@ fn fill_of(update: &OrderUpdate<'_>, row: &Row, grown: Qty) -> Explained {
         .and_then(|(before, after)| div_half_even(after - before, i128::from(grown.raw())))
         .filter(|raw| *raw > 0)
         .map(Price::from_raw);
-    let fee = if is_first { update.commission.into() } else { Maybe::NONE };
+    let fee = if is_first { settled(update) } else { Maybe::NONE };
     Explained { qty: grown, price, fee, missed: Qty::ZERO }
+}
+
+/// The commission, where it is an amount of the asset that the account settles in.
+fn settled(update: &OrderUpdate<'_>) -> Maybe<Money> {
+    fee_in(update.commission, update.commission_asset)
 }
 
 fn value(avg_price: Option<Price>, qty: Qty) -> Option<i128> {

@@ -152,18 +152,18 @@ pub(super) fn read<'a>(
         }
         _ => return Ok(None),
     };
-    // Where the data names its symbol too, it must be the same.
-    if let Some(named) = data.get("s") {
-        if named.text("s")? != symbol {
-            return Err(Fault::new(
-                FaultKind::Wrong,
-                "s",
-                "the symbol of the topic",
-                named.place(),
-            ));
-        }
-    }
+    same_symbol(&data, symbol)?;
     Ok(Some(Market { symbol, exchange_ns, body }))
+}
+
+/// Where the data names its symbol too, it must be that of the topic.
+fn same_symbol(of: &Value<'_>, symbol: &str) -> Result<(), Fault> {
+    let Some(named) = of.get("s") else { return Ok(()) };
+    if named.text("s")? == symbol {
+        Ok(())
+    } else {
+        Err(Fault::new(FaultKind::Wrong, "s", "the symbol of the topic", named.place()))
+    }
 }
 
 fn time(of: &Value<'_>, field: &'static str) -> Result<Option<Nanos>, Fault> {
@@ -250,12 +250,7 @@ pub(super) fn side_of(
 fn trades(data: &Value<'_>, symbol: &str, out: &mut Vec<Trade>) -> Result<(), Fault> {
     out.clear();
     for row in rows(data)? {
-        if let Some(named) = row.get("s") {
-            if named.text("s")? != symbol {
-                let expected = "the symbol of the topic";
-                return Err(Fault::new(FaultKind::Wrong, "s", expected, named.place()));
-            }
-        }
+        same_symbol(&row, symbol)?;
         let buyer_is_maker = required(required(row.get("m"), "m")?.flag("m")?, "m")?;
         out.push(Trade {
             price: price(&row, "p")?,

@@ -6,8 +6,12 @@
 //! | bytes | `inflate`, `json`, `number`, `value`, `time`, `fault` |
 //! | sockets' frames | `frame`, `market`, `user`, `words`, `oddities` |
 //! | REST answers | `rest`, `rows`, `errors` |
-//! | what the engine is told | `fills` |
+//! | what the engine is told | `fills` (order events), `reports` (answers, account updates), `depth` (gaps) |
+//! | requests | `endpoint`, `request`, `sign`, `limits`, `offset` (clock) |
+//! | connections | `session`, `account_sockets`, `listen_key` |
+//! | safety | `dead_man` |
 
+mod account_sockets;
 mod dead_man;
 mod depth;
 mod endpoint;
@@ -35,6 +39,7 @@ pub mod rows;
 pub mod user;
 pub mod words;
 
+pub use account_sockets::{AccountSockets, Lane};
 pub use dead_man::{DeadMan, PERIOD_MAX_S, PERIOD_MIN_S, TimerCall};
 pub use depth::{DepthGuard, DepthStep};
 pub use endpoint::{Endpoint, Group, Method};

@@ -7,14 +7,14 @@ use pinion_core::id::{ClientId, TextId};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::venue::VenueOrderState;
 use pinion_core::msg::{ClientRef, Command, Maybe, PositionSide, ProbeKind, VenueEvent, VenueMsg};
-use pinion_core::units::{Nanos, Qty};
+use pinion_core::units::{Money, Nanos, Qty};
 
 use super::errors::{ErrorClass, Judged, Outcome, judge, reject_reason};
 use super::fills::Fills;
 use super::json::Tape;
 use super::oddities::Oddities;
 use super::rest::{self, Reply};
-use super::rows::{self, OrderRow};
+use super::rows::{self, FillPage, OrderRow};
 use super::user::{AccountUpdate, client_ref};
 use super::words::{OrderState, Reason, WireSide};
 
@@ -145,6 +145,63 @@ impl Reports {
         }
         judged
     }
+}
+
+impl Reports {
+    /// Tells the engine the fills of a page of the fill history, oldest first; `None` when the answer proves
+    /// nothing.
+    ///
+    /// `is_whole` says that the question took in the whole life of each order on the page. If the page is
+    /// the only one too, each fill carries its order's running total, by which the engine knows what it
+    /// booked before under another name.
+    pub fn fill_history(
+        &mut self,
+        response: &Response<'_>,
+        is_whole: bool,
+        instruments: &InstrumentTable,
+        fills: &Fills,
+        emit: &mut impl FnMut(VenueMsg),
+    ) -> Option<FillPage> {
+        let Self { tape, oddities } = self;
+        let mut out = Out { recv_ns: response.recv_ns, instruments, emit };
+        let reply = rest::open(tape, response.body).ok()?;
+        if reply.code != 0 || !(200..300).contains(&response.http_status) {
+            return None;
+        }
+        let mut found = Vec::new();
+        let page = rows::fills(&reply, oddities, |row| found.push(row)).ok()?;
+        found.sort_by_key(|row| (row.traded_ns, row.trade_id));
+        let is_whole = is_whole && page.total.is_none_or(|total| total == u64::from(page.rows));
+        let mut totals: Vec<(TextId, Qty)> = Vec::new();
+        for row in found {
+            let at = totals.iter().position(|(order, _)| *order == row.order_id);
+            let at = at.unwrap_or_else(|| {
+                totals.push((row.order_id, Qty::ZERO));
+                totals.len() - 1
+            });
+            let total = totals[at].1.checked_add(row.qty);
+            totals[at].1 = total.unwrap_or(Qty::MAX);
+            let event = VenueEvent::Fill {
+                venue_id: row.order_id,
+                fill_id: row.trade_id,
+                qty: row.qty,
+                price: row.price,
+                fee: fee_in(row.commission, row.commission_asset),
+                cum_qty: total.filter(|_| is_whole).into(),
+                side: row.side,
+                is_maker: row.is_maker,
+            };
+            let owner = fills.owner(&row.order_id, ClientRef::Absent);
+            out.send(owner, row.symbol, row.traded_ns, event);
+        }
+        Some(page)
+    }
+}
+
+/// A commission in the asset that the account settles in; one in another asset is not known as money.
+pub(super) fn fee_in(commission: Option<Money>, asset: &str) -> Maybe<Money> {
+    let settles = asset.is_empty() || SETTLE_ASSETS.contains(&asset);
+    commission.filter(|_| settles).into()
 }
 
 /// True when an order was refused for certain. A request that may be sent again was refused too: the engine

@@ -84,6 +84,8 @@ pub enum Call<'a> {
     FillHistory {
         /// Symbol.
         symbol: &'a str,
+        /// Of one order alone.
+        order: Option<TextId>,
         /// From, ms since 1970.
         start_ms: u64,
         /// Until, ms since 1970.
@@ -261,8 +263,9 @@ impl RequestWriter {
                 }
                 self.put("symbol", symbol);
             }
-            Call::FillHistory { symbol, start_ms, end_ms, page, size } => {
+            Call::FillHistory { symbol, order, start_ms, end_ms, page, size } => {
                 self.put("endTs", end_ms);
+                self.put_some("orderId", order);
                 self.put("pageIndex", page);
                 self.put("pageSize", size);
                 self.put("startTs", start_ms);

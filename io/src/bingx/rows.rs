@@ -218,6 +218,8 @@ pub struct FillRow<'a> {
     pub price: Price,
     /// Signed: negative was paid.
     pub commission: Option<Money>,
+    /// Asset of the commission; empty when the answer does not say.
+    pub commission_asset: &'a str,
     /// True for maker, where told.
     pub is_maker: Option<bool>,
     /// When it traded.
@@ -275,6 +277,7 @@ fn fill_row<'a>(row: &Value<'a>, oddities: &mut Oddities) -> Result<FillRow<'a>,
             None
         }
     };
+    let named = text("commissionAsset")?;
     let time = text("filledTime")?;
     let traded_ns = if time.is_empty() { None } else { Some(venue_time(time)?) };
     let id = |field: &'static str| row.get(field).map_or(Ok(TextId::EMPTY), |id| id.id(field));
@@ -287,6 +290,7 @@ fn fill_row<'a>(row: &Value<'a>, oddities: &mut Oddities) -> Result<FillRow<'a>,
         qty: required(qty, "qty")?,
         price,
         commission: row.get("commission").map_or(Ok(None), |fee| fee.money("commission"))?,
+        commission_asset: if named.is_empty() { text("currency")? } else { named },
         is_maker,
         traded_ns,
     })

@@ -208,7 +208,10 @@ impl Session {
     }
 
     /// The socket is not wanted any more.
-    pub fn stop(&mut self, act: &mut impl FnMut(Act)) {
+    pub fn stop(&mut self, act: &mut (impl FnMut(Act) + ?Sized)) {
+        if self.is_live() {
+            act(Act::Lost);
+        }
         if self.is_open() {
             act(Act::Close);
         }
@@ -242,7 +245,7 @@ impl Session {
     }
 
     /// Time passed.
-    pub fn poll(&mut self, now: Nanos, act: &mut impl FnMut(Act)) {
+    pub fn poll(&mut self, now: Nanos, act: &mut (impl FnMut(Act) + ?Sized)) {
         match self.state {
             State::Stopped => {}
             State::Waiting { until } if now >= until => {
@@ -300,7 +303,13 @@ impl Session {
         now.since(self.last_heartbeat) >= self.plan.heartbeat_ns
     }
 
-    fn subscribe(&mut self, now: Nanos, since: Nanos, mut sent: u16, act: &mut impl FnMut(Act)) {
+    fn subscribe(
+        &mut self,
+        now: Nanos,
+        since: Nanos,
+        mut sent: u16,
+        act: &mut (impl FnMut(Act) + ?Sized),
+    ) {
         if self.confirmed.iter().all(|confirmed| *confirmed) {
             self.state = State::Resyncing { since: now };
             act(Act::Resync);
@@ -325,7 +334,7 @@ impl Session {
     }
 
     /// Something happened. What does not fit the state is late news of an earlier socket and is left out.
-    pub fn on(&mut self, now: Nanos, happened: Happened, act: &mut impl FnMut(Act)) {
+    pub fn on(&mut self, now: Nanos, happened: Happened, act: &mut (impl FnMut(Act) + ?Sized)) {
         match happened {
             Happened::Connected => {
                 if let State::Connecting { .. } = self.state {
@@ -391,7 +400,7 @@ impl Session {
     }
 
     /// Closes the socket and waits for the next attempt.
-    fn fail(&mut self, now: Nanos, act: &mut impl FnMut(Act)) {
+    fn fail(&mut self, now: Nanos, act: &mut (impl FnMut(Act) + ?Sized)) {
         if self.is_live() {
             act(Act::Lost);
         }

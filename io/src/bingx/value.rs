@@ -164,7 +164,7 @@ impl<'a> Value<'a> {
 
 /// A field that must be there.
 pub(super) fn required<T>(value: Option<T>, field: &'static str) -> Result<T, Fault> {
-    value.ok_or(Fault::missing(field))
+    value.ok_or_else(|| Fault::missing(field))
 }
 
 #[cfg(test)]

@@ -146,3 +146,20 @@ fn memory_is_bounded_and_gives_up_finished_orders_first() {
     assert_eq!((owner(500), owner(1)), (ClientRef::Absent, ClientRef::Own(CLIENT)));
     assert_eq!(fills.rows.len(), ORDERS_MAX);
 }
+
+#[test]
+fn a_restored_order_counts_from_what_was_booked_and_foreign_fees_are_no_money() {
+    let mut fills = Fills::default();
+    fills.resume(TextId::from_number(9), CLIENT, Qty::ONE, Some(Price::from_whole(90)));
+    let fed = feed(
+        &mut fills,
+        &[(1, r#""x":"TRADE","X":"FILLED","q":"4","z":"4","ap":"96","n":"-0.4""#)],
+    );
+    assert_eq!(fed[0].1[0].client, ClientRef::Own(CLIENT));
+    assert_eq!(fill(&fed[0].1[0].event), (3 * WHOLE, 98 * WHOLE, None));
+    let told = events(&feed(
+        &mut Fills::default(),
+        &[(1, r#""x":"TRADE","X":"FILLED","q":"1","z":"1","ap":"9","n":"-1","N":"BNB""#)],
+    ));
+    assert_eq!(fill(&told[0]), (WHOLE, 9 * WHOLE, None));
+}

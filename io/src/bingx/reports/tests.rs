@@ -211,3 +211,42 @@ fn the_stream_moves_money_by_its_reason_and_a_zero_wallet_is_checked() {
     assert_eq!(update("ORDER", "0", "0"), (true, vec![]), "a frame about margin alone");
     assert_eq!(update("RAFFLE", "5", "-1"), (true, vec![wallet(5)]));
 }
+
+#[test]
+fn a_fill_history_comes_oldest_first_with_totals_where_it_is_whole() {
+    let row = |trade: u32, second: u32, asset: &str| {
+        format!(
+            r#"{{"tradeId":{trade},"orderId":9,"symbol":"BTC-USDT","qty":"1","price":"7","commission":"-0.5",
+            "commissionAsset":"{asset}","role":"taker","side":"buy","filledTime":"2025-09-23T14:33:{second}.000+0800"}}"#
+        )
+    };
+    let body = |total: u32| {
+        let rows = [row(3, 30, "BNB"), row(2, 20, "USDT")].join(",");
+        format!(r#"{{"code":0,"data":{{"fill_history_orders":[{rows}],"total":{total}}}}}"#)
+    };
+    let mut fills = Fills::default();
+    fills.learn(TextId::from_number(9), CLIENT);
+    let read = |body: &str, is_whole| {
+        let response = Response { http_status: 200, body: body.as_bytes(), recv_ns: Nanos::new(1) };
+        let mut told = Vec::new();
+        let page =
+            Reports::default().fill_history(&response, is_whole, &table(), &fills, &mut |msg| {
+                let VenueEvent::Fill { fill_id, fee, cum_qty, .. } = msg.event else {
+                    panic!("{msg:?}")
+                };
+                assert_eq!(msg.client, ClientRef::Own(CLIENT));
+                told.push((fill_id.as_str().to_owned(), fee.get(), cum_qty.get()));
+            });
+        (page.map(|page| page.rows), told)
+    };
+    let fee = Some(Money::from_raw(-50_000_000));
+    let (two, three) = ("2".to_owned(), "3".to_owned());
+    let (one, both) = (Some(Qty::ONE), Some(Qty::from_whole(2)));
+    let expected = vec![(two.clone(), fee, one), (three.clone(), None, both)];
+    assert_eq!(read(&body(2), true), (Some(2), expected));
+    let without = vec![(two, fee, None), (three, None, None)];
+    assert_eq!(read(&body(2), false), (Some(2), without.clone()));
+    assert_eq!(read(&body(50), true), (Some(2), without), "one page of many");
+    assert_eq!(read(r#"{"code":100410}"#, true), (None, vec![]));
+    assert_eq!(read("", true), (None, vec![]));
+}

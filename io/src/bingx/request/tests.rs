@@ -89,8 +89,15 @@ fn every_call_is_sorted_and_signed_and_public_ones_are_bare() {
             "clientOrderID=p-00000001-2&symbol=BTC-USDT&timestamp=7",
         ),
         (
-            Call::FillHistory { symbol, start_ms: 1, end_ms: 2, page: 1, size: 1000 },
-            "endTs=2&pageIndex=1&pageSize=1000&startTs=1&symbol=BTC-USDT&timestamp=7",
+            Call::FillHistory {
+                symbol,
+                order: Some(id),
+                start_ms: 1,
+                end_ms: 2,
+                page: 1,
+                size: 1000,
+            },
+            "endTs=2&orderId=9&pageIndex=1&pageSize=1000&startTs=1&symbol=BTC-USDT&timestamp=7",
         ),
         (Call::CommissionRate, "timestamp=7"),
         (Call::Leverage { symbol }, "symbol=BTC-USDT&timestamp=7"),
