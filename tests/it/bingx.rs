@@ -3,8 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
+use pinion_core::id::{ClientId, InstrumentId, TextId};
+use pinion_core::units::Nanos;
 use pinion_io::bingx::rows;
-use pinion_io::bingx::{Decoder, Frame, Inflater, Oddities, PONG, Tape, rest};
+use pinion_io::bingx::user::Account;
+use pinion_io::bingx::words::PositionMode;
+use pinion_io::bingx::{
+    Call, Decoder, Fills, Frame, Inflater, Oddities, OrderRef, PONG, RequestWriter, Signer, Tape,
+    rest,
+};
+use pinion_tests::alloc::allocations_in;
 use pinion_tests::shared;
 use pinion_tools::{Cli, Exit, Failure, Verb, cmd};
 use serde_json::Value;
@@ -275,4 +283,50 @@ fn what_cannot_be_decoded_or_signed_says_why() {
     };
     let failure = cmd::sign::each(&args, |_| Ok(())).expect_err("no key");
     assert!(failure.message.contains("the secret is empty"), "{failure:?}");
+}
+
+#[test]
+fn frames_and_requests_allocate_nothing_once_the_largest_was_seen() {
+    let Some(folder) = shared("fixtures/bingx") else { return };
+    let mut frames = Vec::new();
+    for (kind, file, _) in items(&folder) {
+        if !kind.starts_with("ws_market.") && !kind.starts_with("ws_user.") {
+            continue;
+        }
+        frames.push(std::fs::read(&file).expect("readable"));
+        let path = file.strip_prefix(&folder).expect("inside");
+        frames.extend(std::fs::read(folder.join("gz").join(path).with_extension("bin")));
+    }
+    assert!(frames.len() >= 40, "only {}", frames.len());
+    let mut decoder = Decoder::new();
+    let mut fills = Fills::default();
+    let mut messages = 0;
+    let mut pass = || {
+        for frame in &frames {
+            match decoder.decode(frame).expect("decodes") {
+                Frame::Market(market) => {
+                    let id = InstrumentId::new(0);
+                    market.messages(id, Nanos::new(1), &mut |_| messages += 1);
+                }
+                Frame::Account(Account::Order(update)) => {
+                    fills.apply(&update, None, Nanos::new(1), &mut |_| messages += 1);
+                }
+                Frame::Account(_) | Frame::Ping | Frame::PingId { .. } => {}
+                Frame::Answer(_) | Frame::Unknown => panic!("a frame that is known"),
+            }
+        }
+    };
+    pass();
+    assert_eq!(allocations_in(&mut pass), 0);
+    let signer = Signer::new(b"a secret").expect("a key");
+    let mut writer = RequestWriter::new(signer, PositionMode::Hedge, None);
+    let written = allocations_in(|| {
+        for seq in 1..100 {
+            let order = OrderRef::of(ClientId::new(1, seq), TextId::EMPTY);
+            let request = writer.write(&Call::Cancel { symbol: "BTC-USDT", order }, 1);
+            assert!(!request.query.is_empty());
+        }
+    });
+    assert_eq!(written, 0);
+    assert!(messages > 100);
 }

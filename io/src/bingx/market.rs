@@ -259,9 +259,11 @@ fn trades(data: &Value<'_>, symbol: &str, out: &mut Vec<Trade>) -> Result<(), Fa
             traded_ns: time(&row, "T")?,
         });
     }
-    // The venue lists the newest first.
+    // The venue lists the newest first; sorting a long list would allocate.
     out.reverse();
-    out.sort_by_key(|trade| trade.traded_ns);
+    if !out.is_sorted_by_key(|trade| trade.traded_ns) {
+        out.sort_by_key(|trade| trade.traded_ns);
+    }
     Ok(())
 }
 

@@ -227,8 +227,6 @@ impl RequestWriter {
     }
 
     /// Writes and signs a call. `timestamp_ms` is the venue's time, as near as it is known.
-    ///
-    /// Cost: about 2 µs.
     pub fn write(&mut self, call: &Call<'_>, timestamp_ms: u64) -> Request<'_> {
         self.text.clear();
         self.query.clear();

@@ -2,6 +2,7 @@
 
 mod binance;
 mod bingx;
+mod bingx_answers;
 mod bingx_sequence;
 
 use std::io::{Read as _, Write as _};
