@@ -28,6 +28,8 @@ struct Row {
     value: Option<i128>,
     updated_ns: Option<Nanos>,
     rank: u8,
+    /// The end, told while nobody knew whose order it is.
+    early_end: Option<VenueEvent>,
 }
 
 /// What an order event brought.
@@ -57,11 +59,17 @@ impl Default for Fills {
 }
 
 impl Fills {
-    /// Learns the venue's identity of an order of ours, from the answer to its placing.
-    pub fn learn(&mut self, order_id: TextId, client: ClientId) {
-        if !order_id.is_empty() {
-            self.row(order_id).client = Some(client);
+    /// Learns the venue's identity of an order of ours, from the answer to its placing. Gives the order's
+    /// end when an event told it before anybody knew whose order it was: to be told after the answer.
+    /// (Fills that were too early wait in the engine.)
+    #[must_use]
+    pub fn learn(&mut self, order_id: TextId, client: ClientId) -> Option<VenueEvent> {
+        if order_id.is_empty() {
+            return None;
         }
+        let row = self.row(order_id);
+        row.client = Some(client);
+        row.early_end.take()
     }
 
     /// Takes over what a restored engine knows of an order, so that the next event counts from there.
@@ -108,6 +116,7 @@ impl Fills {
                 value: Some(0),
                 updated_ns: None,
                 rank: 0,
+                early_end: None,
             });
             self.rows.len() - 1
         });
@@ -186,20 +195,27 @@ impl Fills {
             }
         }
         let cum_qty = Maybe::some(total);
+        let mut end = None;
         match update.state {
             _ if was_over || forced(update).is_some() => {}
             Some(
                 OrderState::New | OrderState::Pending | OrderState::Working | OrderState::Running,
             ) => send(VenueEvent::Ack { venue_id: update.order_id }),
             Some(OrderState::Canceled | OrderState::Cancelled) => {
-                send(VenueEvent::Canceled { venue_id: update.order_id, cum_qty });
+                end = Some(VenueEvent::Canceled { venue_id: update.order_id, cum_qty });
             }
             Some(OrderState::Expired) => {
-                send(VenueEvent::Expired { venue_id: update.order_id, cum_qty });
+                end = Some(VenueEvent::Expired { venue_id: update.order_id, cum_qty });
             }
             // A refusal that an event tells without a reason; the answer to the placing has it.
             Some(OrderState::Failed) => growth.ask = true,
             Some(OrderState::PartiallyFilled | OrderState::Filled) | None => {}
+        }
+        if let Some(end) = end {
+            send(end);
+            if owner == ClientRef::Absent {
+                self.row(update.order_id).early_end = Some(end);
+            }
         }
         growth
     }

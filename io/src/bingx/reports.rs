@@ -219,7 +219,7 @@ fn placed_as<F: FnMut(VenueMsg)>(
     fills: &mut Fills,
     out: &mut Out<'_, F>,
 ) {
-    fills.learn(row.order_id, client);
+    let early_end = fills.learn(row.order_id, client);
     let whose = ClientRef::Own(client);
     match row.state {
         Some(OrderState::Failed) => {
@@ -242,6 +242,9 @@ fn placed_as<F: FnMut(VenueMsg)>(
             let event = VenueEvent::Ack { venue_id: row.order_id };
             out.send(whose, row.symbol, row.updated_ns, event);
         }
+    }
+    if let Some(end) = early_end {
+        out.send(whose, row.symbol, row.updated_ns, end);
     }
 }
 

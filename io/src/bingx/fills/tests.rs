@@ -102,7 +102,7 @@ fn a_traded_trigger_order_fills_nothing_and_a_fill_without_price_is_asked_for() 
 #[test]
 fn identity_comes_from_the_event_or_the_place_reply() {
     let mut fills = Fills::default();
-    fills.learn(TextId::from_number(9), CLIENT);
+    assert_eq!(fills.learn(TextId::from_number(9), CLIENT), None);
     let fed = feed(&mut fills, &[(1, r#""c":"","x":"NEW","X":"NEW","q":"1""#)]);
     assert_eq!(fed[0].1[0].client, ClientRef::Own(CLIENT));
     let fed = feed(&mut Fills::default(), &[(1, r#""c":"somebody","x":"NEW","X":"NEW","q":"1""#)]);
@@ -137,11 +137,11 @@ fn what_the_venue_closes_itself_is_no_fill_of_ours() {
 fn memory_is_bounded_and_gives_up_finished_orders_first() {
     let mut fills = Fills::default();
     for number in 1..=ORDERS_MAX as u64 {
-        fills.learn(TextId::from_number(number), CLIENT);
+        assert_eq!(fills.learn(TextId::from_number(number), CLIENT), None);
     }
     let row = fills.rows.iter_mut().find(|row| row.order_id == TextId::from_number(500));
     row.expect("there").rank = 2;
-    fills.learn(TextId::from_number(5_000), CLIENT);
+    assert_eq!(fills.learn(TextId::from_number(5_000), CLIENT), None);
     let owner = |number| fills.owner(&TextId::from_number(number), ClientRef::Absent);
     assert_eq!((owner(500), owner(1)), (ClientRef::Absent, ClientRef::Own(CLIENT)));
     assert_eq!(fills.rows.len(), ORDERS_MAX);
@@ -162,4 +162,14 @@ fn a_restored_order_counts_from_what_was_booked_and_foreign_fees_are_no_money() 
         &[(1, r#""x":"TRADE","X":"FILLED","q":"1","z":"1","ap":"9","n":"-1","N":"BNB""#)],
     ));
     assert_eq!(fill(&told[0]), (WHOLE, 9 * WHOLE, None));
+}
+
+#[test]
+fn an_end_that_beats_the_place_reply_is_told_again_after_it() {
+    let mut fills = Fills::default();
+    let fed = feed(&mut fills, &[(1, r#""c":"","x":"CANCELED","X":"CANCELED","q":"1","z":"0""#)]);
+    assert_eq!(fed[0].1[0].client, ClientRef::Absent);
+    let end = fills.learn(TextId::from_number(9), CLIENT);
+    assert_eq!(end, Some(fed[0].1[0].event));
+    assert_eq!(fills.learn(TextId::from_number(9), CLIENT), None, "once");
 }

@@ -225,7 +225,7 @@ fn a_fill_history_comes_oldest_first_with_totals_where_it_is_whole() {
         format!(r#"{{"code":0,"data":{{"fill_history_orders":[{rows}],"total":{total}}}}}"#)
     };
     let mut fills = Fills::default();
-    fills.learn(TextId::from_number(9), CLIENT);
+    assert_eq!(fills.learn(TextId::from_number(9), CLIENT), None);
     let read = |body: &str, is_whole| {
         let response = Response { http_status: 200, body: body.as_bytes(), recv_ns: Nanos::new(1) };
         let mut told = Vec::new();
