@@ -194,6 +194,9 @@ impl Kernel {
         self.recovery.rows = self.recovery.rows.saturating_add(1);
         match (self.orders.route(message.client, &venue_id), message.client) {
             (Route::Own(client), _) => {
+                if let Some(order) = self.orders.get_mut(client) {
+                    order.is_listed = true;
+                }
                 let state = if cum.is_zero() {
                     VenueOrderState::New
                 } else {
@@ -220,10 +223,10 @@ impl Kernel {
     ) -> Verdict {
         let is_whole = ok && rows == self.recovery.rows;
         let is_current = revision == self.revision;
+        self.list_against_live(now, is_whole && is_current);
         if is_whole && is_current {
             self.recovery.strays.retain(|stray| stray.is_listed);
             self.recovery.more = self.recovery.more_listed;
-            self.list_against_denied();
             // A view that lags may still show what was closed before the restart.
             let is_early = now.since(self.recovery.since) < self.times.view_lag_ns;
             if self.recovery.phase == Phase::Orders && is_early {

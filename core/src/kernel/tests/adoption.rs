@@ -159,6 +159,8 @@ fn a_strange_position_while_running_is_never_taken_over() {
     rig.probe(&[(btc(), PositionSide::Long, "1")]);
     assert_eq!((rig.stage(), rig.kernel.is_frozen()), (S::Idle, true));
     rig.probe(&[]);
+    assert!(rig.kernel.is_frozen(), "one empty list may be a mistake");
+    rig.probe(&[]);
     assert!(!rig.kernel.is_frozen());
 }
 
