@@ -370,7 +370,6 @@ impl World {
 }
 
 #[test]
-
 fn a_process_killed_at_any_moment_loses_no_fill_and_enters_once() {
     let wanted = if is_full() { 500 } else { 20 };
     let parent = tempfile::tempdir().expect("temporary directory");

@@ -30,7 +30,6 @@ const TRADE: &str = r#"{"t":0,"event":"config","max_slots":1,"capital":"25000"}
 {"t":13,"event":"tick"}"#;
 
 #[test]
-
 fn a_script_cut_after_any_line_goes_on_with_the_same_slots_and_books() {
     let lines: Vec<&str> = TRADE.lines().collect();
     let parent = tempfile::tempdir().expect("temporary directory");
