@@ -325,7 +325,7 @@ impl Workload {
         }
     }
 
-    /// What a kernel would do that sends an entry twice: the oracle must see it.
+    /// What a kernel would do that sends an entry twice, and tells so: the oracle must see it.
     fn sabotage(&self, intent: &Intent, out: &mut Effects) {
         let every = self.sabotage.max(0).cast_unsigned();
         if every == 0
@@ -334,14 +334,20 @@ impl Workload {
         {
             return;
         }
-        if let Some(last) = out.commands.last()
-            && let Command::Place { client, .. } = last.command
+        if let (Some(last), Some(told)) = (out.commands.last(), out.records.last())
+            && let (Command::Place { client, .. }, Record::Order { .. }) =
+                (last.command, told.record)
         {
-            let mut again = last.command;
-            if let Command::Place { client: identity, .. } = &mut again {
-                *identity = ClientId::new(client.epoch(), client.seq() + 1_000_000);
+            let other = ClientId::new(client.epoch(), client.seq() + 1_000_000);
+            let (mut again, mut told) = (last.command, told.record);
+            if let Command::Place { client, .. } = &mut again {
+                *client = other;
+            }
+            if let Record::Order { client, .. } = &mut told {
+                *client = other;
             }
             let _left = out.command(again);
+            out.record(told);
         }
     }
 
