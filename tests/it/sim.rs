@@ -94,7 +94,12 @@ fn a_broken_engine_is_caught_and_its_failure_made_small() {
     });
     let (job, outcome) = broken.expect("some seed trades enough");
     let failure = outcome.failure.expect("it failed");
-    assert_eq!((failure.class, failure.breach.check), (Class::Safety, "I1_double_entry"));
+    assert_eq!(
+        (failure.class, failure.breach.check),
+        (Class::Safety, "I1_double_entry"),
+        "{:?}",
+        failure
+    );
     let (small, outcome) = minimise::minimise(&job).expect("it fails");
     let found = outcome.failure.as_ref().expect("it still fails");
     assert_eq!(found.breach.check, "I1_double_entry");
