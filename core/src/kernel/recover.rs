@@ -72,10 +72,19 @@ impl Recovery {
 
     /// Notes a position snapshot, and says whether it can be the one that the recovery waits for: venues
     /// send an empty list by mistake, and an engine without a memory has nothing else to hold it against. It
-    /// believes the second one in a row.
+    /// believes the second one in a row; those from before it waited for one count for nothing.
     pub(super) fn believes(&mut self, shows_nothing: bool, has_memory: bool) -> bool {
+        if !self.awaits_positions() {
+            return true;
+        }
         let before = core::mem::replace(&mut self.showed_nothing, shows_nothing);
-        !shows_nothing || has_memory || before || !self.awaits_positions()
+        !shows_nothing || has_memory || before
+    }
+
+    /// True while the recovery waits for a list that is late enough: a position snapshot before it is no
+    /// answer. A stray is waited for without hurry, for its cancels are counted.
+    pub(super) fn awaits_list(&self) -> bool {
+        self.phase == Phase::Orders && !self.has_strays()
     }
 
     /// A fill of ours was booked: views that lag may not know of it, so positions are asked for later.
