@@ -7,6 +7,7 @@ pub mod data;
 pub mod idle;
 pub mod ingest;
 pub mod journal;
+pub mod net;
 pub mod paper;
 pub mod recover;
 pub mod regime;
