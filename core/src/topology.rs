@@ -76,10 +76,8 @@ pub struct StageSpec {
 pub struct LinkSpec {
     /// Name, unique.
     pub name: &'static str,
-    /// Who writes it against a venue's sockets; `None`: the link is not there.
-    pub live: Option<End>,
-    /// Who writes it against the paper venue; `None`: the link is not there.
-    pub paper: Option<End>,
+    /// Who writes it.
+    pub producer: End,
     /// Who reads it.
     pub consumer: End,
     /// What travels.
@@ -100,7 +98,7 @@ pub struct LinkSpec {
 pub const STAGES: &[StageSpec] = &[
     StageSpec {
         end: End::Ingest,
-        does: "takes market and account bytes in, checks and normalises them",
+        does: "takes market data in, checks and normalises it",
         dedicated: Place::Pinned,
     },
     StageSpec {
@@ -115,7 +113,7 @@ pub const STAGES: &[StageSpec] = &[
     },
     StageSpec {
         end: End::Egress,
-        does: "sends orders and hears about them; the paper venue in a paper run",
+        does: "sends orders and hears about them and the account; the paper venue in a paper run",
         dedicated: Place::Pinned,
     },
     StageSpec {
@@ -125,7 +123,7 @@ pub const STAGES: &[StageSpec] = &[
     },
 ];
 
-/// A link written by the same stage in every mode, waiting when full; rows below change what differs.
+/// A link that waits when full; rows below change what differs.
 const fn row(
     name: &'static str,
     from: End,
@@ -136,8 +134,7 @@ const fn row(
 ) -> LinkSpec {
     LinkSpec {
         name,
-        live: Some(from),
-        paper: Some(from),
+        producer: from,
         consumer: to,
         message,
         bytes,
@@ -165,14 +162,12 @@ pub const LINKS: &[LinkSpec] = &[
         paced: WhenFull::Conflate,
         ..row("tap", End::Ingest, End::Signal, "MarketMsg", MARKET, 4096)
     },
-    // The paper venue must see every print: fills depend on them.
-    LinkSpec { live: None, ..row("feed", End::Ingest, End::Egress, "MarketMsg", MARKET, 65_536) },
+    // The paper venue must see every print: fills depend on them. Against a venue the gate values by it.
+    row("feed", End::Ingest, End::Egress, "MarketMsg", MARKET, 65_536),
     row("scan", End::Signal, End::Kernel, "ScanMsg", SCAN, 1024),
     row("ack", End::Egress, End::Kernel, "VenueMsg", VENUE, 4096),
-    LinkSpec {
-        paper: Some(End::Egress),
-        ..row("account", End::Ingest, End::Kernel, "VenueMsg", VENUE, 4096)
-    },
+    // Sockets and REST tell of the same fills: one stage hears both, so that each is told once.
+    row("account", End::Egress, End::Kernel, "VenueMsg", VENUE, 4096),
     LinkSpec {
         paced: WhenFull::BlockNewRisk,
         replay: WhenFull::BlockNewRisk,
@@ -206,9 +201,7 @@ const _: () = {
         let link = &LINKS[at];
         assert!(link.depth.is_power_of_two());
         assert!(is_stage(link.consumer), "a link ends in a stage");
-        assert!(link.live.is_some() || link.paper.is_some(), "a link is written in some mode");
-        let written_by_stages = is_written_by_stage(link.live) && is_written_by_stage(link.paper);
-        assert!(written_by_stages != matches!(link.ring, Ring::Many), "stages write single rings");
+        assert!(is_stage(link.producer) != matches!(link.ring, Ring::Many), "stages write single rings");
         let mut other = 0;
         while other < at {
             assert!(!same(link.name, LINKS[other].name), "a link's name is unique");
@@ -220,13 +213,6 @@ const _: () = {
 
 const fn is_stage(end: End) -> bool {
     (end.code() as usize) < STAGES.len()
-}
-
-const fn is_written_by_stage(producer: Option<End>) -> bool {
-    match producer {
-        Some(end) => is_stage(end),
-        None => true,
-    }
 }
 
 const fn same(a: &str, b: &str) -> bool {
@@ -261,26 +247,18 @@ pub const fn spec(name: &str) -> &'static LinkSpec {
     &LINKS[0]
 }
 
-/// True when some link, in some mode, goes from `producer` to `consumer`.
+/// True when some link goes from `producer` to `consumer`.
 #[must_use]
 pub const fn feeds(producer: End, consumer: End) -> bool {
     let mut at = 0;
     while at < LINKS.len() {
         let link = &LINKS[at];
-        let from_it = is(link.live, producer) || is(link.paper, producer);
-        if from_it && link.consumer.code() == consumer.code() {
+        if link.producer.code() == producer.code() && link.consumer.code() == consumer.code() {
             return true;
         }
         at += 1;
     }
     false
-}
-
-const fn is(end: Option<End>, other: End) -> bool {
-    match end {
-        Some(end) => end.code() == other.code(),
-        None => false,
-    }
 }
 
 /// True when `producer`, at full speed, waits for a link that `consumer` reads.
@@ -289,7 +267,7 @@ pub const fn waits_for(producer: End, consumer: End) -> bool {
     let mut at = 0;
     while at < LINKS.len() {
         let link = &LINKS[at];
-        let from_it = is(link.live, producer) || is(link.paper, producer);
+        let from_it = link.producer.code() == producer.code();
         let waits = matches!(link.replay, WhenFull::Wait);
         if from_it && waits && link.consumer.code() == consumer.code() {
             return true;
@@ -311,13 +289,6 @@ pub fn render() -> String {
     let heads = ["link", "from", "to", "message", "bytes", "depth", "ring", "when full"];
     let mut links = Vec::from([heads.map(String::from)]);
     links.extend(LINKS.iter().map(|link| {
-        let from = match (link.live, link.paper) {
-            (Some(live), Some(paper)) if live == paper => String::from(live.as_str()),
-            (Some(live), Some(paper)) => format!("{}, paper: {}", live.as_str(), paper.as_str()),
-            (Some(end), None) => format!("{}, not in paper", end.as_str()),
-            (None, Some(end)) => format!("{}, paper only", end.as_str()),
-            (None, None) => String::new(),
-        };
         let full = if link.paced == link.replay {
             String::from(link.paced.as_str())
         } else {
@@ -325,7 +296,7 @@ pub fn render() -> String {
         };
         [
             String::from(link.name),
-            from,
+            String::from(link.producer.as_str()),
             String::from(link.consumer.as_str()),
             String::from(link.message),
             format!("{}", link.bytes),
@@ -366,7 +337,7 @@ mod tests {
     #[test]
     fn a_link_is_found_by_name() {
         const FEED: &LinkSpec = spec("feed");
-        assert_eq!((FEED.live, FEED.paper), (None, Some(End::Ingest)));
+        assert_eq!((FEED.producer, FEED.consumer), (End::Ingest, End::Egress));
         assert_eq!(spec("record").depth, 65_536);
         assert_eq!(spec("market").paced, WhenFull::Conflate);
         assert_eq!(spec("market").replay, WhenFull::Wait);
@@ -420,6 +391,5 @@ mod tests {
             let first = widths.next();
             assert!(widths.all(|width| Some(width) == first), "{block}");
         }
-        assert!(text.contains("ingest, paper: egress") && text.contains("ingest, paper only"));
     }
 }

@@ -123,6 +123,12 @@ impl DeadMan {
         self.armed_at.is_some_and(|armed| now.since(armed) < self.period_ns())
     }
 
+    /// True when it is certainly off, and nothing about it is under way.
+    #[must_use]
+    pub const fn is_off(&self) -> bool {
+        self.trigger.is_none() && self.sent.is_none()
+    }
+
     /// Calls that failed.
     #[must_use]
     pub const fn failures(&self) -> u64 {

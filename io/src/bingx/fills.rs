@@ -102,6 +102,12 @@ impl Fills {
         }
     }
 
+    /// Total of an order that events have told so far; `None` for one that is not remembered.
+    #[must_use]
+    pub fn filled(&self, order_id: &TextId) -> Option<Qty> {
+        self.rows.iter().find(|row| row.order_id == *order_id).map(|row| row.cum_qty)
+    }
+
     fn row(&mut self, order_id: TextId) -> &mut Row {
         let found = self.rows.iter().position(|row| row.order_id == order_id);
         let at = found.unwrap_or_else(|| {

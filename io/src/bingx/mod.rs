@@ -1,5 +1,5 @@
-//! `BingX` perpetual swaps: everything of that venue that is pure. No sockets, no clock: bytes and times
-//! come in, frames, requests and decisions go out.
+//! `BingX` perpetual swaps. Everything but `live` is pure: no sockets, no clock; bytes and times come in,
+//! frames, requests and decisions go out.
 //!
 //! | concern | files |
 //! |---|---|
@@ -10,6 +10,7 @@
 //! | requests | `endpoint`, `request`, `sign`, `limits`, `offset` (clock) |
 //! | connections | `session`, `account_sockets`, `listen_key` |
 //! | safety | `dead_man` |
+//! | sockets, the stages of a live run | `live` |
 
 mod account_sockets;
 mod dead_man;
@@ -32,6 +33,7 @@ mod time;
 mod value;
 
 pub mod errors;
+pub mod live;
 pub mod market;
 pub mod reports;
 pub mod rest;

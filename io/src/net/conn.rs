@@ -28,8 +28,6 @@ pub struct Tuning {
 pub struct Conn {
     tcp: TcpStream,
     tls: Option<Box<ClientConnection>>,
-    /// The system allowed busy polling.
-    pub(super) is_busy_polled: bool,
 }
 
 impl Conn {
@@ -47,8 +45,8 @@ impl Conn {
         if !tcp.nodelay().map_err(failed)? {
             return Err(NetFault::new(Step::Connect, "the system did not switch Nagle's delay off"));
         }
-        let is_busy_polled = tuning.busy_poll_us.is_some_and(|us| busy_poll(&tcp, us));
-        Ok(Self { tcp, tls: None, is_busy_polled })
+        let _allowed = tuning.busy_poll_us.map(|us| busy_poll(&tcp, us));
+        Ok(Self { tcp, tls: None })
     }
 
     /// True when the TCP connection stands.

@@ -5,6 +5,7 @@ use std::fmt;
 use pinion_core::instrument::InstrumentFault;
 
 use crate::affinity::AffinityFault;
+use crate::bingx::live::Refusal;
 use crate::journal::JournalFault;
 use crate::runner::RunError;
 use crate::source::SourceFault;
@@ -24,6 +25,8 @@ pub enum RunFault {
     Affinity(AffinityFault),
     /// The run directory or a file in it.
     Journal(JournalFault),
+    /// The venue, or the account there.
+    Venue(Refusal),
     /// The stages.
     Runner(RunError),
     /// The books do not add up.
@@ -42,6 +45,7 @@ impl fmt::Display for RunFault {
             Self::Placement(text) => f.write_str(text),
             Self::Affinity(fault) => fault.fmt(f),
             Self::Journal(fault) => fault.fmt(f),
+            Self::Venue(refusal) => refusal.fmt(f),
             Self::Runner(fault) => fault.fmt(f),
             Self::Identity(broken) => write!(
                 f,

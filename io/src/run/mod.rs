@@ -1,16 +1,19 @@
 //! A whole run: source, stages, links, journal, put together, driven, summed up.
 //!
-//! [`paper`] is the main job; [`replay`] feeds its journal to a fresh engine.
+//! [`paper`] is the main job, [`live`] trades against a venue's sockets; [`replay`] feeds a journal to a
+//! fresh engine.
 
 mod assembly;
 mod close;
 mod fault;
+mod live;
 mod replay;
 mod source;
 mod watch;
 
 pub use assembly::{Assembly, Stages};
 pub use fault::RunFault;
+pub use live::{LiveOutcome, LivePlan, live};
 pub use replay::replay;
 pub use watch::Watch;
 

@@ -69,7 +69,7 @@ pub(super) fn open(plan: &PaperPlan) -> Result<Found, RunFault> {
 }
 
 /// What the operator knows better.
-fn correct(known: &mut Instrument, row: &InstrumentOverride) {
+pub(super) fn correct(known: &mut Instrument, row: &InstrumentOverride) {
     known.tick = row.tick.unwrap_or(known.tick);
     known.lot = row.lot.unwrap_or(known.lot);
     known.min_notional = row.min_notional.unwrap_or(known.min_notional);
