@@ -25,3 +25,6 @@ pub use http::{Answer, BODY_MAX, HEAD_MAX, HttpEvent, HttpLink, Outgoing};
 pub use peer::{Peer, Target, Trust};
 pub use pool::{HttpPool, PoolEvent};
 pub use ws::{Drained, WsLimits, WsLink, WsStep};
+
+#[cfg(test)]
+mod tests;

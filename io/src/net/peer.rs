@@ -163,6 +163,13 @@ impl Peer {
         addresses.get(attempt.checked_rem(addresses.len())?).copied()
     }
 
+    /// Forgets addresses of version 6.
+    #[cfg(test)]
+    pub(super) fn only_v4(&self) {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses.retain(SocketAddr::is_ipv4);
+    }
+
     /// Where it is.
     #[must_use]
     pub const fn target(&self) -> &Target {
