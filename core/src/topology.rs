@@ -201,7 +201,10 @@ const _: () = {
         let link = &LINKS[at];
         assert!(link.depth.is_power_of_two());
         assert!(is_stage(link.consumer), "a link ends in a stage");
-        assert!(is_stage(link.producer) != matches!(link.ring, Ring::Many), "stages write single rings");
+        assert!(
+            is_stage(link.producer) != matches!(link.ring, Ring::Many),
+            "stages write single rings"
+        );
         let mut other = 0;
         while other < at {
             assert!(!same(link.name, LINKS[other].name), "a link's name is unique");

@@ -43,7 +43,10 @@ impl Conn {
         let tcp = TcpStream::connect(address).map_err(failed)?;
         tcp.set_nodelay(true).map_err(failed)?;
         if !tcp.nodelay().map_err(failed)? {
-            return Err(NetFault::new(Step::Connect, "the system did not switch Nagle's delay off"));
+            return Err(NetFault::new(
+                Step::Connect,
+                "the system did not switch Nagle's delay off",
+            ));
         }
         let _allowed = tuning.busy_poll_us.map(|us| busy_poll(&tcp, us));
         Ok(Self { tcp, tls: None })
@@ -93,7 +96,9 @@ impl Conn {
                 return Ok(true);
             }
             match tls.read_tls(&mut self.tcp) {
-                Ok(0) => return Err(NetFault::new(Step::Encrypt, "the peer closed the connection")),
+                Ok(0) => {
+                    return Err(NetFault::new(Step::Encrypt, "the peer closed the connection"));
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(failed(error)),

@@ -168,7 +168,8 @@ impl HttpLink {
         for part in [method, " ", path, mark, query, " HTTP/1.1\r\nHost: ", &self.host] {
             self.out.extend_from_slice(part.as_bytes());
         }
-        self.out.extend_from_slice(b"\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n");
+        self.out
+            .extend_from_slice(b"\r\nAccept: application/json\r\nAccept-Encoding: identity\r\n");
         if let Some((name, value)) = header {
             for part in [name, ": ", value, "\r\n"] {
                 self.out.extend_from_slice(part.as_bytes());
@@ -416,7 +417,10 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, NetFault> {
             let length: Option<usize> = value.parse().ok();
             // Two lengths, or one that is none: where the answer ends is anybody's guess.
             if length.is_none() || exactly.is_some_and(|first| Some(first) != length) {
-                return Err(NetFault::new(Step::Read, "a length that is no number, or two of them"));
+                return Err(NetFault::new(
+                    Step::Read,
+                    "a length that is no number, or two of them",
+                ));
             }
             exactly = length;
         } else if is("transfer-encoding") {
@@ -492,7 +496,8 @@ mod tests {
     #[test]
     fn a_head_says_where_the_answer_ends() {
         let length = |rows: &str| {
-            let found = head(&format!("HTTP/1.1 200 OK\r\n{rows}\r\n")).map(|head| head.map(|head| head.length));
+            let found = head(&format!("HTTP/1.1 200 OK\r\n{rows}\r\n"))
+                .map(|head| head.map(|head| head.length));
             found.unwrap_or(None)
         };
         assert_eq!(length("Content-Length: 7\r\n"), Some(Length::Exactly(7)));
@@ -509,7 +514,8 @@ mod tests {
 
     #[test]
     fn limits_of_the_venue_are_read() {
-        let rows = "X-RateLimit-Requests-Remain: 3\r\nX-RateLimit-Requests-Expire: 1727193814249\r\n";
+        let rows =
+            "X-RateLimit-Requests-Remain: 3\r\nX-RateLimit-Requests-Expire: 1727193814249\r\n";
         let head = head(&format!("HTTP/1.1 429 Too\r\n{rows}Connection: close\r\n\r\n"))
             .expect("a head")
             .expect("whole");

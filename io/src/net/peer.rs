@@ -143,7 +143,9 @@ impl Peer {
     pub fn look_up(&self) -> Result<(), String> {
         let Target { host, port, .. } = &self.target;
         let failed = |found: String| {
-            format!("{host}: {found}; expected a name with an address: check the name and the network")
+            format!(
+                "{host}: {found}; expected a name with an address: check the name and the network"
+            )
         };
         let found: Vec<SocketAddr> = (host.as_str(), *port)
             .to_socket_addrs()

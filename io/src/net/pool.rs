@@ -38,8 +38,7 @@ impl<T> HttpPool<T> {
     /// So many connections (at least one), opened by the first polls.
     #[must_use]
     pub fn new(peer: &Arc<Peer>, connections: usize, timeout_ns: i64, tuning: Tuning) -> Self {
-        let line =
-            || Line { link: HttpLink::new(Arc::clone(peer), timeout_ns, tuning), tag: None };
+        let line = || Line { link: HttpLink::new(Arc::clone(peer), timeout_ns, tuning), tag: None };
         Self {
             lines: std::iter::repeat_with(line).take(connections.max(1)).collect(),
             next: 0,

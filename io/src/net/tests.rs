@@ -32,14 +32,13 @@ fn serve(name: &str, scripts: Vec<fn(Tls)>) -> Server {
     let ca = dir.path().join("ca.pem");
     std::fs::write(&ca, made.cert.pem()).expect("written");
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(
-        rustls::crypto::ring::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .expect("versions")
-    .with_no_client_auth()
-    .with_single_cert(vec![made.cert.der().clone()], key)
-    .expect("key fits");
+    let config =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key)
+            .expect("key fits");
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
@@ -237,7 +236,8 @@ fn exchange(pool: &mut HttpPool<u32>, path: &str, query: &str) -> (HttpEvent, u1
     let done = until(|| pool.poll(now()));
     assert_eq!(done.tag, 5);
     let answer = pool.answer(done.line);
-    let (status, body) = answer.map_or((0, Vec::new()), |found| (found.status, found.body.to_vec()));
+    let (status, body) =
+        answer.map_or((0, Vec::new()), |found| (found.status, found.body.to_vec()));
     (done.event, status, body)
 }
 

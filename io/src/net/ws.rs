@@ -194,10 +194,9 @@ impl WsLink {
                 self.state = State::Encrypting(conn);
             }
             State::Upgrading(mid) => return self.shaken(mid.handshake()),
-            same @ (State::Closed
-            | State::Connected(_)
-            | State::Encrypted(_)
-            | State::Open(_)) => self.state = same,
+            same @ (State::Closed | State::Connected(_) | State::Encrypted(_) | State::Open(_)) => {
+                self.state = same
+            }
         }
         Ok(None)
     }
@@ -208,11 +207,7 @@ impl WsLink {
     /// # Errors
     /// [`NetFault`]: closed by the peer, cut, too large, not the protocol. The link is closed; messages
     /// before it were handed out.
-    pub fn drain(
-        &mut self,
-        budget: u32,
-        take: &mut dyn FnMut(&[u8]),
-    ) -> Result<Drained, NetFault> {
+    pub fn drain(&mut self, budget: u32, take: &mut dyn FnMut(&[u8])) -> Result<Drained, NetFault> {
         let mut drained = Drained::default();
         let State::Open(socket) = &mut self.state else { return Ok(drained) };
         if self.has_unsent {
@@ -243,7 +238,9 @@ impl WsLink {
                     self.state = State::Closed;
                     return Err(NetFault::new(Step::Read, "the peer closed the socket"));
                 }
-                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return Ok(drained),
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                    return Ok(drained);
+                }
                 Err(Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.state = State::Closed;

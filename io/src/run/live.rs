@@ -191,11 +191,7 @@ pub fn live(
 }
 
 /// The books begin with the venue's wallet, and fees are predicted by the account's own rates.
-fn adjusted(
-    settings: &Settings,
-    ready: &Ready,
-    notice: &mut (dyn FnMut(&str) + Send),
-) -> Settings {
+fn adjusted(settings: &Settings, ready: &Ready, notice: &mut (dyn FnMut(&str) + Send)) -> Settings {
     let mut settings = settings.clone();
     settings.account_starting_capital = ready.wallet;
     let (taker, maker) = (ready.commission.taker, ready.commission.maker);
@@ -245,9 +241,8 @@ fn assemble(
     let (input, inputs) = input_ring(depth("input"));
     let control = Arc::new(ArrayQueue::new(depth("control")));
     let engine = Engine::new(Arc::clone(settings), Arc::clone(table), epoch);
-    let kill = Arc::new(KillSwitch::new(
-        engine.kernel().is_killed() || engine.kernel().is_flattening(),
-    ));
+    let kill =
+        Arc::new(KillSwitch::new(engine.kernel().is_killed() || engine.kernel().is_flattening()));
     let kernel_links = KernelLinks {
         market,
         scan,
@@ -264,13 +259,8 @@ fn assemble(
         tap: MarketTx::new(tap_tx, table.len()),
         feed: feed_tx,
     };
-    let ingest = BingxIngest::new(
-        &plan.venue,
-        Arc::clone(table),
-        &symbols,
-        ingest_links,
-        notices.clone(),
-    );
+    let ingest =
+        BingxIngest::new(&plan.venue, Arc::clone(table), &symbols, ingest_links, notices.clone());
     let egress_links = EgressLinks {
         feed,
         command,

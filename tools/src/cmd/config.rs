@@ -127,8 +127,7 @@ fn topology_json() -> serde_json::Value {
         .map(|link| {
             json!({
                 "link": link.name,
-                "from_live": link.live.map(topology::End::as_str),
-                "from_paper": link.paper.map(topology::End::as_str),
+                "from": link.producer.as_str(),
                 "to": link.consumer.as_str(),
                 "message": link.message,
                 "bytes": link.bytes,

@@ -8,5 +8,6 @@ pub mod kernel;
 pub mod paper;
 pub mod recover;
 pub mod replay;
+pub mod run;
 pub mod sign;
 pub mod signal;

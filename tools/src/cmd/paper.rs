@@ -53,7 +53,7 @@ pub struct Args {
 }
 
 /// The profile id names a folder: letters, digits, dot, dash and underscore, not beginning with a dot.
-fn parse_profile(text: &str) -> Result<String, String> {
+pub(super) fn parse_profile(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     if (1..=64).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.') {
         Ok(text.to_owned())
@@ -125,13 +125,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Text for the person, on stderr; when that is gone there is nobody to tell.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));
 }
 
 /// Ctrl-C and SIGTERM end the run cleanly, however often they come: a shell sends them to the whole group,
 /// and a half-written end would cost the summary.
-fn on_signal(watch: &Arc<Watch>) -> Result<Vec<signal_hook::SigId>, Failure> {
+pub(super) fn on_signal(watch: &Arc<Watch>) -> Result<Vec<signal_hook::SigId>, Failure> {
     let fault = |error: std::io::Error| Failure::error(format!("signal handler: {error}"));
     let mut ids = Vec::new();
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {

@@ -13,6 +13,7 @@ use crate::config::instrument::{self, FIELDS, Field, Rows, SECTION};
 use crate::config::nearest::nearest;
 use crate::config::problem::{Place, Problem, Problems};
 use crate::config::secret::redacted;
+use crate::config::venue::{self, Venue};
 use crate::config::{Loaded, hash};
 
 /// Prefix of the environment variables that are settings.
@@ -47,6 +48,7 @@ pub(super) struct Stack {
     settings: Settings,
     places: Vec<Place>,
     instruments: Rows,
+    venue: Venue,
     /// Canonical names given in the layer at hand, and where.
     given: BTreeMap<String, Place>,
     /// Keys with a wrong value: relations with them are not judged.
@@ -61,6 +63,7 @@ impl Stack {
             settings: Settings::default(),
             places: vec![Place::Default; KEYS.len()],
             instruments: Rows::default(),
+            venue: Venue::default(),
             given: BTreeMap::new(),
             failed: BTreeSet::new(),
             problems: Vec::new(),
@@ -99,6 +102,14 @@ impl Stack {
         name_place: Place,
         value_place: Place,
     ) {
+        if let Some(field) =
+            name.strip_prefix(venue::SECTION).and_then(|rest| rest.strip_prefix('.'))
+        {
+            if let Err(problem) = self.venue.put(field, given.found, &value_place) {
+                self.refuse(problem);
+            }
+            return;
+        }
         let Some(target) = resolve(name) else {
             self.refuse(unknown(name, name_place));
             return;
@@ -187,6 +198,7 @@ impl Stack {
             origins: self.places,
             settings: self.settings,
             instruments,
+            venue: self.venue,
         })
     }
 }

@@ -5,7 +5,7 @@
 //! expected.
 //!
 //! * file: TOML, `[signal] scan_ns = 5_000_000_000` or `signal.scan_ns = …`; instruments as
-//!   `[instrument.BTCUSDT] tick = "0.1"`
+//!   `[instrument.BTCUSDT] tick = "0.1"`, the venue of a live run as `[venue]`
 //! * environment: `PINION__SIGNAL__SCAN_NS=5000000000`
 //! * command line: `--set signal.scan_ns=5000000000`
 
@@ -17,6 +17,7 @@ pub mod problem;
 pub mod schema;
 pub mod secret;
 mod toml_file;
+pub mod venue;
 pub mod view;
 
 use std::path::{Path, PathBuf};
@@ -37,6 +38,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// Corrections of the data's instruments, sorted by symbol.
     pub instruments: Vec<InstrumentOverride>,
+    /// The venue of `pinion run`.
+    pub venue: venue::Venue,
     /// 16 hex digits over every key and override, see [`config_hash`].
     pub config_hash: String,
     /// Where each key's value comes from, in the order of [`KEYS`].

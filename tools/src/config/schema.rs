@@ -5,7 +5,7 @@ use pinion_core::units::{DECIMAL_TEXT_MAX, print_raw};
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::instrument::{FIELDS, SECTION};
-use crate::config::view;
+use crate::config::{venue, view};
 
 /// The schema (draft 2020-12) of the whole file.
 #[must_use]
@@ -27,6 +27,7 @@ pub fn schema() -> Json {
             "additionalProperties": object(fields.collect()),
         }),
     );
+    sections.insert(venue::SECTION.to_owned(), venue::schema());
     let mut root = object(sections);
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     root["title"] = json!("Pinion settings");

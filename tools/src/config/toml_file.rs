@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use crate::config::instrument::SECTION;
 use crate::config::layers::{Given, Mismatch, Stack, unknown};
 use crate::config::problem::{FileText, Place, Problem};
+use crate::config::venue;
 
 /// What the parser says of a key that stands twice.
 const DUPLICATE: &str = "duplicate key";
@@ -92,6 +93,7 @@ fn is_key(name: &str) -> bool {
 
 fn is_section(name: &str) -> bool {
     name == SECTION
+        || name == venue::SECTION
         || name
             .strip_prefix(SECTION)
             .and_then(|rest| rest.strip_prefix('.'))

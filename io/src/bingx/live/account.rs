@@ -202,7 +202,8 @@ impl AccountStream {
                     Ok(None)
                 }
                 Act::Lost => {
-                    self.notices.say("account socket: lost; no entries until it is back".to_owned());
+                    self.notices
+                        .say("account socket: lost; no entries until it is back".to_owned());
                     self.wants.push_back(Want::Lost);
                     Ok(None)
                 }
@@ -255,7 +256,8 @@ impl AccountStream {
         }
         if unreadable > 0 {
             // A frame that cannot be read may have told a fill: only REST knows now.
-            self.notices.say("account socket: a frame cannot be read; the account is read anew".into());
+            self.notices
+                .say("account socket: a frame cannot be read; the account is read anew".into());
             self.tell(now, lane, Happened::Broken);
         } else if expired {
             let number = self.sockets.key(lane);

@@ -110,20 +110,14 @@ impl BingxEgress {
     /// The trouble in words.
     fn told(&self, item: &Item, judged: Judged, body: &[u8]) -> String {
         let mut tape = Tape::new();
-        let msg = rest::open(&mut tape, body).map(|reply| printable(&reply.msg)).unwrap_or_default();
+        let msg =
+            rest::open(&mut tape, body).map(|reply| printable(&reply.msg)).unwrap_or_default();
         let name = item.call(&self.symbols, "").map_or("call", |call| call.endpoint().as_str());
         format!("{name}: {} ({}) {msg}", judged.class.as_str(), judged.outcome.as_str())
     }
 
     /// What an error means beyond its call.
-    fn judged(
-        &mut self,
-        now: Nanos,
-        endpoint: Endpoint,
-        status: u16,
-        judged: Judged,
-        words: &str,
-    ) {
+    fn judged(&mut self, now: Nanos, endpoint: Endpoint, status: u16, judged: Judged, words: &str) {
         let retry_at = judged.retry_at_ms.and_then(|ms| self.wire.offset.to_ours(ms));
         self.wire.limits.judged(now, endpoint, status, judged, retry_at);
         if judged.class == ErrorClass::Timestamp {

@@ -30,7 +30,7 @@ mod wire;
 pub use egress::{BingxEgress, EgressCounts, EgressLinks};
 pub use market::{BingxIngest, IngestLinks};
 pub use plan::{ApiKeys, KeyFault, VenuePlan};
-pub use startup::{Refusal, Ready, startup};
+pub use startup::{Ready, Refusal, startup};
 
 use std::sync::Arc;
 

@@ -95,9 +95,8 @@ impl ApiKeys {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let expected = || {
-                fault(format!("line {}: expected `key = …` and `secret = …`", number + 1))
-            };
+            let expected =
+                || fault(format!("line {}: expected `key = …` and `secret = …`", number + 1));
             let (word, value) = line.split_once('=').ok_or_else(expected)?;
             let value = value.trim().trim_matches('"');
             let slot = match word.trim() {

@@ -10,8 +10,8 @@ use pinion_core::units::{Money, Nanos};
 
 use super::super::errors::judge;
 use super::super::json::Tape;
-use super::super::offset::ClockOffset;
 use super::super::oddities::Oddities;
+use super::super::offset::ClockOffset;
 use super::super::reports::SETTLE_ASSETS;
 use super::super::request::{Call, RequestWriter, Symbols};
 use super::super::rest::{self, Commission, Reply};

@@ -1,0 +1,252 @@
+//! The `[venue]` section: which venue, which key, and what the account must be like. Only `pinion run` reads
+//! it; no setting of it reaches the kernel, so it is in neither the settings' hash nor the journal.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::config::problem::{Place, Problem};
+
+/// Name of the section.
+pub const SECTION: &str = "venue";
+
+/// What stands in a field.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A text.
+    Text,
+    /// A whole number.
+    Int {
+        /// Least.
+        min: i64,
+        /// Most.
+        max: i64,
+    },
+    /// Yes or no.
+    Bool,
+    /// One of these.
+    Choice(&'static [&'static str]),
+    /// Texts.
+    List,
+}
+
+/// A field of the section.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Name in files.
+    pub name: &'static str,
+    /// Accepted values.
+    pub kind: Kind,
+    /// Used where none is given; empty: there is none.
+    pub default: &'static str,
+    /// What it does, in a sentence.
+    pub doc: &'static str,
+}
+
+macro_rules! fields {
+    ($($name:literal, $kind:expr, $default:literal, $doc:literal;)*) => {
+        /// Every field.
+        pub const FIELDS: &[Field] =
+            &[$(Field { name: $name, kind: $kind, default: $default, doc: $doc }),*];
+    };
+}
+
+fields! {
+    "name", Kind::Choice(&["bingx"]), "bingx", "The venue.";
+    "symbols", Kind::List, "", "Perpetuals to watch and trade.";
+    "key_file", Kind::Text, "",
+        "File with `key = …` and `secret = …`, mode 600; without it PINION_BINGX_KEY and PINION_BINGX_SECRET.";
+    "live_confirmation", Kind::Text, "", "Needed for engine.mode = \"live\": the words \"real money\".";
+    "rest_url", Kind::Text, "", "REST address; by engine.mode where none is given.";
+    "ws_url", Kind::Text, "", "WebSocket address; by engine.mode where none is given.";
+    "ca_file", Kind::Text, "", "PEM file with a further authority to trust: that of a simulator.";
+    "position_mode", Kind::Choice(&["hedge", "one_way"]), "hedge", "What the account's mode must be.";
+    "margin_type", Kind::Choice(&["crossed", "isolated"]), "crossed", "What each symbol's margin type must be.";
+    "leverage", Kind::Int { min: 1, max: 125 }, "3", "What each symbol's leverage must be.";
+    "recv_window_ms", Kind::Int { min: 100, max: 5_000 }, "2000", "How late an order may arrive at the venue.";
+    "dead_man_s", Kind::Int { min: 10, max: 120 }, "30",
+        "Seconds without us after which the venue cancels every order of the account.";
+    "connections", Kind::Int { min: 2, max: 16 }, "4", "Warm REST connections.";
+    "timeout_ms", Kind::Int { min: 200, max: 30_000 }, "5000", "A REST call without an answer is given up after this.";
+    "busy_poll_us", Kind::Int { min: 0, max: 1_000 }, "0",
+        "Microseconds that a read may poll the network card; 0 leaves the system's way.";
+    "flatten_at_end", Kind::Bool, "false", "At the end of the run, close what is open; otherwise it stays.";
+}
+
+/// What was given, by field. Checked: a number is one and within its range.
+#[derive(Clone, Debug, Default)]
+pub struct Venue(BTreeMap<&'static str, Vec<String>>);
+
+impl Venue {
+    /// Takes a value over that of a lower layer. `found` is as it stands in the source: quoted in a file,
+    /// plain elsewhere.
+    pub(super) fn put(&mut self, name: &str, found: &str, place: &Place) -> Result<(), Problem> {
+        let problem = |expected: String| Problem {
+            place: place.clone(),
+            key: format!("{SECTION}.{name}"),
+            found: found.split_whitespace().collect::<Vec<_>>().join(" "),
+            expected,
+            hint: None,
+        };
+        let Some(field) = FIELDS.iter().find(|field| field.name == name) else {
+            let names: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
+            return Err(problem(format!("one of {}", names.join(", "))));
+        };
+        let in_file = matches!(place, Place::File { .. });
+        let values = read(field.kind, found.trim(), in_file)
+            .ok_or_else(|| problem(expected(field.kind).to_owned()))?;
+        let fits = |value: &String| match field.kind {
+            Kind::Int { min, max } => {
+                value.parse::<i64>().is_ok_and(|value| (min..=max).contains(&value))
+            }
+            Kind::Choice(texts) => texts.contains(&value.as_str()),
+            Kind::Bool => matches!(value.as_str(), "true" | "false"),
+            Kind::Text | Kind::List => !value.is_empty(),
+        };
+        if !values.iter().all(fits) {
+            return Err(problem(match field.kind {
+                Kind::Int { min, max } => format!("a whole number from {min} to {max}"),
+                Kind::Choice(texts) => format!("one of {}", texts.join(", ")),
+                Kind::Text | Kind::List | Kind::Bool => expected(field.kind).to_owned(),
+            }));
+        }
+        self.0.insert(field.name, values);
+        Ok(())
+    }
+
+    /// A text, number or choice as text: the given one, or the default; `None` where neither is.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let given = self.0.get(name).and_then(|values| values.first()).map(String::as_str);
+        let default = || {
+            let field = FIELDS.iter().find(|field| field.name == name)?;
+            Some(field.default).filter(|text| !text.is_empty())
+        };
+        given.or_else(default)
+    }
+
+    /// A whole number; 0 for a field that is none.
+    #[must_use]
+    pub fn int(&self, name: &str) -> i64 {
+        self.text(name).and_then(|text| text.parse().ok()).unwrap_or(0)
+    }
+
+    /// Yes or no; no for a field that is neither.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        self.text(name) == Some("true")
+    }
+
+    /// A list; empty where none is given.
+    #[must_use]
+    pub fn list(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+const fn expected(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Choice(_) => "a text in quotes",
+        Kind::Int { .. } => "a whole number without quotes",
+        Kind::Bool => "true or false",
+        Kind::List => "a list of texts in brackets",
+    }
+}
+
+/// The values in a source text; `None` for another form.
+fn read(kind: Kind, found: &str, in_file: bool) -> Option<Vec<String>> {
+    let unquoted = |text: &str| {
+        let text = text.trim();
+        let inner =
+            ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
+        inner.filter(|inner| !inner.contains(['"', '\'', '\\'])).map(str::to_owned)
+    };
+    match (kind, in_file) {
+        (Kind::Text | Kind::Choice(_), true) => Some(vec![unquoted(found)?]),
+        (Kind::Int { .. }, true) => Some(vec![found.replace('_', "")]),
+        (Kind::Text | Kind::Choice(_) | Kind::Int { .. }, false) | (Kind::Bool, _) => {
+            Some(vec![found.to_owned()])
+        }
+        (Kind::List, true) => {
+            let inner = found.strip_prefix('[')?.strip_suffix(']')?.trim();
+            let inner = inner.strip_suffix(',').unwrap_or(inner);
+            if inner.is_empty() {
+                return Some(Vec::new());
+            }
+            inner.split(',').map(unquoted).collect()
+        }
+        (Kind::List, false) => Some(found.split(',').map(|text| text.trim().to_owned()).collect()),
+    }
+}
+
+/// The section's JSON Schema.
+#[must_use]
+pub fn schema() -> Json {
+    let property = |field: &Field| {
+        let mut schema = match field.kind {
+            Kind::Text => json!({ "type": "string", "minLength": 1 }),
+            Kind::Int { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+            Kind::Bool => json!({ "type": "boolean" }),
+            Kind::Choice(texts) => json!({ "enum": texts }),
+            Kind::List => json!({ "type": "array", "items": { "type": "string", "minLength": 1 } }),
+        };
+        schema["description"] = json!(field.doc);
+        (field.name.to_owned(), schema)
+    };
+    let properties: Map<String, Json> = FIELDS.iter().map(property).collect();
+    json!({
+        "type": "object",
+        "description": "The venue of `pinion run`.",
+        "additionalProperties": false,
+        "properties": properties,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> Place {
+        Place::File { file: "x.toml".into(), line: 1, column: 1, excerpt: String::new() }
+    }
+
+    #[test]
+    fn fields_are_read_from_files_and_from_plain_texts() {
+        let mut venue = Venue::default();
+        assert_eq!((venue.text("position_mode"), venue.int("leverage")), (Some("hedge"), 3));
+        assert_eq!(venue.text("rest_url"), None);
+        for (name, found) in [
+            ("symbols", "[\"BTC-USDT\", 'ETH-USDT',]"),
+            ("leverage", "1_0"),
+            ("flatten_at_end", "true"),
+            ("rest_url", "\"https://localhost:1\""),
+        ] {
+            venue.put(name, found, &file()).expect("fits");
+        }
+        venue.put("symbols", "BTC-USDT, SOL-USDT", &Place::Set).expect("fits");
+        assert_eq!(venue.list("symbols"), ["BTC-USDT", "SOL-USDT"]);
+        assert_eq!((venue.int("leverage"), venue.is("flatten_at_end")), (10, true));
+        assert_eq!(venue.text("rest_url"), Some("https://localhost:1"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let mut venue = Venue::default();
+        for (name, found) in [
+            ("leverage", "126"),
+            ("leverage", "\"3\""),
+            ("position_mode", "\"both\""),
+            ("position_mode", "hedge"),
+            ("symbols", "\"BTC-USDT\""),
+            ("rest_url", "\"\""),
+            ("flatten_at_end", "1"),
+            ("endpoint", "\"x\""),
+        ] {
+            let problem = venue.put(name, found, &file()).expect_err("does not fit");
+            assert_eq!(problem.key, format!("venue.{name}"));
+        }
+        for field in FIELDS.iter().filter(|field| !field.default.is_empty()) {
+            assert!(venue.put(field.name, field.default, &Place::Set).is_ok(), "{}", field.name);
+        }
+    }
+}
