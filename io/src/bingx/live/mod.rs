@@ -59,3 +59,6 @@ impl Notices {
         self.0.pop()
     }
 }
+
+#[cfg(test)]
+mod tests;

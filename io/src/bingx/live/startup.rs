@@ -10,6 +10,7 @@ use pinion_core::units::{Money, Nanos};
 
 use super::super::errors::judge;
 use super::super::json::Tape;
+use super::super::limits::{Limits, Priority};
 use super::super::oddities::Oddities;
 use super::super::offset::ClockOffset;
 use super::super::reports::SETTLE_ASSETS;
@@ -25,8 +26,6 @@ use crate::net::{HttpEvent, HttpLink, Outgoing};
 
 /// Between looks at the connection.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Between calls: the venue counts per second, the slowest of those asked here allow two.
-const SPACING: Duration = Duration::from_millis(550);
 /// Times that a call without an answer is made.
 const TRIES: u32 = 3;
 /// Opening the connection may take so long.
@@ -81,7 +80,7 @@ impl Ready {
 }
 
 /// Checks clock, instruments, position mode, margin type, leverage, fees and wallet. Waits: not on a hot
-/// thread. Half a second for each instrument.
+/// thread. Half a second for each instrument, as the venue allows two questions about margin a second.
 ///
 /// # Errors
 /// [`Refusal`].
@@ -107,6 +106,7 @@ struct Caller<'p> {
     link: HttpLink,
     writer: RequestWriter,
     offset: ClockOffset,
+    limits: Limits,
     stopwatch: Stopwatch,
     clock: TurnClock,
 }
@@ -121,6 +121,7 @@ impl<'p> Caller<'p> {
             link: HttpLink::new(peer, plan.timeout_ns, plan.tuning),
             writer: RequestWriter::new(signer, plan.position_mode, plan.recv_window_ms),
             offset: ClockOffset::default(),
+            limits: Limits::default(),
             clock: TurnClock::utc(&stopwatch),
             stopwatch,
         }
@@ -159,6 +160,9 @@ impl<'p> Caller<'p> {
         let mut why = String::new();
         for _ in 0..TRIES {
             self.open()?;
+            while self.limits.take(self.now(), call.endpoint(), Priority::Query).is_err() {
+                thread::sleep(PAUSE);
+            }
             let now = self.now();
             let timestamp_ms = self.offset.timestamp_ms(now).unwrap_or(0);
             let request = self.writer.write(call, timestamp_ms);
@@ -200,7 +204,6 @@ impl<'p> Caller<'p> {
         read: impl FnOnce(&Reply<'_>) -> Option<T>,
     ) -> Result<T, Refusal> {
         let (status, body) = self.exchange(call)?;
-        thread::sleep(SPACING);
         let (host, name) = (self.host(), call.endpoint().as_str());
         let mut tape = Tape::new();
         let Ok(reply) = rest::open(&mut tape, &body) else {
