@@ -63,19 +63,17 @@ impl<T> HttpPool<T> {
         self.last_fault.take()
     }
 
-    /// Sends on a connection that is ready.
-    ///
-    /// # Errors
-    /// The tag, when none is: nothing was sent.
-    pub fn send(&mut self, now: Nanos, request: &Outgoing<'_>, tag: T) -> Result<(), T> {
+    /// Sends on a connection that is ready; gives the tag back when none is: nothing was sent.
+    #[must_use]
+    pub fn send(&mut self, now: Nanos, request: &Outgoing<'_>, tag: T) -> Option<T> {
         let Some(line) = self.lines.iter_mut().find(|line| line.link.is_ready()) else {
-            return Err(tag);
+            return Some(tag);
         };
         if !line.link.send(now, request) {
-            return Err(tag);
+            return Some(tag);
         }
         line.tag = Some(tag);
-        Ok(())
+        None
     }
 
     /// Goes on with every connection until one has an event; call it until it has none.

@@ -231,7 +231,7 @@ fn exchange(pool: &mut HttpPool<u32>, path: &str, query: &str) -> (HttpEvent, u1
     let outgoing = Outgoing { method: "POST", path, query, header: Some(("X-KEY", "canary")) };
     until(|| {
         let _none = pool.poll(now());
-        pool.send(now(), &outgoing, 5).is_ok().then_some(())
+        pool.send(now(), &outgoing, 5).is_none().then_some(())
     });
     let done = until(|| pool.poll(now()));
     assert_eq!(done.tag, 5);

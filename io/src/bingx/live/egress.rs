@@ -388,11 +388,11 @@ impl BingxEgress {
                 }
             }
             match wire.send(now, &call, timestamp_ms, item) {
-                Ok(()) => {
+                None => {
                     calls += 1;
                     None
                 }
-                Err(item) => Some(item),
+                Some(item) => Some(item),
             }
         });
         for (item, reason) in refused {

@@ -85,7 +85,7 @@ impl History {
     /// What to ask now.
     pub(super) fn next(&mut self, now: Nanos, venue_ms: Option<u64>) -> Option<Page> {
         let venue_ms = venue_ms?;
-        let began_ms = *self.began_ms.get_or_insert(venue_ms.saturating_sub(MARGIN_MS));
+        let began_ms = *self.began_ms.get_or_insert_with(|| venue_ms.saturating_sub(MARGIN_MS));
         if self.why.is_none() || self.is_asked || now < self.not_before {
             return None;
         }

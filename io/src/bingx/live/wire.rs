@@ -73,14 +73,14 @@ impl Wire {
         Ok(timestamp_ms)
     }
 
-    /// Sends; after [`Self::may`] in the same poll.
+    /// Sends, after [`Self::may`] in the same poll; gives the item back when no connection took it.
     pub(super) fn send(
         &mut self,
         now: Nanos,
         call: &Call<'_>,
         timestamp_ms: u64,
         item: Item,
-    ) -> Result<(), Item> {
+    ) -> Option<Item> {
         let request = self.writer.write(call, timestamp_ms);
         let endpoint = request.endpoint;
         let header = (!endpoint.is_public()).then_some((KEY_HEADER, self.key.as_str()));
