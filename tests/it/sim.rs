@@ -72,7 +72,6 @@ fn what_a_trace_writes_down_changes_nothing() {
 }
 
 #[test]
-
 fn an_instance_that_is_left_out_does_not_shift_the_others() {
     let whole = run(&job(7));
     let mut again = job(7);
@@ -84,9 +83,8 @@ fn an_instance_that_is_left_out_does_not_shift_the_others() {
     assert_eq!(run(&again).hash, whole.hash, "exactly what happened, happens again");
 }
 
-/// An engine that sends an entry twice is caught, and its failure made small.
+/// An engine that enters again beside an exit is caught, and its failure made small.
 #[test]
-
 fn a_broken_engine_is_caught_and_its_failure_made_small() {
     let broken = (0..200).map(calm).find_map(|mut job| {
         job.options.policy = 0;

@@ -376,6 +376,7 @@ impl Kernel {
         ledger.count_fill();
         self.ledger = ledger;
         self.slots[index].position = position;
+        self.facts.outlive_margin();
         if let Some(order) = self.orders.get_mut(order.client) {
             order.filled += qty;
             order.notional = total;
@@ -402,7 +403,10 @@ impl Kernel {
             });
         }
         self.revision += 1;
-        self.recovery.outlived(now);
+        if self.recovery.is_on() {
+            self.recovery.outlived(now);
+            self.wake_by(now);
+        }
         self.mark(order.instrument);
         Some(fee)
     }
@@ -588,9 +592,13 @@ fn news(order: &Order, fill: &FillIn) -> News {
         return News::Quantity(fill.qty);
     }
     if order.inferred.is_positive() {
+        // Without a total it may be a part of what was inferred or a later one that was faster; only one that
+        // is larger than all that was told is later for sure. When the two are mixed up, the sum is right as
+        // soon as both have come.
         let covered = match fill.cum {
             Some(cum) => cum <= order.inferred_up_to,
-            None => fill.qty <= order.inferred,
+            None if fill.fill_id.is_empty() => fill.qty <= order.inferred,
+            None => fill.qty <= order.inferred_up_to,
         };
         if covered {
             return News::Identity;

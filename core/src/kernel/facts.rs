@@ -59,7 +59,7 @@ pub struct Facts {
     available: Option<Money>,
     used: Option<Money>,
     maint: Option<Money>,
-    /// Nothing was booked since the maintenance margin was told.
+    /// No fill was booked since the maintenance margin was told.
     is_maint_current: bool,
     /// Our capital when it was told.
     capital_then: Money,
@@ -71,6 +71,8 @@ pub struct Facts {
     gathered: Vec<Shown>,
     gathered_rows: u32,
     gathered_strange: bool,
+    /// The last whole snapshot had no row.
+    lists_nothing: bool,
     /// The last whole snapshot had a row that no asset of ours can hold.
     unknown_asset: bool,
     strange: bool,
@@ -95,6 +97,7 @@ impl Facts {
             gathered: vec![Shown::default(); instruments],
             gathered_rows: 0,
             gathered_strange: false,
+            lists_nothing: false,
             unknown_asset: false,
             strange: false,
         }
@@ -158,6 +161,10 @@ impl Facts {
     /// The books moved: the wallet we have does not know of it.
     pub(super) fn outlive_wallet(&mut self) {
         self.is_wallet_current = false;
+    }
+
+    /// A position of ours changed: the maintenance margin we have does not know of it.
+    pub(super) fn outlive_margin(&mut self) {
         self.is_maint_current = false;
     }
 
@@ -230,6 +237,7 @@ impl Facts {
         } else if is_current {
             self.probe = Probe::Seen(now);
             self.unknown_asset = self.gathered_strange;
+            self.lists_nothing = rows == 0;
             core::mem::swap(&mut self.shown, &mut self.gathered);
             self.compare(own);
         }
@@ -348,10 +356,10 @@ impl Facts {
         self.strange
     }
 
-    /// True when the last whole snapshot showed no position at all.
-    pub(super) fn shows_nothing(&self) -> bool {
-        !self.unknown_asset
-            && self.shown.iter().all(|row| row.long.is_zero() && row.short.is_zero())
+    /// True when the last whole snapshot had no row at all, as venues send by mistake; one with rows of
+    /// zero says so.
+    pub(super) const fn lists_nothing(&self) -> bool {
+        self.lists_nothing
     }
 
     /// True when it had a row that no asset of ours can hold.
@@ -421,11 +429,10 @@ mod tests {
         assert_eq!(facts.probe(), Probe::Failed);
         facts.outlive_wallet();
         facts.positions_end(Nanos::new(2), true, 0, true, flat);
-        assert_eq!(
-            facts.probe(),
-            Probe::Seen(Nanos::new(2)),
-            "a margin of before our last booking"
-        );
+        assert_eq!(facts.probe(), Probe::Failed, "funding changes no position");
+        facts.outlive_margin();
+        facts.positions_end(Nanos::new(2), true, 0, true, flat);
+        assert_eq!(facts.probe(), Probe::Seen(Nanos::new(2)), "a margin of before our last fill");
         facts.balance(Nanos::ZERO, Money::ONE, true, margin);
         let none = BalanceFrame { maint: Some(Money::ZERO), ..margin };
         facts.balance(Nanos::ZERO, Money::ONE, true, none);
