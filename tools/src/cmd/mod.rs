@@ -10,3 +10,4 @@ pub mod recover;
 pub mod replay;
 pub mod sign;
 pub mod signal;
+pub mod venue_sim;
