@@ -15,6 +15,8 @@ use super::params::Params;
 use super::rest::{Call, Delivery, Reply};
 use super::streams::{Push, StreamId};
 
+/// Where streams are opened, the market's and the accounts'.
+const STREAM_PATH: &str = "/swap-market";
 /// Bytes of one read.
 const CHUNK: usize = 16 * 1_024;
 /// Longest message of a client.
@@ -189,7 +191,11 @@ impl Connection {
 
     fn upgrade(&mut self, now: Nanos, request: &Request, key: &str, exchange: &mut Exchange) {
         let params = Params::read(&request.query, "").unwrap_or_default();
-        let opened = exchange.open_stream(now, params.get("listenKey"));
+        let opened = if request.path == STREAM_PATH {
+            exchange.open_stream(now, params.get("listenKey"))
+        } else {
+            Err((404, "expected the path /swap-market"))
+        };
         let Mode::Http { socket, input, output, .. } =
             std::mem::replace(&mut self.mode, Mode::Gone)
         else {

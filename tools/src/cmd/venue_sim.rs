@@ -161,7 +161,7 @@ mod tests {
         for (text, words) in [("lose = 1.5", "whole number"), ("loose = 1", "loose")] {
             std::fs::write(&file, text).expect("written");
             let failure = read_faults(&file, 1).expect_err("wrong");
-            assert!(failure.to_string().contains(words), "{failure}");
+            assert!(failure.message.contains(words), "{}", failure.message);
         }
         std::fs::remove_dir_all(&folder).expect("removed");
     }
