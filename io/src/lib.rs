@@ -16,4 +16,5 @@ pub mod runner;
 pub mod source;
 pub mod synth;
 pub mod utc;
+pub mod venue_sim;
 pub mod wire;

@@ -52,6 +52,8 @@ pub enum Verb {
     Sign(cmd::sign::Args),
     /// The regime signal alone, one JSON line per scan.
     Signal(cmd::signal::Args),
+    /// A venue on this machine that speaks BingX's protocol, for clients of any make.
+    VenueSim(cmd::venue_sim::Args),
 }
 
 /// Parses the command line, runs the verb, prints a failure to stderr.
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => cmd::run::run(&args),
         Verb::Sign(args) => cmd::sign::run(&args),
         Verb::Signal(args) => cmd::signal::run(&args),
+        Verb::VenueSim(args) => cmd::venue_sim::run(&args),
     };
     match result {
         Ok(()) => Exit::Ok.into(),

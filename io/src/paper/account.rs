@@ -83,21 +83,35 @@ pub struct Account {
     pub funding: Money,
     /// Deposits less withdrawals so far.
     pub transfers: Money,
-    /// Initial margin is notional ÷ this.
+    /// Initial margin is notional ÷ this, where a position has no leverage of its own.
     leverage: i64,
+    /// Leverages that somebody set.
+    leverages: Vec<(InstrumentId, PositionSide, i64)>,
     /// Maintenance margin is notional × this.
     maint_rate: Rate,
     pub(super) positions: Vec<Position>,
 }
 
 /// Margin at one moment.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Margin {
-    pub(super) available: Money,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Margin {
+    /// Equity less what is used, at least zero.
+    pub available: Money,
     /// Wallet plus unrealized.
-    pub(super) equity: Money,
-    pub(super) used: Money,
-    pub(super) maint: Money,
+    pub equity: Money,
+    /// Initial margin of positions and opening orders.
+    pub used: Money,
+    /// Equity at or below this is liquidated.
+    pub maint: Money,
+}
+
+/// What working orders that would open take of the margin.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reserved {
+    /// Notional under the account's leverage.
+    pub(super) notional: Money,
+    /// Margin under leverages of their own.
+    pub(super) margin: Money,
 }
 
 impl Account {
@@ -110,6 +124,7 @@ impl Account {
             funding: Money::ZERO,
             transfers: Money::ZERO,
             leverage: settings.paper_leverage,
+            leverages: Vec::new(),
             maint_rate: settings.paper_maintenance_rate,
             positions: Vec::with_capacity(instruments * PositionSide::ALL.len()),
         }
@@ -184,27 +199,31 @@ impl Account {
     }
 
     /// Margin with every position valued by `fair`; a position without a price counts at its cost.
-    /// `reserved` is the notional of working orders that would open.
+    /// `reserved` is what working orders take that would open.
     pub(super) fn margin(
         &self,
-        reserved: Money,
+        reserved: Reserved,
         fair: impl Fn(InstrumentId) -> Option<Price>,
     ) -> Margin {
         let mut unrealized = Money::ZERO;
-        let mut opened = reserved;
+        let mut opened = reserved.notional;
+        let mut apart = reserved.margin;
         let mut value = Money::ZERO;
         for position in &self.positions {
             let gain = fair(position.instrument).and_then(|price| position.unrealized(price));
             let gain = gain.unwrap_or(Money::ZERO);
             unrealized = plus(unrealized, gain);
-            opened = plus(opened, position.cost);
+            match self.leverage_apart(position.instrument, position.side) {
+                None => opened = plus(opened, position.cost),
+                Some(leverage) => apart = plus(apart, divided(position.cost, leverage)),
+            }
             value = plus(value, position.cost);
             value = match position.side {
                 PositionSide::Long => plus(value, gain),
                 PositionSide::Short => minus(value, gain),
             };
         }
-        let used = self.initial_margin(opened);
+        let used = plus(divided(opened, self.leverage), apart);
         let equity = plus(self.wallet, unrealized);
         Margin {
             available: minus(equity, used).max(Money::ZERO),
@@ -214,10 +233,45 @@ impl Account {
         }
     }
 
-    /// Margin that a notional needs.
-    pub(super) const fn initial_margin(&self, notional: Money) -> Money {
-        Money::from_raw(notional.raw() / self.leverage)
+    /// Margin that a notional needs on a position.
+    pub(super) fn initial_margin(
+        &self,
+        notional: Money,
+        instrument: InstrumentId,
+        side: PositionSide,
+    ) -> Money {
+        divided(notional, self.leverage(instrument, side))
     }
+
+    /// Leverage of a position.
+    #[must_use]
+    pub fn leverage(&self, instrument: InstrumentId, side: PositionSide) -> i64 {
+        self.leverage_apart(instrument, side).unwrap_or(self.leverage)
+    }
+
+    /// Leverage of a position where it is not the account's.
+    pub(super) fn leverage_apart(
+        &self,
+        instrument: InstrumentId,
+        side: PositionSide,
+    ) -> Option<i64> {
+        let mut set = self.leverages.iter();
+        set.find(|row| (row.0, row.1) == (instrument, side)).map(|row| row.2)
+    }
+
+    pub(super) fn set_leverage(
+        &mut self,
+        instrument: InstrumentId,
+        side: PositionSide,
+        leverage: i64,
+    ) {
+        self.leverages.retain(|row| (row.0, row.1) != (instrument, side));
+        self.leverages.push((instrument, side, leverage.max(1)));
+    }
+}
+
+const fn divided(notional: Money, leverage: i64) -> Money {
+    Money::from_raw(notional.raw() / leverage)
 }
 
 #[cfg(test)]
@@ -274,6 +328,23 @@ mod tests {
         assert_eq!(book(Owner::Foreign, true, 2), None);
     }
 
+    fn notional(whole: i64) -> Reserved {
+        Reserved { notional: Money::from_whole(whole), margin: Money::ZERO }
+    }
+
+    #[test]
+    fn a_leverage_of_its_own_changes_the_margin_of_that_position_alone() {
+        let mut account = account(Money::from_whole(1_000));
+        let mut entry = fill(false, Qty::ONE.raw(), Money::from_whole(200).raw());
+        entry.fee = Money::ZERO;
+        account.apply(&entry);
+        let fair = |_: InstrumentId| -> Option<Price> { Some(Price::from_whole(200)) };
+        account.set_leverage(InstrumentId::new(0), PositionSide::Long, 2);
+        assert_eq!(account.margin(notional(0), fair).used, Money::from_whole(10));
+        account.set_leverage(InstrumentId::new(0), PositionSide::Short, 2);
+        assert_eq!(account.margin(notional(100), fair).used, Money::from_whole(105));
+    }
+
     #[test]
     fn margin_counts_positions_orders_and_unrealized() {
         let mut account = account(Money::from_whole(1_000));
@@ -281,10 +352,10 @@ mod tests {
         entry.fee = Money::ZERO;
         account.apply(&entry);
         let at = |price| move |_: InstrumentId| -> Option<Price> { Some(Price::from_whole(price)) };
-        let margin = account.margin(Money::from_whole(100), at(150));
+        let margin = account.margin(notional(100), at(150));
         assert_eq!(margin.used, Money::from_whole(15));
         assert_eq!(margin.available, Money::from_whole(1_000 + 50 - 15));
         assert_eq!(margin.maint, Money::parse(b"0.6").expect("decimal"));
-        assert_eq!(account.margin(Money::ZERO, at(5_000)).available, Money::ZERO);
+        assert_eq!(account.margin(notional(0), at(5_000)).available, Money::ZERO);
     }
 }

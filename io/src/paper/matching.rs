@@ -183,21 +183,50 @@ impl PaperVenue {
         let position = self.account.position_qty(order.instrument, order.position_side);
         let qty = if order.reduces { qty.min(position) } else { qty };
         if self.dice.is_none() {
-            self.book_fill(at, index, price, qty, maker);
+            self.settle(at, index, price, qty, maker);
             return false;
         }
         let pieces = self.pieces(order.instrument, qty);
-        self.book_fill(at, index, price, pieces.first, maker);
+        self.settle(at, index, price, pieces.first, maker);
         if pieces.second.is_positive() {
-            self.book_fill(at, index, price, pieces.second, maker);
+            self.settle(at, index, price, pieces.second, maker);
         }
         pieces.cut
     }
 
-    /// Books one fill of a live order and tells it.
-    fn book_fill(&mut self, at: Nanos, index: usize, price: Price, qty: Qty, maker: bool) {
+    /// Books a fill on the order's position; where positions are netted, first on what is held the other way.
+    fn settle(&mut self, at: Nanos, index: usize, price: Price, qty: Qty, maker: bool) {
         let order = self.orders.live[index];
-        let (instrument, side) = (order.instrument, order.position_side);
+        let (own, reduces) = (order.position_side, order.reduces);
+        if !self.netting || reduces {
+            self.book_fill(at, index, price, qty, maker, (own, reduces));
+            return;
+        }
+        let other = match own {
+            PositionSide::Long => PositionSide::Short,
+            PositionSide::Short => PositionSide::Long,
+        };
+        let closing = qty.min(self.account.position_qty(order.instrument, other));
+        if closing.is_positive() {
+            self.book_fill(at, index, price, closing, maker, (other, true));
+        }
+        if qty > closing {
+            self.book_fill(at, index, price, qty - closing, maker, (own, false));
+        }
+    }
+
+    /// Books one fill of a live order on a position, which it opens or `reduces`, and tells it.
+    fn book_fill(
+        &mut self,
+        at: Nanos,
+        index: usize,
+        price: Price,
+        qty: Qty,
+        maker: bool,
+        (side, reduces): (PositionSide, bool),
+    ) {
+        let order = self.orders.live[index];
+        let instrument = order.instrument;
         let rate = if maker { self.rules.maker_rate } else { self.rules.taker_rate };
         let notional = price.notional(qty).filter(|_| qty.is_positive());
         let (Some(notional), Some(fee)) = (notional, notional.and_then(|value| value.times(rate)))
@@ -211,7 +240,7 @@ impl PaperVenue {
         self.account.apply(&AccountFill {
             instrument,
             side,
-            reduces: order.reduces,
+            reduces,
             owner,
             qty,
             notional,
@@ -231,7 +260,7 @@ impl PaperVenue {
             owner,
             instrument,
             position_side: side,
-            reduces: order.reduces,
+            reduces,
             qty,
             price,
             notional,
@@ -258,7 +287,7 @@ impl PaperVenue {
                 if order.trimmed { VenueOrderState::Expired } else { VenueOrderState::Filled };
             self.finish(at, index, state);
         }
-        if order.reduces {
+        if reduces {
             self.expire_idle_reducers(at, instrument, side);
         }
         self.push_balance(at);

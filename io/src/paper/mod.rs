@@ -26,6 +26,7 @@
 //! | gap | the book is unusable until the next reset; the quote rule holds meanwhile | |
 //! | reduce-only | trimmed to the position when it arrives and again at every match; the end of a trimmed order is `Expired` with its `cum_qty`; resting ones expire when the position is gone | |
 //! | positions | hedge mode: long and short of an instrument are two positions; an order on its position's closing side reduces and never opens | |
+//! | positions, netting | one position an instrument ([`PaperVenue::set_netting`]): a fill of an order that may open closes first what is held the other way, as a fill of its own | |
 //! | fees | taker or maker rate on each fill's notional, rounded half to even | |
 //! | margin | notional ÷ `paper.leverage` of positions and opening orders, against wallet plus unrealized | |
 //! | liquidation | when wallet plus unrealized is not above `paper.maintenance_rate` of the positions' value: every order expires, every position closes whole at the worse of fair price and touch | no partial liquidation, no insurance fund: the wallet may end below zero |
@@ -79,9 +80,10 @@ use pinion_core::msg::{
     VenueEvent, VenueMsg,
 };
 use pinion_core::settings::Settings;
-use pinion_core::units::{Money, Nanos, Price, Qty, Rate};
+use pinion_core::units::{Nanos, Price, Qty, Rate};
 
-pub use account::{Account, Position};
+pub use account::{Account, Margin, Position};
+use account::Reserved;
 use faults::dice::Dice;
 use latency::DelayLine;
 use market::{Market, NEVER};
@@ -252,6 +254,8 @@ pub struct PaperVenue {
     venue_ids: u64,
     /// Fills on the account, whoever made them.
     fill_numbers: u64,
+    /// One position an instrument: a fill first closes what is held the other way.
+    netting: bool,
     /// Nothing trades before this.
     halted_until: Nanos,
     /// Nothing arrives before this.
@@ -296,6 +300,7 @@ impl PaperVenue {
             sent_ns: NEVER,
             venue_ids: 0,
             fill_numbers: 0,
+            netting: false,
             halted_until: NEVER,
             stalled_until: NEVER,
             counts: PaperCounts::default(),
@@ -398,6 +403,14 @@ impl PaperVenue {
     pub fn take_truth(&mut self, sink: &mut dyn FnMut(Truth)) {
         if let Some(truth) = &mut self.truth {
             truth.drain(..).for_each(sink);
+        }
+    }
+
+    /// Switches between one position an instrument (`true`) and a long and a short one beside each other,
+    /// as at the start. For an account without positions and live orders; elsewhere it does nothing.
+    pub fn set_netting(&mut self, on: bool) {
+        if self.account.positions.is_empty() && self.orders.live.is_empty() {
+            self.netting = on;
         }
     }
 
@@ -539,15 +552,29 @@ impl PaperVenue {
         self.emit(at, None, None, VenueEvent::PositionsEnd { ok: true, rows, revision });
     }
 
-    fn margin(&self) -> account::Margin {
-        let opening = self.orders.live.iter().filter(|order| !order.reduces);
-        let reserved = opening
-            .filter_map(|order| order.limit?.notional(order.remaining()))
-            .fold(Money::ZERO, account::plus);
+    /// Margin at the prices of the moment.
+    #[must_use]
+    pub fn margin(&self) -> Margin {
+        let mut reserved = Reserved::default();
+        for order in self.orders.live.iter().filter(|order| !order.reduces) {
+            let Some(notional) = order.limit.and_then(|limit| limit.notional(order.remaining()))
+            else {
+                continue;
+            };
+            let (instrument, side) = (order.instrument, order.position_side);
+            if self.account.leverage_apart(instrument, side).is_some() {
+                let margin = self.account.initial_margin(notional, instrument, side);
+                reserved.margin = account::plus(reserved.margin, margin);
+            } else {
+                reserved.notional = account::plus(reserved.notional, notional);
+            }
+        }
         self.account.margin(reserved, |instrument| self.fair(instrument))
     }
 
-    fn fair(&self, instrument: InstrumentId) -> Option<Price> {
+    /// The price at which positions are valued now; `None` without any market.
+    #[must_use]
+    pub fn fair(&self, instrument: InstrumentId) -> Option<Price> {
         self.markets.get(instrument.index()).and_then(Market::fair)
     }
 }

@@ -11,3 +11,4 @@ pub mod replay;
 pub mod run;
 pub mod sign;
 pub mod signal;
+pub mod venue_sim;

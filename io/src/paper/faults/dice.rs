@@ -115,6 +115,11 @@ impl Dice {
         self.healed = true;
     }
 
+    pub(super) const fn set_plan(&mut self, plan: FaultPlan) {
+        self.plan = plan;
+        self.healed = false;
+    }
+
     pub(super) fn allow(&mut self, only: Option<&[Instance]>) {
         self.only = only.map(|list| list.iter().copied().collect());
     }

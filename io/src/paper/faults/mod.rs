@@ -182,6 +182,23 @@ impl FaultyVenue {
         self.trade_outside(now, Outside { instrument, side, reduces: false, qty })
     }
 
+    /// See [`PaperVenue::set_netting`].
+    pub fn set_netting(&mut self, on: bool) {
+        self.inner.set_netting(on);
+    }
+
+    /// Sets the leverage of a position, at least 1: what it and orders that open it need as margin.
+    pub fn set_leverage(&mut self, instrument: InstrumentId, side: PositionSide, leverage: i64) {
+        self.inner.account.set_leverage(instrument, side, leverage);
+    }
+
+    /// Faults happen by this plan from now on; those that go on stay.
+    pub fn set_plan(&mut self, plan: FaultPlan) {
+        if let Some(dice) = &mut self.inner.dice {
+            dice.set_plan(plan);
+        }
+    }
+
     fn trade_outside(&mut self, now: Nanos, trade: Outside) -> bool {
         self.step_to(now, true);
         let done = self.inner.trade_foreign(now, trade, true);
