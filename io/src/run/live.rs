@@ -389,9 +389,8 @@ fn close(
         }
     }
     stages.ingest.stop();
-    let now = clock.at(stopwatch.read_ns());
-    stages.egress.close(now);
-    let until = now.plus(FAREWELL_NS);
+    stages.egress.close();
+    let until = clock.at(stopwatch.read_ns()).plus(FAREWELL_NS);
     loop {
         let now = clock.at(stopwatch.read_ns());
         let work = stages.poll(now);

@@ -194,9 +194,9 @@ impl BingxEgress {
     }
 
     /// The run ends: no sockets, no keys, no routine; the timer is turned off once nothing rests.
-    pub fn close(&mut self, now: Nanos) {
+    pub fn close(&mut self) {
         self.is_closing = true;
-        self.account.stop(now);
+        self.account.stop();
     }
 
     /// True when nothing is under way and nothing waits.

@@ -79,7 +79,6 @@ pub struct BingxIngest {
     sockets: Vec<Socket>,
     out: Outward,
     notices: Notices,
-    polled: Option<Nanos>,
     wanted: bool,
 }
 
@@ -126,7 +125,7 @@ impl BingxIngest {
             seq: 0,
             moved: 0,
         };
-        Self { sockets, out, notices, polled: None, wanted: true }
+        Self { sockets, out, notices, wanted: true }
     }
 
     /// What was seen.
@@ -156,12 +155,11 @@ impl BingxIngest {
     /// Closes the sockets; nothing comes any more.
     pub fn stop(&mut self) {
         self.wanted = false;
-        let Self { sockets, out, notices, polled, .. } = self;
-        let now = polled.unwrap_or(Nanos::ZERO);
-        for socket in sockets {
-            let acts = &mut socket.acts;
-            socket.session.stop(&mut |act| acts.push_back(act));
-            socket.act(now, out, notices);
+        for socket in &mut self.sockets {
+            // An end that is wanted is no loss.
+            socket.session.stop(&mut |_| {});
+            socket.acts.clear();
+            socket.link.close();
         }
     }
 }
@@ -396,7 +394,6 @@ impl Stage for BingxIngest {
     }
 
     fn poll(&mut self, now: Nanos) -> Work {
-        self.polled = Some(now);
         let Self { sockets, out, notices, wanted, .. } = self;
         out.moved = 0;
         let mut backpressured = out.flush();
