@@ -68,6 +68,10 @@ fields! {
         "Seconds without us after which the venue cancels every order of the account.";
     "connections", Kind::Int { min: 2, max: 16 }, "4", "Warm REST connections.";
     "timeout_ms", Kind::Int { min: 200, max: 30_000 }, "5000", "A REST call without an answer is given up after this.";
+    "reconnect_max_ms", Kind::Int { min: 50, max: 300_000 }, "30000",
+        "Longest wait between attempts of a socket; waits double up to it.";
+    "attempts_per_hour", Kind::Int { min: 10, max: 60_000 }, "120",
+        "Attempts of a socket in an hour; the venue bans addresses that come too often.";
     "busy_poll_us", Kind::Int { min: 0, max: 1_000 }, "0",
         "Microseconds that a read may poll the network card; 0 leaves the system's way.";
     "flatten_at_end", Kind::Bool, "false", "At the end of the run, close what is open; otherwise it stays.";

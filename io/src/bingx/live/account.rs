@@ -73,7 +73,7 @@ impl AccountStream {
         // Away from the seeds of the market sockets.
         let seed = plan.seed.wrapping_add(1 << 32);
         Self {
-            sockets: AccountSockets::new(SessionPlan::account(), seed),
+            sockets: AccountSockets::new(plan.session(SessionPlan::account()), seed),
             sides: [side(), side()],
             listen: ListenKey::default(),
             newest_key: Zeroizing::default(),

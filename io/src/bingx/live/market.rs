@@ -106,7 +106,7 @@ impl BingxIngest {
             let count = u16::try_from(own.len()).unwrap_or(u16::MAX);
             let seed = plan.seed.wrapping_add(sockets.len() as u64);
             sockets.push(Socket {
-                session: Session::new(SessionPlan::market(count), seed),
+                session: Session::new(plan.session(SessionPlan::market(count)), seed),
                 link: WsLink::new(Arc::clone(&plan.ws), WsLimits::MARKET, plan.tuning),
                 decoder: Decoder::new(),
                 confirmed: Vec::with_capacity(own.len()),

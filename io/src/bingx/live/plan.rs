@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use super::super::session::SessionPlan;
 use super::super::sign::Signer;
 use super::super::words::{MarginType, PositionMode};
 use crate::net::{Peer, Tuning};
@@ -142,10 +143,24 @@ pub struct VenuePlan {
     pub connections: usize,
     /// A request without an answer is given up after so long.
     pub timeout_ns: i64,
+    /// Longest wait between attempts of a socket.
+    pub reconnect_max_ns: i64,
+    /// Attempts of a socket in an hour.
+    pub attempts_per_hour: u16,
     /// Socket options.
     pub tuning: Tuning,
     /// Seed of the waits between attempts.
     pub seed: u64,
+}
+
+impl VenuePlan {
+    /// How patient a socket is.
+    pub(super) fn session(&self, mut session: SessionPlan) -> SessionPlan {
+        session.wait_max_ns = self.reconnect_max_ns;
+        session.wait_ns = session.wait_ns.min(self.reconnect_max_ns);
+        session.attempts_per_hour = self.attempts_per_hour;
+        session
+    }
 }
 
 #[cfg(test)]

@@ -105,6 +105,8 @@ impl Venue {
             dead_man_s: 10,
             connections: 3,
             timeout_ns: 2_000_000_000,
+            reconnect_max_ns: 30_000_000_000,
+            attempts_per_hour: 120,
             tuning: Tuning::default(),
             seed: 1,
         }
