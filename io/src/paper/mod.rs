@@ -82,8 +82,8 @@ use pinion_core::msg::{
 use pinion_core::settings::Settings;
 use pinion_core::units::{Nanos, Price, Qty, Rate};
 
-pub use account::{Account, Margin, Position};
 use account::Reserved;
+pub use account::{Account, Margin, Position};
 use faults::dice::Dice;
 use latency::DelayLine;
 use market::{Market, NEVER};

@@ -125,7 +125,9 @@ impl PaperVenue {
             if notional < row.min_notional {
                 return Err(RejectReason::MinNotional);
             }
-            if self.account.initial_margin(notional, instrument, request.position_side) > self.margin().available {
+            if self.account.initial_margin(notional, instrument, request.position_side)
+                > self.margin().available
+            {
                 return Err(RejectReason::Margin);
             }
         }

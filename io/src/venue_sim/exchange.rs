@@ -256,8 +256,8 @@ impl Exchange {
         bursts.retain_mut(|burst| {
             let ids = streams.subscribers(&burst.topic.name);
             let passed_ns = now.get().min(burst.until.get()) - burst.from.get();
-            let wanted = i128::from(passed_ns) * i128::from(burst.per_second)
-                / i128::from(Nanos::SECOND);
+            let wanted =
+                i128::from(passed_ns) * i128::from(burst.per_second) / i128::from(Nanos::SECOND);
             while i128::from(burst.sent) < wanted {
                 burst.sent += 1;
                 if let Some(frame) = burst.topic.again(board, now, burst.sent) {
@@ -489,7 +489,8 @@ fn send_account(
     }
     if faults.roll(Fault::ZeroBalance) {
         let empty = json!([{"a": rows::ASSET, "wb": "0", "cw": "0", "bc": "0"}]);
-        let event = json!({"e": "ACCOUNT_UPDATE", "E": ms(now), "a": {"m": "ORDER", "B": empty, "P": []}});
+        let event =
+            json!({"e": "ACCOUNT_UPDATE", "E": ms(now), "a": {"m": "ORDER", "B": empty, "P": []}});
         streams.send(ids, now, &event);
     }
     if faults.roll(Fault::Lose) {

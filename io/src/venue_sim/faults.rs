@@ -150,7 +150,8 @@ impl WireFaults {
     /// # Errors
     /// What was expected instead.
     pub fn set(&mut self, name: &str, value: i64) -> Result<(), String> {
-        let number = u64::try_from(value).map_err(|_| format!("{name} = {value}: expected 0 or more"))?;
+        let number =
+            u64::try_from(value).map_err(|_| format!("{name} = {value}: expected 0 or more"))?;
         if let Some(fault) = Fault::from_text(name) {
             if number > MILLION {
                 return Err(format!("{name} = {value}: expected a rate of 0 to 1000000"));

@@ -132,7 +132,10 @@ mod tests {
         let Found::Whole(request, taken) = read(text) else { panic!("a request") };
         assert_eq!(taken, text.len() - 3);
         assert_eq!((&*request.path, &*request.query, &*request.body), ("/a/b", "c=1", "d=2"));
-        assert_eq!((request.key.as_deref(), request.upgrade, request.closes), (Some("k"), None, false));
+        assert_eq!(
+            (request.key.as_deref(), request.upgrade, request.closes),
+            (Some("k"), None, false)
+        );
     }
 
     #[test]

@@ -108,7 +108,9 @@ mod tests {
     fn one_call_too_many_locks_that_endpoint_of_that_account_for_a_while() {
         let mut limits = Limits::new(2_000);
         let mut call = |account, at| {
-            limits.private(PEER, account, (Method::Get, "order"), 2, at).map_err(|no| (no.status, no.code))
+            limits
+                .private(PEER, account, (Method::Get, "order"), 2, at)
+                .map_err(|no| (no.status, no.code))
         };
         assert_eq!(call(0, 0), Ok(Left { remain: 1, expire_ms: 1_000 }));
         assert_eq!(call(0, 999), Ok(Left { remain: 0, expire_ms: 1_000 }));

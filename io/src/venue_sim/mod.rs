@@ -183,9 +183,7 @@ fn market(
     Ok((Box::new(source), table))
 }
 
-fn table_of(
-    rows: Vec<pinion_core::instrument::Instrument>,
-) -> Result<InstrumentTable, SimFault> {
+fn table_of(rows: Vec<pinion_core::instrument::Instrument>) -> Result<InstrumentTable, SimFault> {
     let table = InstrumentTable::new(rows).map_err(SimFault::Instruments)?;
     if table.is_empty() { Err(SimFault::NoInstruments) } else { Ok(table) }
 }

@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn the_signature_is_over_the_decoded_text_in_any_order() {
-        let query = signed("b={\"x\":1}&timestamp=1000&a=2", "b=%7B%22x%22%3A1%7D&timestamp=1000&a=2");
+        let query =
+            signed("b={\"x\":1}&timestamp=1000&a=2", "b=%7B%22x%22%3A1%7D&timestamp=1000&a=2");
         let params = Params::read(&query, "").expect("read");
         assert_eq!(params.get("b"), Some("{\"x\":1}"));
         assert_eq!(params.check(&signer(), 1_500), Ok(()));

@@ -1,8 +1,8 @@
 //! The venue's JSON: rows of answers and frames of the account stream.
 
 use pinion_core::id::InstrumentId;
-use pinion_core::msg::venue::VenueOrderState;
 use pinion_core::msg::PositionSide;
+use pinion_core::msg::venue::VenueOrderState;
 use pinion_core::units::{Money, Nanos, Price, Qty};
 use serde_json::{Value, json};
 
@@ -50,7 +50,11 @@ fn type_word(order: &Order) -> &'static str {
     match order.origin {
         Origin::Outside { forced: true } => "LIQUIDATION",
         Origin::Client(_) | Origin::Outside { forced: false } => {
-            if order.is_market { "MARKET" } else { "LIMIT" }
+            if order.is_market {
+                "MARKET"
+            } else {
+                "LIMIT"
+            }
         }
     }
 }
@@ -65,9 +69,7 @@ fn text(value: impl ToString) -> Value {
 
 /// An order as queries tell it.
 pub(super) fn order(board: &Board, order: &Order, state: Option<&'static str>) -> Value {
-    let attached = |kind: &str| {
-        json!({"type": kind, "quantity": 0, "stopPrice": 0, "price": 0, "workingType": ""})
-    };
+    let attached = |kind: &str| json!({"type": kind, "quantity": 0, "stopPrice": 0, "price": 0, "workingType": ""});
     json!({
         "symbol": board.row(order.instrument).symbol,
         "orderId": order.id,
@@ -348,8 +350,7 @@ pub(super) fn account_event(
         Cause::Transfer(amount) => ("DEPOSIT", amount),
     };
     let used = desk.venue.venue().margin().used;
-    let balances =
-        json!([{"a": ASSET, "wb": text(wallet), "cw": text(sum(wallet, -used)), "bc": text(change)}]);
+    let balances = json!([{"a": ASSET, "wb": text(wallet), "cw": text(sum(wallet, -used)), "bc": text(change)}]);
     let rows = position.map(|(instrument, side)| position_change(board, desk, instrument, side));
     let rows: Vec<Value> = rows.into_iter().collect();
     json!({"e": "ACCOUNT_UPDATE", "E": ms(now), "a": {"m": reason, "B": balances, "P": rows}})

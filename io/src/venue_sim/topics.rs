@@ -139,7 +139,8 @@ impl Topic {
         }
         let mut frame = self.tick(board, now)?;
         if self.kind == Kind::BookTicker {
-            frame["data"]["u"] = json!(row.update_id.saturating_mul(1_000).saturating_add(number.cast_unsigned()));
+            frame["data"]["u"] =
+                json!(row.update_id.saturating_mul(1_000).saturating_add(number.cast_unsigned()));
         }
         Some(frame)
     }

@@ -156,7 +156,8 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("pinion-faults-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let file = folder.join("faults.toml");
-        std::fs::write(&file, "lose = 1000\npartial = 500000\nreorder_ms = 300\n").expect("written");
+        std::fs::write(&file, "lose = 1000\npartial = 500000\nreorder_ms = 300\n")
+            .expect("written");
         read_faults(&file, 1).expect("three faults");
         for (text, words) in [("lose = 1.5", "whole number"), ("loose = 1", "loose")] {
             std::fs::write(&file, text).expect("written");

@@ -71,10 +71,7 @@ pub(super) fn set_leverage(exchange: &mut Exchange, ask: &Ask<'_>) -> Result<Dat
 }
 
 /// The position side of a call in the account's mode; `None` in one-way mode.
-pub(super) fn position_side(
-    word: &str,
-    one_way: bool,
-) -> Result<Option<PositionSide>, Refusal> {
+pub(super) fn position_side(word: &str, one_way: bool) -> Result<Option<PositionSide>, Refusal> {
     match (word.to_ascii_uppercase().as_str(), one_way) {
         ("BOTH", true) => Ok(None),
         ("LONG", false) => Ok(Some(PositionSide::Long)),

@@ -122,12 +122,7 @@ const fn public(path: &'static str, handler: Handler) -> Route {
     Route { method: Get, path, per_second: 0, access: Access::Anybody, handler }
 }
 
-const fn signed(
-    method: Method,
-    path: &'static str,
-    per_second: usize,
-    handler: Handler,
-) -> Route {
+const fn signed(method: Method, path: &'static str, per_second: usize, handler: Handler) -> Route {
     Route { method, path, per_second, access: Access::Signed, handler }
 }
 
@@ -192,7 +187,11 @@ const ROUTES: &[Route] = &[
 impl Exchange {
     /// How long a call is on its way before it arrives.
     pub(super) fn request_delay_ns(&mut self) -> i64 {
-        if self.faults.roll(Fault::RequestLate) { self.faults.span_ns(Span::RequestLate) } else { 0 }
+        if self.faults.roll(Fault::RequestLate) {
+            self.faults.span_ns(Span::RequestLate)
+        } else {
+            0
+        }
     }
 
     /// Answers a call of the venue's interface.
@@ -272,13 +271,10 @@ impl Exchange {
         now: Nanos,
         call: &Call<'_>,
     ) -> Result<(&'static Route, usize, Params, Left), Refusal> {
-        let fits = |route: &&Route| {
-            route.path == call.path && route.method.as_str() == call.method
-        };
-        let route = ROUTES
-            .iter()
-            .find(fits)
-            .ok_or_else(|| Refusal::new(100_400, "this api is not exist, please refer to the API docs"))?;
+        let fits = |route: &&Route| route.path == call.path && route.method.as_str() == call.method;
+        let route = ROUTES.iter().find(fits).ok_or_else(|| {
+            Refusal::new(100_400, "this api is not exist, please refer to the API docs")
+        })?;
         let params = Params::read(call.query, call.body)?;
         let now_ms = ms(now);
         if route.access == Access::Anybody {

@@ -42,8 +42,7 @@ fn decimal<T>(
 
 /// Reads and checks an order. Checks that need the market and the account are the model's.
 fn read(exchange: &Exchange, account: usize, params: &Params) -> Result<NewOrder, Refusal> {
-    let instrument =
-        exchange.board.find(params.need("symbol")?).ok_or_else(Refusal::no_symbol)?;
+    let instrument = exchange.board.find(params.need("symbol")?).ok_or_else(Refusal::no_symbol)?;
     let row = *exchange.table.row(instrument);
     let side = words::side(params.need("side")?)
         .ok_or_else(|| Refusal::param("side", "expected BUY or SELL"))?;
@@ -213,7 +212,8 @@ pub(super) fn cancel_batch(exchange: &mut Exchange, ask: &Ask<'_>) -> Result<Dat
     for wanted in list(ask, name, CANCEL_BATCH_MAX)? {
         let wanted = text_of(&wanted);
         let desk = &mut exchange.desks[ask.account];
-        let id = if by_id { desk.find(Some(&wanted), None) } else { desk.find(None, Some(&wanted)) };
+        let id =
+            if by_id { desk.find(Some(&wanted), None) } else { desk.find(None, Some(&wanted)) };
         let of_symbol = |id: &u64| {
             desk.books.orders.get(id).is_some_and(|order| order.instrument == instrument)
         };
@@ -239,8 +239,7 @@ pub(super) fn cancel_all(exchange: &mut Exchange, ask: &Ask<'_>) -> Result<Data,
     let desk = &mut exchange.desks[ask.account];
     let ids = desk.cancel_all(ask.now, wanted);
     let done = ids.iter().filter_map(|id| desk.books.orders.get(id));
-    let success: Vec<Value> =
-        done.map(|order| rows::order(&exchange.board, order, None)).collect();
+    let success: Vec<Value> = done.map(|order| rows::order(&exchange.board, order, None)).collect();
     Ok(Data::Enveloped(json!({"success": success, "failed": null})))
 }
 
@@ -357,10 +356,8 @@ fn orders_where(
             && (start..=end).contains(&ms(order.at))
             && fits(order)
     });
-    let rows: Vec<Value> = orders
-        .take(most)
-        .map(|order| rows::order(&exchange.board, order, None))
-        .collect();
+    let rows: Vec<Value> =
+        orders.take(most).map(|order| rows::order(&exchange.board, order, None)).collect();
     Ok(Data::Enveloped(json!({"orders": rows})))
 }
 

@@ -142,8 +142,9 @@ pub(super) fn last_price(exchange: &mut Exchange, ask: &Ask<'_>) -> Result<Data,
 pub(super) fn klines(exchange: &mut Exchange, ask: &Ask<'_>) -> Result<Data, Refusal> {
     let id = symbol(exchange, ask)?;
     let interval = ask.params.need("interval")?;
-    let minutes = topics::minutes(interval)
-        .ok_or_else(|| Refusal::param("interval", "expected 1m to 1M, as the documents list them"))?;
+    let minutes = topics::minutes(interval).ok_or_else(|| {
+        Refusal::param("interval", "expected 1m to 1M, as the documents list them")
+    })?;
     let start = ask.params.whole("startTime")?.unwrap_or(0);
     let end = ask.params.whole("endTime")?.unwrap_or(i64::MAX);
     let bars = exchange.board.row(id).bars_of(minutes, usize::MAX);
