@@ -70,7 +70,11 @@ mod tests {
     use rustls::pki_types::{CertificateDer, ServerName};
     use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
 
-    fn shake(authority: &Path, server: &Arc<ServerConfig>, name: &str) -> Result<(), rustls::Error> {
+    fn shake(
+        authority: &Path,
+        server: &Arc<ServerConfig>,
+        name: &str,
+    ) -> Result<(), rustls::Error> {
         let mut roots = RootCertStore::empty();
         let pem = CertificateDer::from_pem_file(authority).expect("a certificate");
         roots.add(pem).expect("an authority");
