@@ -25,6 +25,8 @@ mod sim;
 mod synth;
 mod tidy;
 mod units;
+#[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
+mod venue_sim;
 
 /// Counts what the tests of `allocations` look at.
 #[global_allocator]

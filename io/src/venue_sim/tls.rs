@@ -62,3 +62,53 @@ fn make(listen: IpAddr) -> Result<Made, rcgen::Error> {
     let certificate = params.signed_by(&key, &issuer)?.der().to_vec();
     Ok(Made { authority_pem, certificate, key: key.serialize_der() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, ServerName};
+    use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConnection};
+
+    fn shake(
+        authority: &Path,
+        server: &Arc<ServerConfig>,
+        name: &str,
+    ) -> Result<(), rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        let pem = CertificateDer::from_pem_file(authority).expect("a certificate");
+        roots.add(pem).expect("an authority");
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        let mut client = ClientConnection::new(Arc::new(config), name)?;
+        let mut server = ServerConnection::new(Arc::clone(server))?;
+        while client.is_handshaking() || server.is_handshaking() {
+            let mut bytes = Vec::new();
+            client.write_tls(&mut bytes).expect("memory");
+            server.read_tls(&mut &bytes[..]).expect("memory");
+            server.process_new_packets()?;
+            bytes.clear();
+            server.write_tls(&mut bytes).expect("memory");
+            client.read_tls(&mut &bytes[..]).expect("memory");
+            client.process_new_packets()?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_client_that_trusts_the_authority_gets_in_and_no_other() {
+        let folder = tempfile::tempdir().expect("temporary directory");
+        let (file, other) = (folder.path().join("ca.pem"), folder.path().join("other.pem"));
+        let listen = IpAddr::from([127, 0, 0, 1]);
+        let server = config(listen, &file).expect("made");
+        config(listen, &other).expect("made");
+        for name in ["localhost", "127.0.0.1", "::1"] {
+            assert_eq!(shake(&file, &server, name), Ok(()), "{name}");
+        }
+        assert!(shake(&other, &server, "localhost").is_err());
+        assert!(shake(&file, &server, "elsewhere.example").is_err());
+    }
+}
