@@ -13,6 +13,7 @@ mod documents;
 mod journal;
 mod kernel_script;
 mod layouts;
+mod live;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod paper_run;
 mod paper_venue;
