@@ -78,10 +78,14 @@ impl BingxEgress {
                 Some(0) if is_good => None,
                 // The listen key's answers have no envelope.
                 None if is_good && is_key => None,
+                // An unknown key is a matter of keys alone.
+                None if status == 404 && is_key => None,
                 _ => Some(judge(status, code.filter(|code| *code != 0), msg)),
             }
         };
         let words = judged.map(|judged| self.told(&item, judged, response.body));
+        // A gateway's page tells nothing of the key or of the account.
+        let is_venues = rest::open(&mut Tape::new(), response.body).is_ok();
         match item.job {
             Job::Wallet => self.is_wallet_asked = false,
             Job::Clock => self.on_clock(now, line),
@@ -92,7 +96,11 @@ impl BingxEgress {
             Job::Command(_) | Job::Look { .. } => {}
         }
         if let (Some(judged), Some(endpoint)) = (judged, endpoint) {
-            self.judged(now, endpoint, status, judged, words.as_deref().unwrap_or_default());
+            let words = words.unwrap_or_default();
+            self.judged(now, endpoint, status, judged, &words);
+            if judged.outcome == Outcome::Halt && is_venues {
+                self.halt(&words);
+            }
             if status != 0 && self.goes_again(now, item, judged) {
                 self.scratch.clear();
                 return;
@@ -123,17 +131,15 @@ impl BingxEgress {
         if judged.class == ErrorClass::Timestamp {
             self.wire.offset.on_refused(now);
         }
-        match judged.outcome {
-            Outcome::Halt => {
-                if !self.kill.is_on() {
-                    self.kill.obey(Control::Kill);
-                    self.controls.push_back(Control::Kill);
-                    self.notices.say(format!("halted, exits go on: {words}"));
-                }
-            }
-            Outcome::Definitive | Outcome::Ambiguous | Outcome::Retry => {
-                self.notices.say(words.to_owned());
-            }
+        self.notices.say(words.to_owned());
+    }
+
+    /// Entries stop until a person acts; exits go on.
+    fn halt(&mut self, words: &str) {
+        if !self.kill.is_on() {
+            self.kill.obey(Control::Kill);
+            self.controls.push_back(Control::Kill);
+            self.notices.say(format!("halted, exits go on: {words}"));
         }
     }
 

@@ -340,7 +340,7 @@ impl BingxEgress {
         waiting.each(|item| {
             let rests = rests(&item);
             let is_arming = rests && item.is_entry() && !dead_man.protects(now);
-            if now.since(item.since) >= item.patience_ns(is_arming) {
+            if now.since(item.since) >= item.patience_ns(rests) {
                 refused.push((item, None));
                 return None;
             }
@@ -365,7 +365,7 @@ impl BingxEgress {
             };
             let timestamp_ms = match wire.may(now, call.endpoint(), item.priority()) {
                 Ok(timestamp_ms) => timestamp_ms,
-                Err(Hold::Until(at)) if at.since(item.since) >= item.patience_ns(false) => {
+                Err(Hold::Until(at)) if at.since(item.since) >= item.patience_ns(rests) => {
                     refused.push((item, Some(RejectReason::RateLimited)));
                     return None;
                 }

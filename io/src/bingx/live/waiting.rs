@@ -20,7 +20,7 @@ const EXIT_NS: i64 = Nanos::SECOND;
 /// A question may wait so long.
 const QUERY_NS: i64 = 3 * Nanos::SECOND;
 /// An entry that may rest waits longer, for the dead-man timer.
-pub(super) const ARMING_NS: i64 = 2 * Nanos::SECOND;
+const ARMING_NS: i64 = 2 * Nanos::SECOND;
 
 /// What is to be done by one call.
 #[derive(Clone, Copy, Debug)]
@@ -79,11 +79,11 @@ impl Item {
         }
     }
 
-    /// How long it may wait; `is_arming` for an entry that waits for the dead-man timer.
-    pub(super) const fn patience_ns(&self, is_arming: bool) -> i64 {
+    /// How long it may wait; longer for an entry that may rest, since the dead-man timer comes first.
+    pub(super) const fn patience_ns(&self, may_rest: bool) -> i64 {
         match self.priority() {
             Priority::Exit => EXIT_NS,
-            Priority::Entry if is_arming => ARMING_NS,
+            Priority::Entry if may_rest => ARMING_NS,
             Priority::Entry => ENTRY_NS,
             Priority::Query => QUERY_NS,
         }

@@ -371,6 +371,23 @@ fn a_key_that_expired_is_replaced() {
 }
 
 #[test]
+fn a_page_of_a_gateway_halts_nothing() {
+    let mut rig = live();
+    for status in [401, 404] {
+        rig.venue.answer("POST /trade/order", Reply::Status(status, "<html>"));
+    }
+    for seq in [1, 2] {
+        rig.command(place(seq, OrderRole::Exit, TimeInForce::Ioc));
+        rig.event("answered", |message| of(seq, message));
+    }
+    rig.command(place(3, OrderRole::Exit, TimeInForce::Ioc));
+    rig.event("acknowledged", |message| {
+        of(3, message) && matches!(message.event, VenueEvent::Ack { .. })
+    });
+    assert!(!rig.kill.is_on() && !rig.controls.contains(&Control::Kill));
+}
+
+#[test]
 fn a_key_that_is_refused_halts_entries() {
     let mut rig = live();
     let denied = r#"{"code":100413,"msg":"Incorrect apiKey"}"#;
