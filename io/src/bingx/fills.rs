@@ -6,6 +6,7 @@
 //! which asks the venue by id: a fill's price is never guessed from the order's price.
 
 use pinion_core::id::{ClientId, InstrumentId, TextId};
+use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::venue::ForcedCause;
 use pinion_core::msg::{ClientRef, Maybe, PositionSide, Side, VenueEvent, VenueMsg};
 use pinion_core::units::{Money, Nanos, Price, Qty, div_half_even};
@@ -50,15 +51,24 @@ pub struct Growth {
 #[derive(Clone, Debug)]
 pub struct Fills {
     rows: Vec<Row>,
+    /// Price steps by instrument; empty where nobody told them.
+    ticks: Vec<Price>,
 }
 
 impl Default for Fills {
     fn default() -> Self {
-        Self { rows: Vec::with_capacity(ORDERS_MAX) }
+        Self { rows: Vec::with_capacity(ORDERS_MAX), ticks: Vec::new() }
     }
 }
 
 impl Fills {
+    /// For these instruments: a price that had to be worked out of two averages is then exact, because
+    /// fills stand on ticks.
+    #[must_use]
+    pub fn on_ticks_of(table: &InstrumentTable) -> Self {
+        Self { ticks: table.iter().map(|(_, row)| row.tick).collect(), ..Self::default() }
+    }
+
     /// Learns the venue's identity of an order of ours, from the answer to its placing. Gives the order's
     /// end when an event told it before anybody knew whose order it was: to be told after the answer.
     /// (Fills that were too early wait in the engine.)
@@ -137,6 +147,7 @@ impl Fills {
         recv_ns: Nanos,
         emit: &mut impl FnMut(VenueMsg),
     ) -> Growth {
+        let tick = instrument.and_then(|id| self.ticks.get(id.index())).copied();
         let row = self.row(update.order_id);
         if let ClientRef::Own(client) = update.client() {
             row.client = Some(client);
@@ -153,7 +164,7 @@ impl Fills {
             let ask = update.state.is_none();
             return Growth { is_news: false, cum_qty: row.cum_qty, missed: Qty::ZERO, ask };
         }
-        let fill = grown.map(|grown| fill_of(update, row, grown));
+        let fill = grown.map(|grown| fill_of(update, row, grown, tick));
         if grown.is_some() {
             row.value = value(update.avg_price, cum_qty);
             row.cum_qty = cum_qty;
@@ -236,7 +247,7 @@ struct Explained {
     missed: Qty,
 }
 
-fn fill_of(update: &OrderUpdate<'_>, row: &Row, grown: Qty) -> Explained {
+fn fill_of(update: &OrderUpdate<'_>, row: &Row, grown: Qty, tick: Option<Price>) -> Explained {
     // Whether the commission of a later fill is its own or the order's sum is not known: only that of a
     // first and whole fill is certain, the others are settled from the fill history.
     let is_first = row.cum_qty.is_zero();
@@ -253,9 +264,24 @@ fn fill_of(update: &OrderUpdate<'_>, row: &Row, grown: Qty) -> Explained {
         .zip(value(update.avg_price, update.filled()))
         .and_then(|(before, after)| div_half_even(after - before, i128::from(grown.raw())))
         .filter(|raw| *raw > 0)
-        .map(Price::from_raw);
+        .map(|raw| Price::from_raw(on_tick(raw, tick, row.cum_qty, update.filled(), grown)));
     let fee = if is_first { settled(update) } else { Maybe::NONE };
     Explained { qty: grown, price, fee, missed: Qty::ZERO }
+}
+
+/// The tick that a price worked out of two averages must have meant; the price itself where none is near
+/// enough, as when several fills were told at once. Each average was rounded by half a unit at most, and
+/// the total multiplies that.
+fn on_tick(raw: i64, tick: Option<Price>, before: Qty, after: Qty, grown: Qty) -> i64 {
+    let Some(tick) = tick.map(Price::raw).filter(|tick| *tick > 0) else { return raw };
+    let totals = i128::from(before.raw()) + i128::from(after.raw());
+    let doubt = totals / (2 * i128::from(grown.raw()).max(1)) + 1;
+    let nearest = raw.saturating_add(tick / 2).div_euclid(tick).saturating_mul(tick);
+    if i128::from(nearest).abs_diff(i128::from(raw)) <= doubt.unsigned_abs() {
+        nearest
+    } else {
+        raw
+    }
 }
 
 /// The commission, where it is an amount of the asset that the account settles in.

@@ -173,3 +173,18 @@ fn an_end_that_beats_the_place_reply_is_told_again_after_it() {
     assert_eq!(end, Some(fed[0].1[0].event));
     assert_eq!(fills.learn(TextId::from_number(9), CLIENT), None, "once");
 }
+
+#[test]
+fn a_price_worked_out_of_averages_is_the_tick_that_it_meant_and_nothing_else() {
+    let tick = Some(Price::from_raw(10_000));
+    let qty = |tenths: i64| Qty::from_raw(tenths * WHOLE / 10);
+    // 8970.6 at 2.0816, then 448.5 more at 2.0817: the average of both has lost 0.03 units times 9419.1.
+    let (before, after, grown) = (qty(89_706), qty(94_191), qty(4_485));
+    assert_eq!(on_tick(208_169_997, tick, before, after, grown), 208_170_000);
+    assert_eq!(on_tick(208_169_997, None, before, after, grown), 208_169_997);
+    // Further off than rounding explains: several fills at once.
+    assert_eq!(on_tick(208_169_970, tick, before, after, grown), 208_169_970);
+    assert_eq!(on_tick(208_165_000, tick, before, after, grown), 208_165_000);
+    assert_eq!(on_tick(208_170_001, tick, Qty::ZERO, grown, grown), 208_170_000);
+    assert_eq!(on_tick(i64::MAX, tick, before, after, grown), i64::MAX);
+}

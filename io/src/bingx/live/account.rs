@@ -14,10 +14,12 @@ use super::super::user::Account;
 use super::Notices;
 use super::market::happened;
 use super::plan::VenuePlan;
-use crate::net::{NetFault, WsLimits, WsLink};
+use crate::net::{NetFault, Step, WsLimits, WsLink};
 
 /// Frames of one socket in one poll.
 const BUDGET: u32 = 64;
+/// A key is replaced on suspicion at most this often.
+const SUSPECT_NS: i64 = 5 * Nanos::SECOND;
 
 /// What the sockets ask of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub(super) struct AccountStream {
     acts: VecDeque<(Lane, Act)>,
     wants: VecDeque<Want>,
     notices: Notices,
+    /// When a key was last replaced because its socket did not serve.
+    suspected: Option<Nanos>,
     /// Frames that could not be read.
     pub(super) unreadable: u64,
 }
@@ -80,6 +84,7 @@ impl AccountStream {
             acts: VecDeque::with_capacity(16),
             wants: VecDeque::with_capacity(16),
             notices,
+            suspected: None,
             unreadable: 0,
         }
     }
@@ -136,6 +141,10 @@ impl AccountStream {
 
     /// Something that the caller found out for a socket.
     pub(super) fn on(&mut self, now: Nanos, lane: Lane, happened: Happened) {
+        if happened == Happened::Mute {
+            // A socket with a key that ended stays open and tells nothing.
+            self.suspect(now, lane);
+        }
         self.tell(now, lane, happened);
         self.act(now);
     }
@@ -171,7 +180,20 @@ impl AccountStream {
 
     fn broken(&mut self, now: Nanos, lane: Lane, fault: &NetFault) {
         self.notices.say(format!("account socket: {fault}"));
+        if fault.step == Step::Upgrade {
+            // A key that ended while nobody listened is refused here, and nowhere else.
+            self.suspect(now, lane);
+        }
         self.tell(now, lane, Happened::Broken);
+    }
+
+    /// Has the key of a socket replaced, unless that was done just before.
+    fn suspect(&mut self, now: Nanos, lane: Lane) {
+        let was_just_done = self.suspected.is_some_and(|at| now.since(at) < SUSPECT_NS);
+        if !was_just_done {
+            self.suspected = Some(now);
+            self.listen.on_gone(self.sockets.key(lane));
+        }
     }
 
     fn act(&mut self, now: Nanos) {

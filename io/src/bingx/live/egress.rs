@@ -151,7 +151,7 @@ impl BingxEgress {
             account: AccountStream::new(plan, notices.clone()),
             history: History::default(),
             dead_man: DeadMan::new(plan.dead_man_s),
-            fills: Fills::default(),
+            fills: Fills::on_ticks_of(&table),
             reports: Reports::default(),
             symbols,
             out: Outward {

@@ -371,6 +371,17 @@ fn a_key_that_expired_is_replaced() {
 }
 
 #[test]
+fn a_key_that_ended_while_nobody_listened_is_replaced() {
+    let mut rig = live();
+    rig.venue.lock().dead.push("listenKey=listen-canary-1".to_owned());
+    rig.venue.push_account(&Push::Cut);
+    rig.until("lost", |rig| (!rig.stage.is_live()).then_some(()));
+    rig.until("live with the second key", |rig| rig.stage.is_live().then_some(()));
+    let opened = rig.venue.lock().opened.clone();
+    assert_eq!(opened.last().map(String::as_str), Some("listenKey=listen-canary-2"));
+}
+
+#[test]
 fn a_page_of_a_gateway_halts_nothing() {
     let mut rig = live();
     for status in [401, 404] {

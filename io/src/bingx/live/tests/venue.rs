@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tungstenite::Message;
-use tungstenite::handshake::server::{Request, Response};
+use tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
 use super::super::plan::{ApiKeys, VenuePlan};
 use crate::bingx::words::{MarginType, PositionMode};
@@ -45,6 +45,8 @@ pub(super) struct Script {
     pub(super) said: Vec<String>,
     /// Queries of account sockets that came up.
     pub(super) opened: Vec<String>,
+    /// Queries that no socket may come up with.
+    pub(super) dead: Vec<String>,
     account: Vec<Sender<Push>>,
     market: Vec<Sender<Push>>,
     keys: u32,
@@ -233,9 +235,10 @@ impl Venue {
     #[expect(clippy::result_large_err, reason = "the library's form of a refusal")]
     fn socket(&self, stream: TcpStream) {
         let mut query = String::new();
+        let dead = self.lock().dead.clone();
         let look = |request: &Request, response: Response| {
             query = request.uri().query().unwrap_or("").to_owned();
-            Ok(response)
+            if dead.contains(&query) { Err(ErrorResponse::new(None)) } else { Ok(response) }
         };
         let Ok(mut socket) = tungstenite::accept_hdr(stream, look) else { return };
         let (sender, pushes): (_, Receiver<Push>) = channel();
