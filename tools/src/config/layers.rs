@@ -106,7 +106,7 @@ impl Stack {
             name.strip_prefix(venue::SECTION).and_then(|rest| rest.strip_prefix('.'))
         {
             if let Err(problem) = self.venue.put(field, given.found, &value_place) {
-                self.refuse(problem);
+                self.refuse(*problem);
             }
             return;
         }

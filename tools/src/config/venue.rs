@@ -84,13 +84,20 @@ pub struct Venue(BTreeMap<&'static str, Vec<String>>);
 impl Venue {
     /// Takes a value over that of a lower layer. `found` is as it stands in the source: quoted in a file,
     /// plain elsewhere.
-    pub(super) fn put(&mut self, name: &str, found: &str, place: &Place) -> Result<(), Problem> {
-        let problem = |expected: String| Problem {
-            place: place.clone(),
-            key: format!("{SECTION}.{name}"),
-            found: found.split_whitespace().collect::<Vec<_>>().join(" "),
-            expected,
-            hint: None,
+    pub(crate) fn put(
+        &mut self,
+        name: &str,
+        found: &str,
+        place: &Place,
+    ) -> Result<(), Box<Problem>> {
+        let problem = |expected: String| {
+            Box::new(Problem {
+                place: place.clone(),
+                key: format!("{SECTION}.{name}"),
+                found: found.split_whitespace().collect::<Vec<_>>().join(" "),
+                expected,
+                hint: None,
+            })
         };
         let Some(field) = FIELDS.iter().find(|field| field.name == name) else {
             let names: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
