@@ -339,6 +339,9 @@ impl Kernel {
         }
         self.order_filled(now, client, number, out);
         self.slot_filled(now, client, order.over, out);
+        if order.role == OrderRole::Entry && !self.early_forced.is_empty() {
+            self.claim_forced(now, client, out);
+        }
         Verdict::OK
     }
 

@@ -6,7 +6,8 @@
 //! lists at all, its open orders. An entry waits for `guard.not_found_ns` besides, which is longer than a
 //! venue's receive window: what has not arrived by then never will, and what has arrived shows as an open
 //! order or as a position. Should a fill of such an order come all the same, it is booked (see `book.rs`),
-//! and should it work, it is called back (see `recover.rs`).
+//! and should it work, it is called back (see `recover.rs`). In a recovery it is not waited for for ever: a
+//! position that nobody here remembers may need its slot.
 //!
 //! An exit needs the same two views, for reduce-only protects nobody else who holds the same side; but it is
 //! looked up without back-off and is not held back for ever: when the views do not come, or do not agree
@@ -159,7 +160,10 @@ impl Kernel {
         let order = *order;
         let never_seen = !order.was_seen();
         let proved = match order.role {
-            OrderRole::Entry => self.is_gone(now, &order) && order.denial.by_positions,
+            OrderRole::Entry => {
+                self.is_gone(now, &order)
+                    && (order.denial.by_positions || self.holds_up_recovery(now, &order))
+            }
             OrderRole::Exit => self.is_exit_gone(now, &order),
         };
         if !proved && !planted!(X04DeniedOnce) {
@@ -187,6 +191,13 @@ impl Kernel {
         denial.count >= NOT_FOUND_MIN
             && denial.since_ns.is_some_and(|at| now.since(at) >= self.times.not_found_ns)
             && (denial.by_list || !self.recovery.lists_come())
+    }
+
+    /// True when the positions cannot agree with a denied entry because a position waits for its slot: what
+    /// the venue shows is taken over when the slot is free, whoever opened it.
+    fn holds_up_recovery(&self, now: Nanos, order: &Order) -> bool {
+        let lasts = |ripe: Nanos| now.since(ripe) >= self.times.not_found_ns;
+        self.recovery.awaits_positions() && order.denial.ripe_ns.is_some_and(lasts)
     }
 
     /// True when an exit that the venue denies may be sent again.

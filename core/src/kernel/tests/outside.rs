@@ -591,6 +591,22 @@ fn a_forced_close_of_nobody_here_is_not_of_a_later_position() {
     assert_eq!(rig.slot().size(), qty("600"));
 }
 
+/// The venue closed a part before it told the entry's fill.
+#[test]
+fn a_forced_close_that_is_faster_than_the_entrys_fill_is_booked_with_it() {
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    for _ in 0..2 {
+        assert!(!rig.account(Some(fet()), forced("F", "400", "0.1", None)).accepted);
+    }
+    rig.filled(entry, "E1", "300", "0.2");
+    assert_eq!(rig.slot().size(), qty("300"), "more than there is yet");
+    rig.filled(entry, "E2", "700", "0.2");
+    assert_eq!((rig.slot().size(), rig.slot().realized()), (qty("600"), money("-40")));
+    rig.account(Some(fet()), forced("F", "400", "0.1", None));
+    assert_eq!(rig.slot().size(), qty("600"), "once");
+}
+
 /// The exit filled, its fills are lost and the venue has forgotten it: the position says what happened.
 #[test]
 fn a_denied_exit_and_a_smaller_position_are_a_close_outside() {
