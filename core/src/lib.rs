@@ -25,6 +25,7 @@ macro_rules! planted {
 }
 
 pub mod book;
+pub mod broker;
 pub mod engine;
 pub mod gate;
 pub mod id;

@@ -22,6 +22,7 @@ use guardian::Guardian;
 use prober::Prober;
 use serde::{Deserialize, Serialize};
 
+use crate::broker::Broker;
 use crate::instrument::InstrumentTable;
 use crate::kernel::{Effects, Kernel, Totals};
 use crate::msg::{Input, Record, ScanMsg};
@@ -109,19 +110,20 @@ impl<P: Decide> Engine<P> {
         let Self { settings, kernel, policy, guardian, prober, .. } = self;
         // The verdict is for scripts; everything that matters to a run is in the records.
         let _verdict = kernel.apply(now, input, settings, out);
+        let mut broker = Broker::new(now, kernel, settings, out, before);
         match input {
-            Input::Market(message) => policy.on_market(now, message, kernel, settings, out),
+            Input::Market(message) => policy.on_market(message, &mut broker),
             Input::Scan(ScanMsg::Rank(rank)) => policy.on_rank(rank),
             Input::Scan(ScanMsg::Scan(scan)) => {
                 self.scans += 1;
-                policy.on_scan(now, scan, kernel, settings, out);
+                policy.on_scan(scan, &mut broker);
             }
-            Input::Tick => policy.on_tick(now, kernel, settings, out),
-            Input::Control(message) => policy.on_control(message.control),
+            Input::Tick => policy.on_tick(&mut broker),
+            Input::Control(message) => policy.on_control(message.control, &mut broker),
             Input::Venue(_) | Input::Settings { .. } => {}
         }
         guardian.turn(now, input, kernel, settings, out);
-        policy.after_turn(kernel, before, out);
+        policy.after_turn(&mut Broker::new(now, kernel, settings, out, before));
         prober.turn(now, input, kernel, settings, out);
         for message in &out.records[before..] {
             if let Record::TradeClosed { net_pnl, .. } = message.record {

@@ -1,7 +1,7 @@
 //! Rows of the decision funnel: candidates and planned trades.
 
+use crate::broker::Broker;
 use crate::id::TradeId;
-use crate::kernel::{Effects, Slot};
 use crate::msg::record::{
     Action, BlockReason, DecisionReason, FunnelDecision, FunnelReason, FunnelStage, Sizing,
 };
@@ -30,23 +30,28 @@ pub(super) fn candidate(
 }
 
 /// The quality gate let the candidate pass, or not.
-pub(super) fn gate(scan: &Scan, rank: &Rank, against: Option<DecisionReason>, out: &mut Effects) {
+pub(super) fn gate(
+    scan: &Scan,
+    rank: &Rank,
+    against: Option<DecisionReason>,
+    broker: &mut Broker<'_>,
+) {
     let (decision, reason) = match against {
         None => (FunnelDecision::Pass, FunnelReason::None),
         Some(reason) => (FunnelDecision::Skip, FunnelReason::Policy(reason)),
     };
-    out.record(candidate(scan, rank, FunnelStage::QualityGate, decision, reason));
+    broker.record(candidate(scan, rank, FunnelStage::QualityGate, decision, reason));
 }
 
 /// A guard refused the entry.
-pub(super) fn block(scan: &Scan, rank: &Rank, reason: BlockReason, out: &mut Effects) {
-    out.record(Record::EntryBlocked { instrument: rank.instrument, reason });
-    plan(scan, rank, None, FunnelReason::Guard(reason), out);
+pub(super) fn block(scan: &Scan, rank: &Rank, reason: BlockReason, broker: &mut Broker<'_>) {
+    broker.record(Record::EntryBlocked { instrument: rank.instrument, reason });
+    plan(scan, rank, None, FunnelReason::Guard(reason), broker);
 }
 
 /// The entry was given up at the planning stage.
-pub(super) fn skip(scan: &Scan, rank: &Rank, reason: FunnelReason, out: &mut Effects) {
-    plan(scan, rank, None, reason, out);
+pub(super) fn skip(scan: &Scan, rank: &Rank, reason: FunnelReason, broker: &mut Broker<'_>) {
+    plan(scan, rank, None, reason, broker);
 }
 
 fn plan(
@@ -54,10 +59,10 @@ fn plan(
     rank: &Rank,
     planned: Option<(Option<TradeId>, Money)>,
     reason: FunnelReason,
-    out: &mut Effects,
+    broker: &mut Broker<'_>,
 ) {
     let decision = if planned.is_some() { FunnelDecision::Ok } else { FunnelDecision::Skip };
-    out.record(Record::TradeDecision {
+    broker.record(Record::TradeDecision {
         scan: scan.number,
         trade: planned.and_then(|(trade, _)| trade),
         instrument: rank.instrument,
@@ -73,8 +78,8 @@ fn plan(
 }
 
 /// The decision to enter, before the order leaves.
-pub(super) fn decide(scan: &Scan, rank: &Rank, sizing: Sizing, out: &mut Effects) {
-    out.record(Record::Decision {
+pub(super) fn decide(scan: &Scan, rank: &Rank, sizing: Sizing, broker: &mut Broker<'_>) {
+    broker.record(Record::Decision {
         scan: scan.number,
         instrument: Some(rank.instrument),
         action: Action::Enter,
@@ -89,11 +94,11 @@ pub(super) fn entry(
     scan: &Scan,
     rank: &Rank,
     sizing: Sizing,
-    slot: &Slot,
+    trade: Option<TradeId>,
     reference: Price,
-    out: &mut Effects,
+    broker: &mut Broker<'_>,
 ) {
     let size = reference.notional(sizing.qty).unwrap_or_default();
     let reason = FunnelReason::Policy(DecisionReason::Signal);
-    plan(scan, rank, Some((slot.trade(), size)), reason, out);
+    plan(scan, rank, Some((trade, size)), reason, broker);
 }

@@ -19,21 +19,20 @@ use serde::{Deserialize, Serialize};
 
 use arrayvec::ArrayVec;
 
+use crate::broker::{Broker, EntryPlan, ExitPlan};
 use crate::engine::Damage;
 use crate::id::{InstrumentId, TradeId};
 use crate::instrument::InstrumentTable;
-use crate::kernel::intent::{Code, Intent, LEGS_MAX};
+use crate::kernel::intent::{Code, LEGS_MAX};
 use crate::kernel::stage::SlotStage;
-use crate::kernel::{Effects, Kernel, Slot};
+use crate::kernel::{Kernel, Slot};
 use crate::msg::record::{
     Action, BlockReason, DecisionReason, FunnelDecision, FunnelReason, FunnelStage,
 };
 use crate::msg::scan::RankVerdict;
-use crate::msg::{
-    Control, MarketMsg, Maybe, OrderKind, PositionSide, Rank, Record, Scan, Side, TimeInForce,
-};
+use crate::msg::{Control, MarketMsg, Maybe, PositionSide, Rank, Record, Scan, Side};
 use crate::settings::{Posture, Settings, Sides};
-use crate::units::{Money, Nanos, Price, Rate};
+use crate::units::{Money, Price, Rate};
 pub use decide::Decide;
 
 use confirm::{Confirmation, TickHistory};
@@ -105,17 +104,10 @@ impl Policy {
 impl Decide for Policy {
     /// Takes a market message: feeds the asset's own history, then checks the exits of the slot that
     /// holds this asset.
-    fn on_market(
-        &mut self,
-        now: Nanos,
-        message: &MarketMsg,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
+    fn on_market(&mut self, message: &MarketMsg, broker: &mut Broker<'_>) {
         self.ticks.observe(message);
-        let Some(slot) = open_slot_of(kernel, message.instrument) else { return };
-        self.exit_on_price(now, slot, kernel, settings, out);
+        let Some(slot) = broker.open_slot_of(message.instrument) else { return };
+        self.exit_on_price(slot, broker);
     }
 
     /// Takes one row of the ranking of the scan that follows.
@@ -130,27 +122,20 @@ impl Decide for Policy {
     }
 
     /// Takes a scan: exits of open slots first, then one entry into a free slot.
-    fn on_scan(
-        &mut self,
-        now: Nanos,
-        scan: &Scan,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
+    fn on_scan(&mut self, scan: &Scan, broker: &mut Broker<'_>) {
         if self.ranks.first().is_some_and(|first| first.number != scan.number) {
             self.ranks.clear();
         }
         self.scan = Some(*scan);
-        for slot in 0..kernel.slots().len() {
-            if !kernel.slot(slot).is_free() {
-                self.exit_on_scan(now, slot, scan, kernel, settings, out);
+        for slot in 0..broker.slots().len() {
+            if !broker.slot(slot).is_free() {
+                self.exit_on_scan(slot, scan, broker);
             }
         }
-        match (0..kernel.slots().len()).find(|slot| kernel.slot(*slot).is_free()) {
+        match broker.free_slot() {
             Some(slot) => {
-                if let Err(refusal) = self.try_enter(now, slot, scan, kernel, settings, out) {
-                    out.record(Record::Decision {
+                if let Err(refusal) = self.try_enter(slot, scan, broker) {
+                    broker.record(Record::Decision {
                         scan: scan.number,
                         instrument: refusal.instrument,
                         action: Action::Hold,
@@ -161,12 +146,13 @@ impl Decide for Policy {
                 }
             }
             None => {
-                let open = kernel.slots().iter().any(Slot::is_open);
+                let open = broker.slots().iter().any(Slot::is_open);
                 let reason =
                     if open { DecisionReason::InPosition } else { DecisionReason::Working };
-                out.record(Record::Decision {
+                let instrument = broker.slot(0).instrument();
+                broker.record(Record::Decision {
                     scan: scan.number,
-                    instrument: kernel.slot(0).instrument(),
+                    instrument,
                     action: Action::Hold,
                     reason,
                     vel_div: scan.vel_div,
@@ -176,17 +162,7 @@ impl Decide for Policy {
         }
     }
 
-    /// Nothing here depends on time alone: exits that do are the guardian's.
-    fn on_tick(
-        &mut self,
-        _now: Nanos,
-        _kernel: &mut Kernel,
-        _settings: &Settings,
-        _out: &mut Effects,
-    ) {
-    }
-
-    fn on_control(&mut self, control: Control) {
+    fn on_control(&mut self, control: Control, _broker: &mut Broker<'_>) {
         match control {
             Control::Flatten => self.flatten = true,
             Control::Resume => self.flatten = false,
@@ -219,10 +195,9 @@ impl Decide for Policy {
     }
 
     /// Looks at what the kernel booked in this turn and keeps the record: opened and closed trips.
-    fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
-        let upto = out.records.len();
-        for index in first_record..upto {
-            match out.records[index].record {
+    fn after_turn(&mut self, broker: &mut Broker<'_>) {
+        for index in 0..broker.records().len() {
+            match broker.records()[index].record {
                 // The entry is complete, or an exit has cut it short; or somebody else's position was
                 // taken over.
                 Record::Slot {
@@ -231,13 +206,13 @@ impl Decide for Policy {
                     instrument,
                     to: SlotStage::PositionOpen | SlotStage::ExitRequested,
                     ..
-                } => self.note_open(usize::from(slot), trade, instrument, kernel, out),
+                } => self.note_open(usize::from(slot), trade, instrument, broker),
                 Record::Slot { trade, to: SlotStage::PositionPartiallyClosed, .. } => {
-                    self.note_partial(trade, kernel, out);
+                    self.note_partial(trade, broker);
                 }
                 Record::TradeClosed { .. } => {
-                    let record = out.records[index].record;
-                    self.note_close(&record, out);
+                    let record = broker.records()[index].record;
+                    self.note_close(&record, broker);
                 }
                 _ => {}
             }
@@ -251,8 +226,7 @@ impl Policy {
         slot: usize,
         trade: TradeId,
         instrument: InstrumentId,
-        kernel: &Kernel,
-        out: &mut Effects,
+        broker: &mut Broker<'_>,
     ) {
         let Some((slot, trip)) = self.trip_mut(trade) else {
             let scan = self.scan.map(|scan| scan.number);
@@ -263,10 +237,10 @@ impl Policy {
         };
         let Some(Signal { scan, score, .. }) = trip.signal.filter(|_| !trip.opened) else { return };
         trip.opened = true;
-        let slot = kernel.slot(slot);
+        let slot = broker.slot(slot);
         let Some(side) = slot.side() else { return };
         let size = slot.entry_price().and_then(|price| price.notional(slot.size()));
-        out.record(Record::TradeDecision {
+        broker.record(Record::TradeDecision {
             scan,
             trade: Some(trade),
             instrument,
@@ -282,16 +256,16 @@ impl Policy {
     }
 
     /// A leg has left; what was earned is that of all legs so far.
-    fn note_partial(&mut self, trade: TradeId, kernel: &Kernel, out: &mut Effects) {
+    fn note_partial(&mut self, trade: TradeId, broker: &mut Broker<'_>) {
         let Some((slot, trip)) = self.trip_mut(trade) else { return };
         let Some(signal) = trip.signal else { return };
-        let slot = kernel.slot(slot);
+        let slot = broker.slot(slot);
         let (Some(instrument), Some(side)) = (slot.instrument(), slot.side()) else { return };
         // A slot that went on within the turn is closed by now: its close says it all.
         let net = slot.position().net().filter(|_| slot.trade() == Some(trade) && slot.is_open());
         let Some(net) = net else { return };
         let size = slot.entry_price().and_then(|price| price.notional(slot.position().exited()));
-        out.record(Record::TradeDecision {
+        broker.record(Record::TradeDecision {
             scan: signal.scan,
             trade: Some(trade),
             instrument,
@@ -306,7 +280,7 @@ impl Policy {
         });
     }
 
-    fn note_close(&mut self, closed: &Record, out: &mut Effects) {
+    fn note_close(&mut self, closed: &Record, broker: &mut Broker<'_>) {
         let Record::TradeClosed {
             trade,
             instrument,
@@ -326,7 +300,7 @@ impl Policy {
         let Some(Signal { scan, score, bucket }) = signal else { return };
         self.track.closed(bucket, net_pnl);
         let size = entry_price.notional(qty);
-        out.record(Record::TradeDecision {
+        broker.record(Record::TradeDecision {
             scan,
             trade: Some(trade),
             instrument,
@@ -348,59 +322,36 @@ impl Policy {
             .find_map(|(slot, trip)| trip.as_mut().filter(|t| t.trade == trade).map(|t| (slot, t)))
     }
 
-    fn exit_on_price(
-        &mut self,
-        now: Nanos,
-        slot: usize,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
-        let Some(gain) = open_gain_bps(kernel, slot) else { return };
-        let (leg, legs) = (usize::from(kernel.slot(slot).leg()), kernel.slot(slot).legs());
-        if let Some(exit) = exits::on_price(gain, leg, legs, settings) {
-            self.exit(now, slot, exit, kernel, settings, out);
+    fn exit_on_price(&mut self, slot: usize, broker: &mut Broker<'_>) {
+        let Some(gain) = open_gain_bps(broker.kernel(), slot) else { return };
+        let (leg, legs) = (usize::from(broker.slot(slot).leg()), broker.slot(slot).legs());
+        if let Some(exit) = exits::on_price(gain, leg, legs, broker.settings()) {
+            self.exit(slot, exit, broker);
         }
     }
 
-    fn exit_on_scan(
-        &mut self,
-        now: Nanos,
-        slot: usize,
-        scan: &Scan,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
-        if !kernel.slot(slot).is_open() {
+    fn exit_on_scan(&mut self, slot: usize, scan: &Scan, broker: &mut Broker<'_>) {
+        if !broker.slot(slot).is_open() {
             return;
         }
-        let trade = kernel.slot(slot).trade();
+        let trade = broker.slot(slot).trade();
         let trip = self.trips[slot].as_mut().filter(|trip| Some(trip.trade) == trade);
         let entered = trip.map_or(scan.number, |trip| *trip.scan.get_or_insert(scan.number));
         let held = scan.number.saturating_sub(entered);
-        let gain = open_gain_bps(kernel, slot);
-        let Some(side) = kernel.slot(slot).side() else { return };
-        if let Some(exit) = exits::on_scan(side, held, scan.vel_div, gain, settings) {
-            self.exit(now, slot, exit, kernel, settings, out);
+        let gain = open_gain_bps(broker.kernel(), slot);
+        let Some(side) = broker.slot(slot).side() else { return };
+        if let Some(exit) = exits::on_scan(side, held, scan.vel_div, gain, broker.settings()) {
+            self.exit(slot, exit, broker);
         }
     }
 
     /// Asks the kernel to close; one decision line per accepted exit, none while one is on its way.
-    fn exit(
-        &mut self,
-        now: Nanos,
-        slot: usize,
-        exit: Exit,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
-        if !may_ask_to_exit(kernel.slot(slot), now) {
+    fn exit(&mut self, slot: usize, exit: Exit, broker: &mut Broker<'_>) {
+        if !broker.may_exit(slot) {
             return;
         }
-        let instrument = kernel.slot(slot).instrument();
-        out.record(Record::Decision {
+        let instrument = broker.slot(slot).instrument();
+        broker.record(Record::Decision {
             scan: self.scan.map_or(0, |scan| scan.number),
             instrument,
             action: Action::Exit,
@@ -408,29 +359,17 @@ impl Policy {
             vel_div: self.scan.and_then(|scan| scan.vel_div),
             sizing: None,
         });
-        let intent = Intent::Exit {
-            slot,
-            qty: Maybe::NONE,
-            all: exit.all,
-            kind: OrderKind::Market,
-            tif: TimeInForce::Ioc,
-            price: Maybe::NONE,
-            ttl_ns: None,
-            reason: exit.reason,
-        };
         // A refusal leaves the position as it is; the rule fires again on the next tick.
-        let _verdict = kernel.submit(now, &intent, settings, out);
+        let _verdict = broker.exit(slot, ExitPlan { reason: exit.reason, all: exit.all });
     }
 
     fn try_enter(
         &mut self,
-        now: Nanos,
         slot: usize,
         scan: &Scan,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
+        broker: &mut Broker<'_>,
     ) -> Result<(), Refusal> {
+        let settings = broker.settings();
         let because = |reason| Refusal { instrument: None, reason };
         if self.flatten || matches!(settings.policy_posture, Posture::Turtle | Posture::Hibernate) {
             return Err(because(DecisionReason::Posture));
@@ -444,7 +383,7 @@ impl Policy {
         if !scan.picker_warm {
             return Err(because(DecisionReason::PickerCold));
         }
-        self.record_candidates(scan, side, out);
+        self.record_candidates(scan, side, broker);
         let best = self
             .ranks
             .iter()
@@ -458,29 +397,26 @@ impl Policy {
             Confirmation::Contradicted => Some(DecisionReason::DirectionContradicted),
             Confirmation::Warmup => Some(DecisionReason::DirectionWarmup),
         };
-        funnel::gate(scan, &best, contradiction, out);
+        funnel::gate(scan, &best, contradiction, broker);
         if let Some(reason) = contradiction {
             return Err(about(reason));
         }
-        self.plan(now, slot, scan, &best, vel_div, kernel, settings, out)
+        self.plan(slot, scan, &best, vel_div, broker)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the turn's context, passed through")]
     fn plan(
         &mut self,
-        now: Nanos,
         slot: usize,
         scan: &Scan,
         best: &Rank,
         vel_div: f64,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
+        broker: &mut Broker<'_>,
     ) -> Result<(), Refusal> {
+        let settings = broker.settings();
         let about = |reason| Refusal { instrument: Some(best.instrument), reason };
         let side = best.direction;
-        if let Err(block) = kernel.entry_guard(now, best.instrument, settings) {
-            funnel::block(scan, best, block, out);
+        if let Err(block) = broker.entry_guard(best.instrument) {
+            funnel::block(scan, best, block, broker);
             return Err(about(DecisionReason::Guard));
         }
         let strength = sizer::strength(vel_div, side, settings);
@@ -491,50 +427,49 @@ impl Policy {
             bucket: self.track.bucket_factor(bucket, settings),
             streak: self.track.streak_factor(settings),
         };
-        let Some(reference) = executable_price(kernel, best.instrument, side.entry_side()) else {
-            funnel::block(scan, best, BlockReason::NoPrice, out);
+        let Some(reference) = executable_price(broker.kernel(), best.instrument, side.entry_side())
+        else {
+            funnel::block(scan, best, BlockReason::NoPrice, broker);
             return Err(about(DecisionReason::Guard));
         };
         let row = *self.table.row(best.instrument);
-        let capital = kernel.available().unwrap_or_else(|| kernel.ledger().capital());
+        let books = broker.kernel();
+        let capital = books.available().unwrap_or_else(|| books.ledger().capital());
         let sizing = sizer::size(capital, reference, &row, factors, settings)
             .filter(|sizing| sizing.qty.is_positive())
             .filter(|sizing| {
                 reference.notional(sizing.qty).is_some_and(|size| size >= row.min_notional)
             });
         let Some(sizing) = sizing else {
-            funnel::skip(scan, best, FunnelReason::Policy(DecisionReason::SizeTooSmall), out);
+            funnel::skip(scan, best, FunnelReason::Policy(DecisionReason::SizeTooSmall), broker);
             return Err(about(DecisionReason::SizeTooSmall));
         };
-        let intent = Intent::Enter {
+        let plan = EntryPlan {
             slot,
-            trade: None,
             instrument: best.instrument,
             side,
             qty: sizing.qty,
             leverage: sizer::venue_leverage(factors.leverage, settings),
-            kind: OrderKind::Market,
-            tif: TimeInForce::Ioc,
-            price: Maybe::NONE,
             reference_price: reference,
             legs: legs(settings),
         };
-        funnel::decide(scan, best, sizing, out);
-        let verdict = kernel.submit(now, &intent, settings, out);
+        funnel::decide(scan, best, sizing, broker);
+        let verdict = broker.enter(&plan);
         if !verdict.accepted {
-            funnel::block(scan, best, block_of(verdict.code), out);
+            funnel::block(scan, best, block_of(verdict.code), broker);
             return Err(about(DecisionReason::Guard));
         }
-        if let Some(trade) = kernel.slot(slot).trade() {
+        if let Some(trade) = broker.slot(slot).trade() {
             let signal = Signal { scan: scan.number, score: best.ars, bucket };
             self.trips[slot] =
                 Some(Trip { trade, scan: Some(scan.number), signal: Some(signal), opened: false });
         }
-        funnel::entry(scan, best, sizing, kernel.slot(slot), reference, out);
+        let trade = broker.slot(slot).trade();
+        funnel::entry(scan, best, sizing, trade, reference, broker);
         Ok(())
     }
 
-    fn record_candidates(&self, scan: &Scan, side: PositionSide, out: &mut Effects) {
+    fn record_candidates(&self, scan: &Scan, side: PositionSide, broker: &mut Broker<'_>) {
         let ranked = self.ranks.iter().filter(|rank| rank.direction == side);
         for rank in ranked.take(CANDIDATES_MAX) {
             let (stage, decision, reason) = if rank.verdict == RankVerdict::Pass {
@@ -543,7 +478,7 @@ impl Policy {
                 let reason = FunnelReason::Filter(rank.verdict);
                 (FunnelStage::FilterFail, FunnelDecision::Skip, reason)
             };
-            out.record(funnel::candidate(scan, rank, stage, decision, reason));
+            broker.record(funnel::candidate(scan, rank, stage, decision, reason));
         }
     }
 }
@@ -576,21 +511,8 @@ fn open_gain_bps(kernel: &Kernel, slot: usize) -> Option<f64> {
     exits::gain_bps(side, slot.entry_price()?, executable)
 }
 
-/// The slot that holds a position in this asset.
-fn open_slot_of(kernel: &Kernel, instrument: InstrumentId) -> Option<usize> {
-    kernel.slots().iter().position(|slot| slot.is_open() && slot.instrument() == Some(instrument))
-}
-
 fn executable_price(kernel: &Kernel, instrument: InstrumentId, side: Side) -> Option<Price> {
     kernel.top(instrument)?.executable(side).map(|(price, _)| price)
-}
-
-/// True when nothing is on its way that closes the slot already, and a refused exit has had its pause.
-fn may_ask_to_exit(slot: &Slot, now: Nanos) -> bool {
-    slot.is_open()
-        && slot.exit_order().is_none()
-        && !slot.is_exit_pending()
-        && slot.exit_retry_at_ns().is_none_or(|at| now >= at)
 }
 
 fn legs(settings: &Settings) -> ArrayVec<Rate, LEGS_MAX> {

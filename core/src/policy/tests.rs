@@ -6,11 +6,12 @@ use super::*;
 use crate::engine::Engine;
 use crate::id::{ClientId, TextId};
 use crate::instrument::Instrument;
+use crate::kernel::Effects;
 use crate::msg::{
-    ClientRef, Command, CommandMsg, Control, ControlMsg, Input, MarketBody, ScanMsg, VenueEvent,
-    VenueMsg,
+    ClientRef, Command, CommandMsg, Control, ControlMsg, Input, MarketBody, OrderKind, ScanMsg,
+    VenueEvent, VenueMsg,
 };
-use crate::units::{Money, Qty};
+use crate::units::{Money, Nanos, Qty};
 
 const FET: usize = 0;
 const SOL: usize = 1;

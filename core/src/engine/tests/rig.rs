@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::id::{ClientId, InstrumentId, TextId};
 use crate::instrument::{Instrument, InstrumentTable};
-use crate::kernel::{Effects, Intent, Kernel, Verdict};
+use crate::kernel::{Effects, Intent, Verdict};
 use crate::msg::record::{Action, DecisionReason};
 use crate::msg::{
     ClientRef, Command, Control, ControlMsg, Input, MarketBody, MarketMsg, Maybe, OrderKind,
-    OrderRole, PositionSide, ProbeKind, Rank, Record, Scan, TimeInForce, VenueEvent, VenueMsg,
+    OrderRole, PositionSide, ProbeKind, Record, TimeInForce, VenueEvent, VenueMsg,
 };
 use crate::policy::Decide;
 use crate::settings::Settings;
@@ -26,22 +26,7 @@ pub(super) const SECOND: i64 = Nanos::SECOND;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Absent;
 
-impl Decide for Absent {
-    fn on_market(
-        &mut self,
-        _: Nanos,
-        _: &MarketMsg,
-        _: &mut Kernel,
-        _: &Settings,
-        _: &mut Effects,
-    ) {
-    }
-    fn on_rank(&mut self, _: &Rank) {}
-    fn on_scan(&mut self, _: Nanos, _: &Scan, _: &mut Kernel, _: &Settings, _: &mut Effects) {}
-    fn on_tick(&mut self, _: Nanos, _: &mut Kernel, _: &Settings, _: &mut Effects) {}
-    fn on_control(&mut self, _: Control) {}
-    fn after_turn(&mut self, _: &Kernel, _: usize, _: &mut Effects) {}
-}
+impl Decide for Absent {}
 
 pub(super) struct Rig {
     pub(super) engine: Engine<Absent>,
