@@ -2,7 +2,7 @@
 
 use pinion_core::journal::{Entry, input_ring};
 use pinion_core::msg::Input;
-use pinion_core::settings::Settings;
+use pinion_core::settings::{Miss, Settings, Style};
 use pinion_core::signal::{Scanner, WindowSet};
 use pinion_core::units::{Nanos, Price};
 use pinion_tests::desk::{self, Desk, INSTRUMENTS};
@@ -21,6 +21,8 @@ pub const CASES: &[Case] = &[
     Case { name: "quote, no position", run: quote_flat },
     Case { name: "trade, no position", run: trade_flat },
     Case { name: "quote, open position", run: quote_open },
+    Case { name: "quote, working entry", run: quote_working },
+    Case { name: "missed entry, quoted again", run: missed },
     Case { name: "scan with 10 ranks, no entry", run: scan },
     Case { name: "round trip, 28 inputs", run: round_trip },
     Case { name: "input encoded to the ring", run: encode },
@@ -47,6 +49,35 @@ fn quote_open(turns: u64) -> u64 {
     desk.enter();
     (0..turns).for_each(|_| desk.quote(0));
     desk.hash()
+}
+
+/// A quote of the asset whose maker entry works.
+fn quote_working(turns: u64) -> u64 {
+    let mut desk = Desk::with(maker());
+    desk.rest();
+    (0..turns).for_each(|_| desk.quote(0));
+    desk.hash()
+}
+
+/// A working entry whose time is over: called back, its end told, quoted again and acknowledged; with the
+/// quote and the probes that its guards want.
+fn missed(turns: u64) -> u64 {
+    let mut desk = Desk::with(maker());
+    desk.rest();
+    for _ in 0..turns {
+        desk.miss();
+    }
+    desk.hash()
+}
+
+/// Maker entries that are quoted again for as long as they are missed.
+fn maker() -> Settings {
+    Settings {
+        router_style: Style::Maker,
+        router_entry_miss: Miss::Retry,
+        router_entry_retries: i64::MAX,
+        ..Settings::default()
+    }
 }
 
 /// Ten ranks and a scan without an edge.

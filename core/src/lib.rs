@@ -37,6 +37,7 @@ pub mod msg;
 #[cfg(feature = "planted")]
 pub mod planted;
 pub mod policy;
+pub mod router;
 pub mod settings;
 pub mod signal;
 pub mod stage;

@@ -14,6 +14,7 @@ mod layouts;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod paper_run;
 mod paper_venue;
+mod router;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod runs;
 mod saved;

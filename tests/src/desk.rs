@@ -70,8 +70,14 @@ impl Desk {
     /// Quoted everywhere, flat, with a balance and a position probe: the next good scan enters.
     #[must_use]
     pub fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    /// The same under these settings.
+    #[must_use]
+    pub fn with(settings: Settings) -> Self {
         // No look back at ticks: an entry then depends on nothing but the scan.
-        let settings = Settings { policy_confirm_ticks: 0, ..Settings::default() };
+        let settings = Settings { policy_confirm_ticks: 0, ..settings };
         let mut desk = Self {
             engine: Engine::new(Arc::new(settings), table(), 7),
             out: Effects::default(),
@@ -192,6 +198,11 @@ impl Desk {
             let message = quote(instrument, self.now, HUNDRED);
             self.turn(&Input::Market(message));
         }
+        self.prove();
+    }
+
+    /// The venue tells the balance and the positions that are booked.
+    fn prove(&mut self) {
         let wallet = Maybe::some(self.engine.kernel().ledger().capital());
         let nothing = Maybe::NONE;
         let balance =
@@ -210,6 +221,46 @@ impl Desk {
         self.scan(true);
         assert!(self.execute(HUNDRED), "the scan enters");
         assert_eq!(self.engine.kernel().open_positions(), 1);
+    }
+
+    /// Has a maker engine quote a short entry in instrument 0, which the venue has and does not fill.
+    ///
+    /// # Panics
+    /// When the engine does not quote: the desk is wrong.
+    pub fn rest(&mut self) {
+        self.scan(true);
+        self.acknowledge();
+    }
+
+    fn acknowledge(&mut self) {
+        let placed = self.placed();
+        assert!(placed.is_some(), "the engine quotes");
+        let Some((client, instrument, _)) = placed else { return };
+        let venue_id = TextId::from_number(u64::from(client.seq()));
+        let ack = VenueEvent::Ack { venue_id };
+        self.venue(ClientRef::Own(client), Some(instrument), ack);
+    }
+
+    /// The time of the quote of [`Desk::rest`] is over: the engine calls it back, balance and positions are
+    /// told, then its end; the engine quotes again, and the venue has that.
+    ///
+    /// # Panics
+    /// When the engine does not do so: the desk or its settings are wrong.
+    pub fn miss(&mut self) {
+        self.now = self.now.plus(6 * Nanos::SECOND);
+        self.quote(0);
+        let called = self.out.commands.iter().find_map(|message| match message.command {
+            Command::Cancel { client, venue_id, instrument } => {
+                Some((client, venue_id, instrument))
+            }
+            Command::Place { .. } | Command::Query { .. } | Command::Probe { .. } => None,
+        });
+        assert!(called.is_some(), "its time is over");
+        let Some((client, venue_id, instrument)) = called else { return };
+        self.prove();
+        let event = VenueEvent::Canceled { venue_id, cum_qty: Maybe::some(Qty::ZERO) };
+        self.venue(ClientRef::Own(client), Some(instrument), event);
+        self.acknowledge();
     }
 
     /// Has the engine take the profit of what [`Desk::enter`] opened, and settles. The fill slips back to

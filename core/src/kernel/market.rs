@@ -32,7 +32,7 @@ pub struct Top {
 }
 
 impl Top {
-    pub(super) const EMPTY: Self = Self {
+    pub(crate) const EMPTY: Self = Self {
         bid: Maybe::NONE,
         ask: Maybe::NONE,
         bid_qty: Maybe::NONE,

@@ -482,6 +482,8 @@ pub enum Record {
         event: RouterEvent,
         /// Round trip.
         trade: TradeId,
+        /// The round trip of the first quote, for a quote that replaces it.
+        base: Option<TradeId>,
         /// Asset.
         instrument: InstrumentId,
         /// Why; empty when there is nothing to add.

@@ -27,7 +27,7 @@ use crate::kernel::intent::{Code, LEGS_MAX};
 use crate::kernel::stage::SlotStage;
 use crate::kernel::{Kernel, Slot};
 use crate::msg::record::{
-    Action, BlockReason, DecisionReason, FunnelDecision, FunnelReason, FunnelStage,
+    Action, BlockReason, DecisionReason, FunnelDecision, FunnelReason, FunnelStage, RouterEvent,
 };
 use crate::msg::scan::RankVerdict;
 use crate::msg::{Control, MarketMsg, Maybe, PositionSide, Rank, Record, Scan, Side};
@@ -207,6 +207,9 @@ impl Decide for Policy {
                     to: SlotStage::PositionOpen | SlotStage::ExitRequested,
                     ..
                 } => self.note_open(usize::from(slot), trade, instrument, broker),
+                Record::Router { event: RouterEvent::Requote, trade, instrument, .. } => {
+                    self.note_requote(trade, instrument, broker);
+                }
                 Record::Slot { trade, to: SlotStage::PositionPartiallyClosed, .. } => {
                     self.note_partial(trade, broker);
                 }
@@ -253,6 +256,17 @@ impl Policy {
             pnl_percent: None,
             pnl: Maybe::NONE,
         });
+    }
+
+    /// A missed entry goes on under another round trip.
+    fn note_requote(&mut self, trade: TradeId, instrument: InstrumentId, broker: &Broker<'_>) {
+        let is_it =
+            |slot: &Slot| slot.trade() == Some(trade) && slot.instrument() == Some(instrument);
+        if let Some(slot) = broker.slots().iter().position(is_it)
+            && let Some(trip) = &mut self.trips[slot]
+        {
+            trip.trade = trade;
+        }
     }
 
     /// A leg has left; what was earned is that of all legs so far.
@@ -347,7 +361,8 @@ impl Policy {
 
     /// Asks the kernel to close; one decision line per accepted exit, none while one is on its way.
     fn exit(&mut self, slot: usize, exit: Exit, broker: &mut Broker<'_>) {
-        if !broker.may_exit(slot) {
+        let is_urgent = exit.reason == DecisionReason::StopLoss;
+        if !broker.may_exit(slot, is_urgent) {
             return;
         }
         let instrument = broker.slot(slot).instrument();
@@ -360,7 +375,8 @@ impl Policy {
             sizing: None,
         });
         // A refusal leaves the position as it is; the rule fires again on the next tick.
-        let _verdict = broker.exit(slot, ExitPlan { reason: exit.reason, all: exit.all });
+        let _verdict =
+            broker.exit(slot, ExitPlan { reason: exit.reason, all: exit.all, is_urgent });
     }
 
     fn try_enter(
@@ -521,13 +537,12 @@ fn legs(settings: &Settings) -> ArrayVec<Rate, LEGS_MAX> {
 
 fn block_of(code: Code) -> BlockReason {
     match code {
-        Code::SlotBusy => BlockReason::SlotBusy,
+        Code::SlotBusy | Code::DuplicateEvent => BlockReason::SlotBusy,
         Code::EntryFrozen => BlockReason::EntryFrozen,
         Code::Killed => BlockReason::Killed,
         Code::StaleStateReconciling => BlockReason::UnresolvedOrder,
         Code::RateLimited => BlockReason::Cap,
         Code::Ok
-        | Code::DuplicateEvent
         | Code::InvalidIntent
         | Code::NoOpenPosition
         | Code::OrderRejected

@@ -1,24 +1,25 @@
 //! The key table: every setting, once.
 //!
-//! A row reads: field, type, default; name, unit, domain, tuner step, sensitivity, when it applies, who
-//! writes it, protected or free, what it does.
+//! A row reads: field, type, default; name (| other names it may be given by), unit, domain, tuner step,
+//! sensitivity, when it applies, who writes it, protected or free, what it does.
 
 use alloc::vec::Vec;
 
 use crate::id::TextId;
+use crate::router::hooks::TTL_NS_MAX;
 use crate::settings::value::Field;
 use crate::settings::{
     Apply::{Hot, NeedsFlat, Restart},
-    Domain, Idle, Key, Layout, Mode, Posture,
+    Domain, Exhaust, Idle, Key, Layout, Miss, Mode, Posture,
     Sensitivity::{High, Low, Medium},
-    Sides, Value, VolMode,
+    Sides, Style, Value, VolMode,
     Writer::{Operator, Tuner},
 };
 use crate::units::{Money, Rate};
 
 macro_rules! settings_table {
     ($($field:ident: $type:ty = $default:expr;
-        $name:literal, $unit:literal, $domain:expr, $step:literal, $sensitivity:ident,
+        $name:literal $(| $alias:literal)*, $unit:literal, $domain:expr, $step:literal, $sensitivity:ident,
         $apply:ident, $writer:ident, $protected:literal,
         $doc:literal;)*) => {
         /// A snapshot of every setting. Immutable while a run reads it; one version at a time.
@@ -36,6 +37,7 @@ macro_rules! settings_table {
         /// Every key, in the order of the documents.
         pub const KEYS: &[Key] = &[$(Key {
             name: $name,
+            aliases: &[$($alias),*],
             unit: $unit,
             domain: $domain,
             step: $step,
@@ -237,6 +239,52 @@ settings_table! {
     "exit.retry_max_ns", "ns", Domain::Int { min: 1_000_000, max: 600_000_000_000 }, 0.0, High, Hot, Operator, true,
     "Longest wait after a refused exit.";
 
+    router_style: Style = Style::Taker;
+    "router.style" | "DOLPHIN_PINK_EXEC_STYLE", "", Domain::Choice(Style::TEXTS), 0.0, High, Hot, Operator, true,
+    "How orders leave: taker at once by market, maker resting at a price of their own first.";
+    router_entry_ttl_ns: i64 = 6_000_000_000;
+    "router.entry_ttl_ns", "ns", Domain::Int { min: 1_000_000, max: TTL_NS_MAX }, 0.0, High, Hot, Operator, true,
+    "Life of a maker entry; then it is called back.";
+    router_exit_ttl_ns: i64 = 5_000_000_000;
+    "router.exit_ttl_ns", "ns", Domain::Int { min: 1_000_000, max: TTL_NS_MAX }, 0.0, High, Hot, Operator, true,
+    "Life of a maker exit; what it has not closed by then leaves by market.";
+    router_entry_miss: Miss = Miss::Skip;
+    "router.entry_miss" | "entry_miss", "", Domain::Choice(Miss::TEXTS), 0.0, High, Hot, Operator, true,
+    "What follows a maker entry with nothing filled: give it up, quote again, or take.";
+    router_entry_retries: i64 = 1;
+    "router.entry_retries" | "entry_retries", "", Domain::Int { min: 0, max: 10 }, 0.0, Medium, Hot, Operator, true,
+    "Further quotes of a missed entry with router.entry_miss = retry.";
+    router_retry_exhaust: Exhaust = Exhaust::Skip;
+    "router.retry_exhaust" | "retry_exhaust", "", Domain::Choice(Exhaust::TEXTS), 0.0, High, Hot, Operator, true,
+    "What follows when the retries are used up: give it up, or take.";
+    router_post_only: bool = true;
+    "router.post_only" | "post_only", "", Domain::Bool, 0.0, High, Hot, Operator, true,
+    "Maker orders are refused by the venue rather than taking.";
+    router_min_interval_ms: i64 = 0;
+    "router.min_interval_ms" | "min_interval_ms", "ms", Domain::Int { min: 0, max: 300 }, 20.0, Medium, Hot, Tuner, false,
+    "Least time between two entry orders; 0: none. Exits know no pace.";
+    router_replace_rate_per_min: i64 = 300;
+    "router.replace_rate_per_min" | "replace_rate_per_min", "orders", Domain::Int { min: 1, max: 400 }, 30.0, Medium, Hot, Tuner, false,
+    "Most replacements of entry quotes in a minute; cap.orders_per_minute_max counts them too, and stops entries.";
+    router_base_spread_bps: Rate = Rate::ZERO;
+    "router.base_spread_bps" | "base_spread_bps", "bps", rate(0, 100 * 100_000_000), 0.0, Medium, Hot, Operator, false,
+    "How much further from the market than the best price a quote stands.";
+    router_base_spread_bps_delta: Rate = Rate::ZERO;
+    "router.base_spread_bps_delta" | "base_spread_bps_delta", "bps", rate(0, 60_000_000), 0.05, Medium, Hot, Tuner, false,
+    "Added to router.base_spread_bps.";
+    router_impact_cap_ratio: Rate = Rate::ZERO;
+    "router.impact_cap_ratio" | "impact_cap_ratio", "fraction", rate(0, 100_000_000), 0.01, Medium, Hot, Tuner, false,
+    "Largest share of the depth shown at the touch that an entry asks for; 0: no cap.";
+    router_tail_age_ms: i64 = 0;
+    "router.tail_age_ms" | "tail_age_ms", "ms", Domain::Int { min: 0, max: 10_000 }, 50.0, Medium, Hot, Tuner, false,
+    "An entry quote older than this that no longer stands where it should is replaced; 0: never.";
+    router_max_delta_ratio: Rate = Rate::ONE;
+    "router.max_delta_ratio" | "max_delta_ratio", "fraction", rate(0, 100_000_000), 0.01, Medium, Hot, Tuner, false,
+    "How far the price of a replacement may be from the one it replaces, as a fraction of that.";
+    router_concurrency_limit: i64 = 16;
+    "router.concurrency_limit" | "concurrency_limit", "orders", Domain::Int { min: 1, max: 16 }, 0.0, Medium, Hot, Operator, false,
+    "Most entry quotes at a time.";
+
     guard_quote_age_ns_max: i64 = 2_000_000_000;
     "guard.quote_age_ns_max", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
     "Oldest quote for an entry.";
@@ -345,10 +393,18 @@ fn text(symbol: &str) -> TextId {
 }
 
 impl Settings {
-    /// Finds a key by its dotted name.
+    /// Finds a key by its dotted name, or by one of its other names.
     #[must_use]
     pub fn key(name: &str) -> Option<&'static Key> {
-        KEYS.iter().find(|key| key.name == name)
+        Self::place(name).map(|place| &KEYS[place])
+    }
+
+    /// The position in [`KEYS`] of what [`Settings::key`] finds.
+    #[must_use]
+    pub fn place(name: &str) -> Option<usize> {
+        KEYS.iter().position(|key| {
+            key.name == name || key.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+        })
     }
 
     /// The value of a key by its dotted name.
@@ -371,6 +427,24 @@ mod tests {
             assert!((key.set)(&mut copy, &value), "{}", key.name);
             assert_eq!((key.get)(&copy), value);
         }
+    }
+
+    #[test]
+    fn other_names_are_unique_and_find_their_key() {
+        let taken = |name: &str| KEYS.iter().filter(|key| key.name == name).count();
+        for key in KEYS {
+            for alias in key.aliases {
+                assert_eq!(taken(alias), 0, "{alias}");
+                assert_eq!(Settings::key(alias).map(|found| found.name), Some(key.name));
+                assert_eq!(Settings::key(&alias.to_lowercase()).map(|f| f.name), Some(key.name));
+                // A dot would make it a section.
+                assert!(!alias.contains('.'), "{alias}");
+            }
+        }
+        assert_eq!(
+            Settings::key("min_interval_ms").map(|key| key.name),
+            Some("router.min_interval_ms")
+        );
     }
 
     #[test]

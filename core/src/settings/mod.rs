@@ -88,6 +88,38 @@ crate::text_enum! {
     }
 }
 
+crate::text_enum! {
+    /// How orders leave.
+    pub enum Style {
+        /// At once, by market.
+        Taker => "taker",
+        /// Resting at a price of their own first.
+        Maker => "maker",
+    }
+}
+
+crate::text_enum! {
+    /// What follows a maker entry that ended with nothing filled.
+    pub enum Miss {
+        /// The entry is given up: always safe.
+        Skip => "skip",
+        /// It is quoted again, a bounded number of times.
+        Retry => "retry",
+        /// It enters by market.
+        Market => "market",
+    }
+}
+
+crate::text_enum! {
+    /// What follows when the retries of a maker entry are used up.
+    pub enum Exhaust {
+        /// The entry is given up.
+        Skip => "skip",
+        /// It enters by market.
+        Market => "market",
+    }
+}
+
 /// What the operator knows better than the data about one instrument.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct InstrumentOverride {

@@ -48,12 +48,22 @@ impl<'a> Context<'a> {
     }
 
     fn trade(&self, object: &mut Object, id: InstrumentId, trade: TradeId) {
+        self.round_trip(object, "trade_id", id, trade);
+    }
+
+    fn round_trip(
+        &self,
+        object: &mut Object,
+        name: &'static str,
+        id: InstrumentId,
+        trade: TradeId,
+    ) {
         // A symbol is printable ASCII, but may hold what JSON escapes.
         let symbol = self.symbol(id);
         if symbol.contains(['"', '\\']) {
-            object.text("trade_id", &TradeText { symbol, trade }.to_string());
+            object.text(name, &TradeText { symbol, trade }.to_string());
         } else {
-            object.display("trade_id", TradeText { symbol, trade });
+            object.display(name, TradeText { symbol, trade });
         }
     }
 }
@@ -156,9 +166,12 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
             object.decimal("entry_price", entry_price);
             object.text("entry_price_source", source.as_str());
         }
-        Record::Router { event, trade, instrument, reason } => {
+        Record::Router { event, trade, base, instrument, reason } => {
             object.text("event", event.as_str());
             context.trade(object, instrument, trade);
+            if let Some(base) = base {
+                context.round_trip(object, "base_trade_id", instrument, base);
+            }
             context.asset(object, instrument);
             object.text_or_null("reason", reason);
         }

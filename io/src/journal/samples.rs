@@ -281,6 +281,7 @@ pub(crate) fn records() -> Vec<Record> {
         Record::Router {
             event: RouterEvent::Working,
             trade: TradeId::new(7),
+            base: None,
             instrument: fet(),
             reason: "",
         },

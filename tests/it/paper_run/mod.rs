@@ -1,6 +1,6 @@
 //! Whole runs of `pinion paper` and `pinion replay`, checked from their files alone.
 
-mod books;
+pub(crate) mod books;
 mod fields;
 mod funnel;
 mod layouts;

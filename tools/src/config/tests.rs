@@ -52,6 +52,17 @@ fn a_higher_layer_replaces_a_lower_one_key_by_key() {
 }
 
 #[test]
+fn the_other_names_of_a_key_work_in_every_layer() {
+    let text = "min_interval_ms = 50\ntail_age_ms = 400\nDOLPHIN_PINK_EXEC_STYLE = 'maker'";
+    let env = [(String::from("PINION__TAIL_AGE_MS"), String::from("500"))];
+    let loaded = stack(Some(&file(text)), env, &sets(&["MIN_INTERVAL_MS=60"])).expect("valid");
+    let settings = &loaded.settings;
+    assert_eq!((settings.router_min_interval_ms, settings.router_tail_age_ms), (60, 500));
+    assert_eq!(settings.router_style.as_str(), "maker");
+    assert_eq!(loaded.origin("router.min_interval_ms").to_string(), "--set");
+}
+
+#[test]
 fn nested_tables_dotted_keys_and_quoted_names_are_one() {
     let hash = |text: &str| of_file(text).expect("valid").config_hash;
     let nested = hash("[signal]\nscan_ns = 2_000_000\n[account]\ntaker_rate = '0.001'");
@@ -163,6 +174,7 @@ fn a_key_given_twice_is_refused_in_any_spelling() {
         "exit.tp_bps = 5\nexit.tp_bps = 6",
         "'exit.tp_bps' = 5\n[exit]\ntp_bps = 6",
         "[instrument.BTCUSDT]\nlot = 1\n[instrument.btc-usdt]\nlot = 1",
+        "min_interval_ms = 50\n[router]\nmin_interval_ms = 60",
     ] {
         let found = problems(text);
         assert_eq!(found.len(), 1, "{text}: {found:?}");

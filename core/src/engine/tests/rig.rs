@@ -40,6 +40,17 @@ pub(super) fn asset() -> InstrumentId {
     InstrumentId::new(0)
 }
 
+pub(super) fn table() -> Arc<InstrumentTable> {
+    let rows = vec![Instrument {
+        symbol: TextId::new("FETUSDT").expect("fits"),
+        tick: "0.0001".parse().expect("a tick"),
+        lot: Qty::ONE,
+        min_notional: Money::from_whole(5),
+        tradable: true,
+    }];
+    Arc::new(InstrumentTable::new(rows).expect("a table"))
+}
+
 fn entry() -> Intent {
     let half = Rate::from_raw(Rate::ONE.raw() / 2);
     Intent::Enter {
@@ -59,16 +70,8 @@ fn entry() -> Intent {
 
 impl Rig {
     pub(super) fn new(settings: Settings) -> Self {
-        let rows = vec![Instrument {
-            symbol: TextId::new("FETUSDT").expect("fits"),
-            tick: "0.0001".parse().expect("a tick"),
-            lot: Qty::ONE,
-            min_notional: Money::from_whole(5),
-            tradable: true,
-        }];
-        let table = Arc::new(InstrumentTable::new(rows).expect("a table"));
         Self {
-            engine: Engine::with_policy(Arc::new(settings), table, 7, Absent),
+            engine: Engine::with_policy(Arc::new(settings), table(), 7, Absent),
             now: Nanos::new(1_000 * SECOND),
             out: Effects::default(),
             records: Vec::new(),

@@ -1,0 +1,96 @@
+//! Maker orders against the paper venue: whole runs, judged from their files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pinion_tests::shared;
+use serde_json::Value;
+
+use crate::paper_run::books;
+use crate::runs::{Run, count, paper, text};
+
+/// Maker, with everything that can follow a miss.
+const MAKER: [&str; 10] = [
+    "--set",
+    "router.style=maker",
+    "--set",
+    "router.entry_miss=retry",
+    "--set",
+    "router.retry_exhaust=market",
+    "--set",
+    // Names of the systems that a setting comes from work as well.
+    "tail_age_ms=700",
+    "--set",
+    "min_interval_ms=60",
+];
+
+/// The lines of the router by what they say.
+fn events(run: &Run) -> BTreeMap<String, usize> {
+    let mut events = BTreeMap::new();
+    for row in run.rows("session.jsonl") {
+        if text(&row, "kind") == "router" {
+            *events.entry(text(&row, "event").to_owned()).or_default() += 1;
+        }
+    }
+    events
+}
+
+/// What must hold of every order of a maker run; the fills that made, and all.
+fn check_orders(run: &Run) -> (usize, usize) {
+    let rows = run.rows("session.jsonl");
+    let quotes: BTreeSet<&str> = rows
+        .iter()
+        .filter(|row| text(row, "kind") == "order" && text(row, "status") == "submitted")
+        .filter(|row| text(row, "type") == "limit")
+        .inspect(|row| assert_eq!(text(row, "tif"), "post_only", "{row}"))
+        .map(|row| text(row, "client_order_id"))
+        .collect();
+    let fills: Vec<&Value> = rows.iter().filter(|row| text(row, "kind") == "fill").collect();
+    let made = fills.iter().filter(|row| row["is_maker"] == true).count();
+    for fill in &fills {
+        let is_quote = quotes.contains(text(fill, "client_order_id"));
+        assert_eq!(fill["is_maker"] == true, is_quote, "a post-only order makes: {fill}");
+    }
+    (made, fills.len())
+}
+
+#[test]
+fn a_maker_run_keeps_its_books_and_replays() {
+    let day = ["--duration", "12h", "--set", "signal.scan_ns=1000000000"];
+    let run = paper(&[&day[..], &MAKER].concat()).ok();
+    assert!(books::check(&run) > 0, "no round trip");
+    let (made, fills) = check_orders(&run);
+    assert!(0 < made && made <= fills, "{made} of {fills}");
+    let events = events(&run);
+    for event in ["working", "cancel", "entry_miss", "requote"] {
+        assert!(events.contains_key(event), "{event}: {events:?}");
+    }
+    run.replays();
+}
+
+#[test]
+fn the_taker_style_says_nothing() {
+    let run = paper(&["--duration", "6h"]).ok();
+    assert_eq!(events(&run), BTreeMap::new());
+}
+
+/// Recordings of minutes, scanned often enough for the longest window to fill.
+#[test]
+fn short_recordings_are_traded_in_both_styles() {
+    for (set, scan) in [
+        ("data/hyperliquid-4perps-20250904", "signal.scan_ns=500000000"),
+        ("data/binance-raw-20240808/usdm", "signal.scan_ns=100000000"),
+    ] {
+        let Some(path) = shared(set) else { continue };
+        let path = path.to_str().expect("UTF-8");
+        let short = ["--data", path, "--set", scan, "--set", "signal.assets_min=2"];
+        for style in [&[][..], &MAKER] {
+            let run = paper(&[&short[..], style].concat()).ok();
+            books::check(&run);
+            if !style.is_empty() {
+                check_orders(&run);
+            }
+            assert!(count(&run.summary(), "scans") > 751, "{set}");
+            run.replays();
+        }
+    }
+}
