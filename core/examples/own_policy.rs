@@ -61,6 +61,7 @@ fn trade() -> usize {
         lot: Qty::ONE,
         min_notional: Money::from_whole(5),
         tradable: true,
+        listed_ns: None,
     }]);
     let table = Arc::new(table.unwrap_or_default());
     let settings = Arc::new(Settings::default());

@@ -43,6 +43,7 @@ pub mod signal;
 pub mod stage;
 pub mod topology;
 pub mod units;
+pub mod universe;
 
 // For the derives that `text_enum!` makes in other crates.
 #[doc(hidden)]

@@ -10,8 +10,8 @@ use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::kernel::Effects;
 use pinion_core::msg::scan::RankVerdict;
 use pinion_core::msg::{
-    ClientRef, Command, CommandMsg, Input, MarketBody, MarketMsg, Maybe, PositionSide, Rank, Scan,
-    ScanMsg, VenueEvent, VenueMsg,
+    ClientRef, Command, CommandMsg, Control, ControlMsg, Input, MarketBody, MarketMsg, Maybe,
+    PositionSide, Rank, Scan, ScanMsg, VenueEvent, VenueMsg,
 };
 use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Price, Qty};
@@ -33,6 +33,7 @@ pub struct Desk {
     /// What the last turn wants done.
     pub out: Effects,
     now: Nanos,
+    instruments: usize,
     scan: u32,
     fills: u64,
     step: i64,
@@ -44,14 +45,24 @@ pub struct Desk {
 /// Never: the rows are valid.
 #[must_use]
 pub fn table() -> Arc<InstrumentTable> {
+    table_of(INSTRUMENTS)
+}
+
+/// The same with so many instruments, at most 256.
+///
+/// # Panics
+/// When there are more.
+#[must_use]
+pub fn table_of(instruments: usize) -> Arc<InstrumentTable> {
     let row = |number: usize| Instrument {
         symbol: TextId::new(&format!("A{number}USDT")).expect("a symbol"),
         tick: Price::from_raw(TICK),
         lot: Qty::from_raw(Qty::ONE.raw() / 1_000),
         min_notional: Money::from_whole(5),
         tradable: true,
+        listed_ns: None,
     };
-    Arc::new(InstrumentTable::new((0..INSTRUMENTS).map(row).collect()).expect("a table"))
+    Arc::new(InstrumentTable::new((0..instruments).map(row).collect()).expect("a table"))
 }
 
 /// A quote one tick wide around `mid`, in raw units.
@@ -76,12 +87,19 @@ impl Desk {
     /// The same under these settings.
     #[must_use]
     pub fn with(settings: Settings) -> Self {
+        Self::of(INSTRUMENTS, settings)
+    }
+
+    /// The same with so many instruments, at most 256.
+    #[must_use]
+    pub fn of(instruments: usize, settings: Settings) -> Self {
         // No look back at ticks: an entry then depends on nothing but the scan.
         let settings = Settings { policy_confirm_ticks: 0, ..settings };
         let mut desk = Self {
-            engine: Engine::new(Arc::new(settings), table(), 7),
+            engine: Engine::new(Arc::new(settings), table_of(instruments), 7),
             out: Effects::default(),
             now: Nanos::new(1_000 * Nanos::SECOND),
+            instruments,
             scan: 0,
             fills: 0,
             step: 0,
@@ -125,7 +143,7 @@ impl Desk {
     /// A scan with a place for every instrument; it wants a short position when `signals`, else none.
     pub fn scan(&mut self, signals: bool) {
         self.scan += 1;
-        for place in 0..INSTRUMENTS {
+        for place in 0..self.instruments {
             let rank = Rank {
                 number: self.scan,
                 place: u16::try_from(place).unwrap_or(u16::MAX),
@@ -143,8 +161,8 @@ impl Desk {
         let scan = Scan {
             ts_ns: self.now,
             number: self.scan,
-            active: 10,
-            ranked: 10,
+            active: u16::try_from(self.instruments).unwrap_or(u16::MAX),
+            ranked: u16::try_from(self.instruments).unwrap_or(u16::MAX),
             vel_div: Some(if signals { -0.04 } else { 0.0 }),
             velocity_50: Some(-0.02),
             velocity_750: Some(0.02),
@@ -153,6 +171,12 @@ impl Desk {
             picker_warm: true,
         };
         self.turn(&Input::Scan(ScanMsg::Scan(scan)));
+    }
+
+    /// No order leaves from here on: a scan that wants one is refused by the last guard it meets.
+    pub fn kill(&mut self) {
+        let message = ControlMsg { ts_recv_ns: self.now, control: Control::Kill };
+        self.turn(&Input::Control(message));
     }
 
     /// The order that the last turn placed, and its quantity.
@@ -194,7 +218,7 @@ impl Desk {
     /// Lets ten seconds pass, quotes everything, and tells the balance and the positions that are booked.
     fn settle(&mut self) {
         self.now = self.now.plus(10 * Nanos::SECOND);
-        for instrument in 0..INSTRUMENTS {
+        for instrument in 0..self.instruments {
             let message = quote(instrument, self.now, HUNDRED);
             self.turn(&Input::Market(message));
         }

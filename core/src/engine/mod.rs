@@ -137,6 +137,7 @@ impl<P: Decide, H: SavedHooks> Engine<P, H> {
         match input {
             Input::Market(message) => policy.on_market(message, &mut broker),
             Input::Scan(ScanMsg::Rank(rank)) => policy.on_rank(rank),
+            Input::Scan(ScanMsg::Modifiers(modifiers)) => policy.on_modifiers(modifiers),
             Input::Scan(ScanMsg::Scan(scan)) => {
                 self.scans += 1;
                 policy.on_scan(scan, &mut broker);

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::broker::Broker;
 use crate::engine::Damage;
 use crate::instrument::InstrumentTable;
-use crate::msg::{Control, MarketMsg, Rank, Scan};
+use crate::msg::{Control, MarketMsg, Modifiers, Rank, Scan};
 
 /// A policy: sees what the engine sees, after the kernel has applied it, and trades through its broker.
 ///
@@ -26,6 +26,11 @@ pub trait Decide: fmt::Debug + Send + Serialize + DeserializeOwned {
     /// One row of the ranking of the scan that follows.
     fn on_rank(&mut self, rank: &Rank) {
         let _none = rank;
+    }
+
+    /// What an outside source says about the scan that follows; a policy without use for it ignores it.
+    fn on_modifiers(&mut self, modifiers: &Modifiers) {
+        let _none = modifiers;
     }
 
     /// A scan came.

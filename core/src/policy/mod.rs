@@ -6,8 +6,13 @@
 
 pub mod confirm;
 mod decide;
+pub mod draw;
+pub mod edge;
+mod entry;
 pub mod exits;
 mod funnel;
+pub mod memory;
+pub mod modifiers;
 pub mod sizer;
 #[cfg(test)]
 mod tests;
@@ -17,31 +22,27 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use arrayvec::ArrayVec;
-
-use crate::broker::{Broker, EntryPlan, ExitPlan};
+use crate::broker::{Broker, ExitPlan};
 use crate::engine::Damage;
 use crate::id::{InstrumentId, TradeId};
 use crate::instrument::InstrumentTable;
-use crate::kernel::intent::{Code, LEGS_MAX};
 use crate::kernel::stage::SlotStage;
 use crate::kernel::{Kernel, Slot};
+use crate::msg::funnel::Tier;
 use crate::msg::record::{
-    Action, BlockReason, DecisionReason, FunnelDecision, FunnelReason, FunnelStage, RouterEvent,
+    Action, DecisionReason, FunnelDecision, FunnelReason, FunnelStage, RouterEvent,
 };
-use crate::msg::scan::RankVerdict;
-use crate::msg::{Control, MarketMsg, Maybe, PositionSide, Rank, Record, Scan, Side};
-use crate::settings::{Posture, Settings, Sides};
-use crate::units::{Money, Price, Rate};
+use crate::msg::{Control, MarketMsg, Maybe, Modifiers, Rank, Record, Scan, Side};
+use crate::settings::Posture;
+use crate::units::{Money, Price};
+use crate::universe::{Lane, Universe};
 pub use decide::Decide;
 
-use confirm::{Confirmation, TickHistory};
+use confirm::TickHistory;
 use exits::Exit;
-use sizer::Factors;
+use funnel::Funnel;
 use track::TrackRecord;
 
-/// Most candidates of one scan that get a funnel row; a scan can rank more.
-const CANDIDATES_MAX: usize = 64;
 /// Most slots.
 pub(crate) const SLOTS_MAX: usize = 16;
 
@@ -51,18 +52,23 @@ struct Trip {
     trade: TradeId,
     /// The scan from which its age counts; `None` until the first one comes.
     scan: Option<u32>,
-    /// `None` for a position that the policy did not open: it is held and closed by the same rules, but
-    /// says nothing about signals.
-    signal: Option<Signal>,
     opened: bool,
+    /// What was decided; `None` for a position that the policy did not open: it is held and closed by the
+    /// same rules, but says nothing about signals.
+    entry: Option<EntryFacts>,
 }
 
-/// What a round trip was opened for.
+/// What was decided about an entry.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Signal {
+struct EntryFacts {
+    /// The scan of its signal.
     scan: u32,
     score: f64,
     bucket: usize,
+    lane: Lane,
+    tier: Tier,
+    /// Expected edge, percent of notional.
+    edge_percent: f64,
 }
 
 /// The base policy.
@@ -74,14 +80,11 @@ pub struct Policy {
     track: TrackRecord,
     ranks: Vec<Rank>,
     scan: Option<Scan>,
+    modifiers: Option<Modifiers>,
     trips: [Option<Trip>; SLOTS_MAX],
+    universe: Universe,
+    funnel: Funnel,
     flatten: bool,
-}
-
-/// Why an entry did not happen, and the asset it was about.
-struct Refusal {
-    instrument: Option<InstrumentId>,
-    reason: DecisionReason,
 }
 
 impl Policy {
@@ -93,8 +96,11 @@ impl Policy {
             ticks,
             track: TrackRecord::default(),
             ranks: Vec::with_capacity(2 * table.len()),
+            universe: Universe::new(&table),
+            funnel: Funnel::new(table.len()),
             table,
             scan: None,
+            modifiers: None,
             trips: [None; SLOTS_MAX],
             flatten: false,
         }
@@ -106,6 +112,7 @@ impl Decide for Policy {
     /// holds this asset.
     fn on_market(&mut self, message: &MarketMsg, broker: &mut Broker<'_>) {
         self.ticks.observe(message);
+        self.universe.observe(broker.now(), message);
         let Some(slot) = broker.open_slot_of(message.instrument) else { return };
         self.exit_on_price(slot, broker);
     }
@@ -121,12 +128,18 @@ impl Decide for Policy {
         }
     }
 
+    /// Takes what an outside source says about the scan that follows.
+    fn on_modifiers(&mut self, modifiers: &Modifiers) {
+        self.modifiers = Some(*modifiers);
+    }
+
     /// Takes a scan: exits of open slots first, then one entry into a free slot.
     fn on_scan(&mut self, scan: &Scan, broker: &mut Broker<'_>) {
         if self.ranks.first().is_some_and(|first| first.number != scan.number) {
             self.ranks.clear();
         }
         self.scan = Some(*scan);
+        self.universe.refresh(broker.now(), &self.table, broker.settings());
         for slot in 0..broker.slots().len() {
             if !broker.slot(slot).is_free() {
                 self.exit_on_scan(slot, scan, broker);
@@ -186,9 +199,11 @@ impl Decide for Policy {
             None,
             "at most two per instrument, of instruments in the table",
         )?;
-        let mut signals = self.trips.iter().flatten().filter_map(|trip| trip.signal);
-        let bins_exist = signals.all(|signal| signal.bucket < track::BUCKETS);
+        let mut entries = self.trips.iter().flatten().filter_map(|trip| trip.entry);
+        let bins_exist = entries.all(|entry| entry.bucket < track::BUCKETS);
         Damage::unless(bins_exist, "policy trips", None, "bins of signal strength that exist")?;
+        self.universe.restored(instruments, &table)?;
+        self.funnel.restored(instruments, &table)?;
         self.ranks.reserve_exact(2 * table.len() - self.ranks.len());
         self.table = table;
         Ok(())
@@ -234,24 +249,28 @@ impl Policy {
         let Some((slot, trip)) = self.trip_mut(trade) else {
             let scan = self.scan.map(|scan| scan.number);
             if let Some(free) = self.trips.get_mut(slot) {
-                *free = Some(Trip { trade, scan, signal: None, opened: true });
+                *free = Some(Trip { trade, scan, opened: true, entry: None });
             }
             return;
         };
-        let Some(Signal { scan, score, .. }) = trip.signal.filter(|_| !trip.opened) else { return };
+        let Some(entry) = trip.entry.filter(|_| !trip.opened) else { return };
         trip.opened = true;
+        self.funnel.memory.opened(instrument, entry.lane, broker.now(), broker.settings());
         let slot = broker.slot(slot);
         let Some(side) = slot.side() else { return };
         let size = slot.entry_price().and_then(|price| price.notional(slot.size()));
         broker.record(Record::TradeDecision {
-            scan,
+            scan: entry.scan,
             trade: Some(trade),
             instrument,
             side,
             stage: FunnelStage::TradeOpen,
             decision: FunnelDecision::Open,
             reason: FunnelReason::Policy(DecisionReason::Signal),
-            score,
+            score: entry.score,
+            lane: entry.lane,
+            tier: entry.tier,
+            edge_percent: Some(entry.edge_percent),
             position_size: size.into(),
             pnl_percent: None,
             pnl: Maybe::NONE,
@@ -272,7 +291,7 @@ impl Policy {
     /// A leg has left; what was earned is that of all legs so far.
     fn note_partial(&mut self, trade: TradeId, broker: &mut Broker<'_>) {
         let Some((slot, trip)) = self.trip_mut(trade) else { return };
-        let Some(signal) = trip.signal else { return };
+        let Some(entry) = trip.entry else { return };
         let slot = broker.slot(slot);
         let (Some(instrument), Some(side)) = (slot.instrument(), slot.side()) else { return };
         // A slot that went on within the turn is closed by now: its close says it all.
@@ -280,14 +299,17 @@ impl Policy {
         let Some(net) = net else { return };
         let size = slot.entry_price().and_then(|price| price.notional(slot.position().exited()));
         broker.record(Record::TradeDecision {
-            scan: signal.scan,
+            scan: entry.scan,
             trade: Some(trade),
             instrument,
             side,
             stage: FunnelStage::TradePartial,
             decision: FunnelDecision::Close,
             reason: slot.close_reason().map_or(FunnelReason::None, FunnelReason::Policy),
-            score: signal.score,
+            score: entry.score,
+            lane: entry.lane,
+            tier: entry.tier,
+            edge_percent: Some(entry.edge_percent),
             position_size: size.into(),
             pnl_percent: percent_of(net, size),
             pnl: Maybe::some(net),
@@ -309,22 +331,32 @@ impl Policy {
             return;
         };
         let Some((slot, trip)) = self.trip_mut(trade) else { return };
-        let signal = trip.signal;
+        let entry = trip.entry;
         self.trips[slot] = None;
-        let Some(Signal { scan, score, bucket }) = signal else { return };
-        self.track.closed(bucket, net_pnl);
+        // A position that was taken over says nothing about what is decided here.
+        let Some(entry) = entry else { return };
+        self.track.closed(entry.bucket, net_pnl);
         let size = entry_price.notional(qty);
+        let pnl_percent = percent_of(net_pnl, size);
+        if let Some(earned) = pnl_percent {
+            let EntryFacts { lane, edge_percent, .. } = entry;
+            self.funnel.memory.closed(instrument, lane, earned / 100.0, broker.now());
+            self.funnel.calibration.learn(lane, edge_percent, earned, broker.settings());
+        }
         broker.record(Record::TradeDecision {
-            scan,
+            scan: entry.scan,
             trade: Some(trade),
             instrument,
             side,
             stage: FunnelStage::TradeClose,
             decision: FunnelDecision::Close,
             reason: FunnelReason::Policy(close_reason),
-            score,
+            score: entry.score,
+            lane: entry.lane,
+            tier: entry.tier,
+            edge_percent: Some(entry.edge_percent),
             position_size: size.into(),
-            pnl_percent: percent_of(net_pnl, size),
+            pnl_percent,
             pnl: Maybe::some(net_pnl),
         });
     }
@@ -346,6 +378,11 @@ impl Policy {
 
     fn exit_on_scan(&mut self, slot: usize, scan: &Scan, broker: &mut Broker<'_>) {
         if !broker.slot(slot).is_open() {
+            return;
+        }
+        let outside = self.modifiers.filter(|modifiers| modifiers.number == scan.number);
+        if outside.and_then(|modifiers| modifiers.posture) == Some(Posture::Hibernate) {
+            self.exit(slot, Exit { reason: DecisionReason::Posture, all: true }, broker);
             return;
         }
         let trade = broker.slot(slot).trade();
@@ -378,138 +415,6 @@ impl Policy {
         let _verdict =
             broker.exit(slot, ExitPlan { reason: exit.reason, all: exit.all, is_urgent });
     }
-
-    fn try_enter(
-        &mut self,
-        slot: usize,
-        scan: &Scan,
-        broker: &mut Broker<'_>,
-    ) -> Result<(), Refusal> {
-        let settings = broker.settings();
-        let because = |reason| Refusal { instrument: None, reason };
-        if self.flatten || matches!(settings.policy_posture, Posture::Turtle | Posture::Hibernate) {
-            return Err(because(DecisionReason::Posture));
-        }
-        let vel_div = scan.vel_div.ok_or_else(|| because(DecisionReason::NoSignal))?;
-        let side =
-            signalled_side(vel_div, settings).ok_or_else(|| because(DecisionReason::NoEdge))?;
-        if !scan.vol_ok {
-            return Err(because(DecisionReason::VolGate));
-        }
-        if !scan.picker_warm {
-            return Err(because(DecisionReason::PickerCold));
-        }
-        self.record_candidates(scan, side, broker);
-        let best = self
-            .ranks
-            .iter()
-            .find(|rank| rank.direction == side && rank.verdict == RankVerdict::Pass)
-            .copied()
-            .ok_or_else(|| because(DecisionReason::NoCandidate))?;
-        let about = |reason| Refusal { instrument: Some(best.instrument), reason };
-        let confirmation = self.ticks.confirm(best.instrument, side, settings);
-        let contradiction = match confirmation {
-            Confirmation::Confirmed => None,
-            Confirmation::Contradicted => Some(DecisionReason::DirectionContradicted),
-            Confirmation::Warmup => Some(DecisionReason::DirectionWarmup),
-        };
-        funnel::gate(scan, &best, contradiction, broker);
-        if let Some(reason) = contradiction {
-            return Err(about(reason));
-        }
-        self.plan(slot, scan, &best, vel_div, broker)
-    }
-
-    fn plan(
-        &mut self,
-        slot: usize,
-        scan: &Scan,
-        best: &Rank,
-        vel_div: f64,
-        broker: &mut Broker<'_>,
-    ) -> Result<(), Refusal> {
-        let settings = broker.settings();
-        let about = |reason| Refusal { instrument: Some(best.instrument), reason };
-        let side = best.direction;
-        if let Err(block) = broker.entry_guard(best.instrument) {
-            funnel::block(scan, best, block, broker);
-            return Err(about(DecisionReason::Guard));
-        }
-        let strength = sizer::strength(vel_div, side, settings);
-        let bucket = track::bucket_of(strength);
-        let factors = Factors {
-            strength,
-            leverage: sizer::leverage(strength, settings),
-            bucket: self.track.bucket_factor(bucket, settings),
-            streak: self.track.streak_factor(settings),
-        };
-        let Some(reference) = executable_price(broker.kernel(), best.instrument, side.entry_side())
-        else {
-            funnel::block(scan, best, BlockReason::NoPrice, broker);
-            return Err(about(DecisionReason::Guard));
-        };
-        let row = *self.table.row(best.instrument);
-        let books = broker.kernel();
-        let capital = books.available().unwrap_or_else(|| books.ledger().capital());
-        let sizing = sizer::size(capital, reference, &row, factors, settings)
-            .filter(|sizing| sizing.qty.is_positive())
-            .filter(|sizing| {
-                reference.notional(sizing.qty).is_some_and(|size| size >= row.min_notional)
-            });
-        let Some(sizing) = sizing else {
-            funnel::skip(scan, best, FunnelReason::Policy(DecisionReason::SizeTooSmall), broker);
-            return Err(about(DecisionReason::SizeTooSmall));
-        };
-        let plan = EntryPlan {
-            slot,
-            instrument: best.instrument,
-            side,
-            qty: sizing.qty,
-            leverage: sizer::venue_leverage(factors.leverage, settings),
-            reference_price: reference,
-            legs: legs(settings),
-        };
-        funnel::decide(scan, best, sizing, broker);
-        let verdict = broker.enter(&plan);
-        if !verdict.accepted {
-            funnel::block(scan, best, block_of(verdict.code), broker);
-            return Err(about(DecisionReason::Guard));
-        }
-        if let Some(trade) = broker.slot(slot).trade() {
-            let signal = Signal { scan: scan.number, score: best.ars, bucket };
-            self.trips[slot] =
-                Some(Trip { trade, scan: Some(scan.number), signal: Some(signal), opened: false });
-        }
-        let trade = broker.slot(slot).trade();
-        funnel::entry(scan, best, sizing, trade, reference, broker);
-        Ok(())
-    }
-
-    fn record_candidates(&self, scan: &Scan, side: PositionSide, broker: &mut Broker<'_>) {
-        let ranked = self.ranks.iter().filter(|rank| rank.direction == side);
-        for rank in ranked.take(CANDIDATES_MAX) {
-            let (stage, decision, reason) = if rank.verdict == RankVerdict::Pass {
-                (FunnelStage::PostFilters, FunnelDecision::CandidatePass, FunnelReason::None)
-            } else {
-                let reason = FunnelReason::Filter(rank.verdict);
-                (FunnelStage::FilterFail, FunnelDecision::Skip, reason)
-            };
-            broker.record(funnel::candidate(scan, rank, stage, decision, reason));
-        }
-    }
-}
-
-/// The direction that the signal asks for and the operator allows.
-fn signalled_side(vel_div: f64, settings: &Settings) -> Option<PositionSide> {
-    let short = matches!(settings.policy_sides, Sides::Short | Sides::Both);
-    let long = matches!(settings.policy_sides, Sides::Long | Sides::Both);
-    if short && vel_div < settings.policy_vel_div_threshold {
-        Some(PositionSide::Short)
-    } else if long && vel_div > -settings.policy_vel_div_threshold {
-        Some(PositionSide::Long)
-    } else {
-        None
-    }
 }
 
 /// A result in percent of the notional it was earned on.
@@ -529,30 +434,4 @@ fn open_gain_bps(kernel: &Kernel, slot: usize) -> Option<f64> {
 
 fn executable_price(kernel: &Kernel, instrument: InstrumentId, side: Side) -> Option<Price> {
     kernel.top(instrument)?.executable(side).map(|(price, _)| price)
-}
-
-fn legs(settings: &Settings) -> ArrayVec<Rate, LEGS_MAX> {
-    settings.exit_legs.iter().filter_map(|part| Rate::from_f64(*part)).take(LEGS_MAX).collect()
-}
-
-fn block_of(code: Code) -> BlockReason {
-    match code {
-        Code::SlotBusy | Code::DuplicateEvent => BlockReason::SlotBusy,
-        Code::EntryFrozen => BlockReason::EntryFrozen,
-        Code::Killed => BlockReason::Killed,
-        Code::StaleStateReconciling => BlockReason::UnresolvedOrder,
-        Code::RateLimited => BlockReason::Cap,
-        Code::Ok
-        | Code::InvalidIntent
-        | Code::NoOpenPosition
-        | Code::OrderRejected
-        | Code::ExitOrderRejected
-        | Code::CancelRejected
-        | Code::ForeignFill
-        | Code::UnresolvedSlot
-        | Code::EntryBlocked
-        | Code::Violation
-        | Code::ExitWorking
-        | Code::NoWorkingOrder => BlockReason::InvalidIntent,
-    }
 }

@@ -8,7 +8,7 @@ use crate::id::TextId;
 use crate::instrument::canonical_symbol;
 use crate::settings::check::describe;
 use crate::settings::{
-    Exhaust, Idle, Layout, Miss, Mode, Posture, Settings, Sides, Style, VolMode,
+    Exhaust, Idle, Layout, MarketMode, Miss, Mode, Posture, Settings, Sides, Style, VolMode,
 };
 use crate::units::{DECIMAL_TEXT_MAX, Money, Rate, parse_raw, print_raw};
 
@@ -203,6 +203,7 @@ choice_field! {
     Sides;
     Posture;
     VolMode;
+    MarketMode;
     Style;
     Miss;
     Exhaust;

@@ -22,6 +22,7 @@ fn table(assets: usize) -> Arc<InstrumentTable> {
         lot: Qty::from_raw(1),
         min_notional: Money::ZERO,
         tradable: true,
+        listed_ns: None,
     };
     Arc::new(InstrumentTable::new((0..assets).map(row).collect()).unwrap())
 }
@@ -281,6 +282,7 @@ fn summary(messages: &[ScanMsg]) -> String {
     for message in messages {
         match message {
             ScanMsg::Rank(row) => out.push_str(&format!("{}.{} ", row.number, row.place)),
+            ScanMsg::Modifiers(_) => panic!("the scanner knows none"),
             ScanMsg::Scan(scan) => {
                 out.push_str(&format!("[{} {} {}] ", scan.number, scan.ts_ns.get(), scan.ranked));
             }

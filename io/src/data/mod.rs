@@ -245,6 +245,7 @@ fn instruments(files: &[Scanned], options: &DataOptions<'_>) -> Vec<Instrument> 
                 lot: known.lot.unwrap_or_else(|| Qty::from_raw(finest(&|scan| scan.qty_step))),
                 min_notional: known.min_notional.unwrap_or(options.min_notional),
                 tradable: known.tradable.unwrap_or_else(|| !is_inverse(symbol.as_str())),
+                listed_ns: known.listed_ns,
             }
         })
         .collect()

@@ -9,7 +9,10 @@ use std::fmt;
 use pinion_core::id::{InstrumentId, TradeId};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::Record;
+use pinion_core::msg::funnel::FunnelBlock;
 use pinion_core::msg::record::{FunnelReason, Sizing};
+use pinion_core::policy::edge;
+use pinion_core::universe::AdvBucket;
 
 use crate::journal::header::SettingsVersion;
 use crate::journal::json::Object;
@@ -216,6 +219,12 @@ fn sizing_fields(object: &mut Object, sizing: &Sizing) {
     object.float("leverage", sizing.leverage);
     object.float("bucket", sizing.bucket);
     object.float("streak", sizing.streak);
+    object.float("regime", sizing.regime);
+    object.float("ob", sizing.ob);
+    object.float("esof", sizing.esof);
+    object.float("memory", sizing.memory);
+    object.float("applied", sizing.applied);
+    object.text("cap", sizing.cap.as_str());
     object.decimal("qty", sizing.qty);
 }
 
@@ -414,8 +423,8 @@ fn settings_fields(object: &mut Object, context: &Context<'_>, version: u32) {
     });
 }
 
-/// The lane of every candidate: there is one signal.
-const LANE: &str = "regime";
+/// The channel of every candidate: there is one signal.
+const CHANNEL: &str = "regime";
 
 fn candidate_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
     let Record::Candidate {
@@ -427,7 +436,14 @@ fn candidate_fields(object: &mut Object, context: &Context<'_>, record: &Record)
         decision,
         reason,
         score,
+        ars,
         vel_div,
+        lane,
+        tier,
+        family,
+        adv,
+        notional_5m,
+        depth,
     } = *record
     else {
         return;
@@ -439,12 +455,18 @@ fn candidate_fields(object: &mut Object, context: &Context<'_>, record: &Record)
     object.text("symbol", symbol);
     object.text("candidate_id", &format!("{scan}:{symbol}:{}", side.as_str()));
     object.float("score", score);
-    object.null("entry_tier");
-    object.text("entry_channel", LANE);
+    object.text("entry_tier", tier.as_str());
+    object.text("entry_channel", CHANNEL);
+    object.text("lane", lane.as_str());
     object.text("side", side.as_str());
     object.maybe_float("vel_div", vel_div);
     object.integer("scan", scan);
     object.integer("place", place);
+    object.float("ars", ars);
+    object.text("family", family.as_str());
+    object.text_or_null("adv_bucket", adv.map_or("", AdvBucket::as_str));
+    object.maybe("volume_5m_usd", notional_5m);
+    object.maybe("depth_usd", depth);
 }
 
 fn trade_decision_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
@@ -457,6 +479,9 @@ fn trade_decision_fields(object: &mut Object, context: &Context<'_>, record: &Re
         decision,
         reason,
         score,
+        lane,
+        tier,
+        edge_percent,
         position_size,
         pnl_percent,
         pnl,
@@ -475,11 +500,15 @@ fn trade_decision_fields(object: &mut Object, context: &Context<'_>, record: &Re
         None => object.null("trade_id"),
     }
     object.float("score", score);
-    object.null("entry_tier");
-    object.text("entry_channel", LANE);
+    object.text("entry_tier", tier.as_str());
+    object.text("entry_channel", CHANNEL);
+    object.text("lane", lane.as_str());
     object.text("side", side.as_str());
     object.maybe("position_size_usd", position_size);
-    object.null("expected_edge_percent");
+    object.maybe_float("expected_edge_percent", edge_percent);
+    let edge_usd = edge_percent.zip(position_size.get());
+    let edge_usd = edge_usd.map(|(percent, size)| edge::in_money(percent, size));
+    object.maybe_float("expected_edge_usd", edge_usd);
     object.maybe_float("max_hold_seconds", context.max_hold_seconds);
     object.maybe_float("pnl_percent", pnl_percent);
     object.maybe("pnl_usd", pnl);
@@ -488,4 +517,5 @@ fn trade_decision_fields(object: &mut Object, context: &Context<'_>, record: &Re
 
 fn funnel_reason(object: &mut Object, reason: FunnelReason) {
     object.text_or_null("reason", reason.as_str());
+    object.text_or_null("block", reason.block().map_or("", FunnelBlock::as_str));
 }

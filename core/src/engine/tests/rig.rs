@@ -47,6 +47,7 @@ pub(super) fn table() -> Arc<InstrumentTable> {
         lot: Qty::ONE,
         min_notional: Money::from_whole(5),
         tradable: true,
+        listed_ns: None,
     }];
     Arc::new(InstrumentTable::new(rows).expect("a table"))
 }

@@ -126,6 +126,7 @@ pub(super) fn table() -> Arc<InstrumentTable> {
         lot: Qty::ONE,
         min_notional: Money::from_whole(5),
         tradable: true,
+        listed_ns: None,
     };
     Arc::new(InstrumentTable::new(vec![row("FETUSDT"), row("OPUSDT")]).expect("a table"))
 }

@@ -1,0 +1,123 @@
+//! Factors of an entry and the hold of a position that was taken over, through the engine.
+
+use super::*;
+use crate::msg::record::{SizeCap, Sizing};
+
+impl Rig {
+    /// What an outside source says about the next scan.
+    fn modify(&mut self, modifiers: Modifiers) {
+        let number = self.scan + 1;
+        self.turn(&Input::Scan(ScanMsg::Modifiers(Modifiers { number, ..modifiers })));
+    }
+
+    fn last_sizing(&self) -> Sizing {
+        let found = self.records.iter().rev().find_map(|record| match record {
+            Record::Decision { sizing, .. } => *sizing,
+            _ => None,
+        });
+        found.expect("an entry was decided")
+    }
+
+    /// The venue shows a short of 100 FET that nobody here opened.
+    fn adopt(&mut self) {
+        self.turn(&Input::Control(ControlMsg { ts_recv_ns: self.now, control: Control::Recover }));
+        let revision = self.engine.kernel().revision();
+        let ok = true;
+        self.venue(ClientRef::Absent, None, VenueEvent::OpenOrdersEnd { ok, rows: 0, revision });
+        let event = VenueEvent::Position {
+            side: PositionSide::Short,
+            qty: Qty::from_whole(100),
+            entry_price: Maybe::some(price("0.2000")),
+        };
+        self.venue(ClientRef::Absent, Some(InstrumentId::new(FET)), event);
+        let revision = self.engine.kernel().revision();
+        let event = VenueEvent::PositionsEnd { ok, rows: 1, revision };
+        self.venue(ClientRef::Absent, None, event);
+        assert!(self.engine.kernel().slot(0).is_open(), "{:?}", self.records);
+    }
+}
+
+#[test]
+fn every_factor_stands_in_the_decision_and_scales_the_quantity() {
+    let mut rig = Rig::new(Settings::default());
+    let modifiers =
+        Modifiers { boost: Some(1.2), ob: Some(1.1), esof: Some(0.5), ..Modifiers::default() };
+    rig.modify(modifiers);
+    rig.scan(Some(-0.03), |_| {});
+    let sizing = rig.last_sizing();
+    let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+    assert!(close(sizing.leverage, 0.5 + 7.5 / 27.0), "{sizing:?}");
+    assert!(close(sizing.bucket * sizing.streak * sizing.memory, 1.0), "{sizing:?}");
+    assert!(close(sizing.regime, 1.2) && close(sizing.ob, 1.1) && close(sizing.esof, 0.5));
+    assert!(close(sizing.applied, sizing.leverage * 1.2 * 1.1 * 0.5), "{sizing:?}");
+    assert_eq!(sizing.cap, SizeCap::None);
+    // 25,000 × 0.2 × 0.7777… × 0.66 ÷ 0.2000 = 12,833.3…
+    assert_eq!(rig.last_order().1, Qty::from_whole(12_833));
+    assert_eq!(sizing.qty, Qty::from_whole(12_833));
+}
+
+#[test]
+fn modifiers_of_another_scan_say_nothing_and_exits_take_the_slots_size() {
+    let mut rig = Rig::new(Settings::default());
+    rig.modify(Modifiers { boost: Some(2.0), ..Modifiers::default() });
+    rig.scan += 1;
+    rig.scan(Some(-0.03), |_| {});
+    assert_eq!(rig.last_order().1, Qty::from_whole(19_444), "they were of the scan before");
+    rig.fill("0.2000");
+    rig.modify(Modifiers { boost: Some(5.0), esof: Some(0.0), ..Modifiers::default() });
+    rig.scan(None, |_| {});
+    rig.quote(FET, "0.1980", "0.1981");
+    assert_eq!(rig.last_order().1, Qty::from_whole(19_444), "an exit is scaled by nothing");
+}
+
+#[test]
+fn a_calendar_factor_of_zero_is_no_entry() {
+    let mut rig = Rig::new(Settings::default());
+    rig.modify(Modifiers { esof: Some(0.0), ..Modifiers::default() });
+    rig.scan(Some(-0.03), |_| {});
+    assert_eq!(rig.last_decision(), hold(DecisionReason::SizeTooSmall));
+}
+
+#[test]
+fn a_posture_from_outside_forbids_entries_and_hibernate_closes() {
+    let mut rig = Rig::new(Settings::default());
+    rig.modify(Modifiers { posture: Some(Posture::Turtle), ..Modifiers::default() });
+    rig.scan(Some(-0.03), |_| {});
+    assert_eq!(rig.last_decision(), hold(DecisionReason::Posture));
+    let mut rig = Rig::short();
+    rig.modify(Modifiers { posture: Some(Posture::Hibernate), ..Modifiers::default() });
+    rig.scan(Some(-0.03), |_| {});
+    assert!(rig.last_order().2, "reduce-only");
+    assert_eq!(rig.orders, 2);
+}
+
+#[test]
+fn the_liquidation_guard_caps_what_the_settings_would_allow() {
+    let settings = Settings { policy_leverage_max: 20.0, ..Settings::default() };
+    let mut rig = Rig::new(settings);
+    rig.scan(Some(-0.06), |_| {});
+    let sizing = rig.last_sizing();
+    assert_eq!(sizing.cap, SizeCap::LiquidationSoft);
+    // 25,000 × 0.2 × 8 ÷ 0.2000.
+    assert_eq!(rig.last_order().1, Qty::from_whole(200_000));
+}
+
+#[test]
+fn the_hold_limit_counts_for_a_position_that_was_taken_over() {
+    let settings = Settings { exit_max_hold_scans: 3, ..Settings::default() };
+    let mut rig = Rig::new(settings);
+    rig.scan(None, |_| {});
+    rig.adopt();
+    for _ in 0..2 {
+        rig.pass(SCAN_NS);
+        rig.scan(None, |_| {});
+        assert_eq!(rig.orders, 0);
+    }
+    rig.pass(SCAN_NS);
+    rig.scan(None, |_| {});
+    assert_eq!(rig.orders, 1);
+    assert_eq!(rig.last_order().1, Qty::from_whole(100));
+    rig.fill("0.2001");
+    assert!(rig.engine.kernel().slot(0).is_free());
+    assert!(rig.funnel().is_empty(), "nothing was decided about it: {:?}", rig.funnel());
+}
