@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::broker::ExitPlan;
 use crate::id::{ClientId, TradeId};
-use crate::kernel::{Code, Intent, Verdict};
+use crate::kernel::{Code, Intent, Slot, Verdict};
 use crate::msg::record::{OrderStatus, RouterEvent};
 use crate::msg::{Maybe, OrderKind, TimeInForce};
 use crate::router::hooks::{Aim, Step, Terms, Wish};
@@ -56,7 +56,7 @@ impl Router {
         let about = About { trade, base: None, instrument };
         let rests = self.exits[index].filter(|exit| slot.exit_order() == Some(exit.client));
         // Something of this exit was refused or ended unfilled before: no second try at a better price.
-        let is_second = slot.is_exit_owed() || slot.exit_rejects() > 0;
+        let is_second = is_left(slot) || slot.exit_rejects() > 0;
         if rests.is_some() && (!plan.is_urgent || slot.is_exit_pending()) {
             turn.record(RouterEvent::Suppress, &about, "an exit is under way");
             return Verdict::refused(Code::ExitWorking);
@@ -162,7 +162,7 @@ impl Router {
             return;
         }
         let follows = slot.exit_order().is_some() || slot.is_exit_pending();
-        let is_ours = slot.is_exit_owed() && !order.cancel_wanted;
+        let is_ours = is_left(slot) && !order.cancel_wanted;
         if !follows && !is_ours {
             return;
         }
@@ -184,4 +184,12 @@ impl Router {
         let step = exit.step(turn.now, index, exit.plan.reason.as_str());
         self.tell(turn, |h, s| h.on_escalate(s), &step, "the hook on_escalate failed");
     }
+}
+
+/// Something is left of an accepted exit and nothing is on its way that closes it. A promise of the kernel's
+/// counts: it is kept when the exit's time is over, and what is known to be missed need not wait for that.
+fn is_left(slot: &Slot) -> bool {
+    let promised = slot.exit_due_ns().is_some() && slot.is_open();
+    let is_idle = slot.exit_order().is_none() && !slot.is_exit_pending();
+    slot.is_exit_owed() || (promised && is_idle)
 }

@@ -262,11 +262,11 @@ fn wrong_overrides_are_told() {
             "a.toml:3:8: instrument.BTCUSDT.tick is 0, expected a decimal from 0.00000001 to \
              92233720368.54775807",
             "a.toml:4:1: instrument.BTCUSDT.tck is unknown, expected a known key; write \
-             [instrument.SYMBOL] with any of tick, lot, min_notional, tradable",
+             [instrument.SYMBOL] with any of tick, lot, min_notional, tradable, listed_ns",
             "a.toml:5:12: instrument.BTCUSDT.tradable is 'no', expected true or false; write it \
              without quotes",
             "a.toml:7:1: instrument..lot is unknown, expected a known key; write \
-             [instrument.SYMBOL] with any of tick, lot, min_notional, tradable",
+             [instrument.SYMBOL] with any of tick, lot, min_notional, tradable, listed_ns",
         ]
     );
 }

@@ -1,4 +1,4 @@
-//! Factors of an entry and the hold of a position that was taken over, through the engine.
+//! Factors of an entry, through the engine.
 
 use super::*;
 use crate::msg::record::{SizeCap, Sizing};
@@ -16,24 +16,6 @@ impl Rig {
             _ => None,
         });
         found.expect("an entry was decided")
-    }
-
-    /// The venue shows a short of 100 FET that nobody here opened.
-    fn adopt(&mut self) {
-        self.turn(&Input::Control(ControlMsg { ts_recv_ns: self.now, control: Control::Recover }));
-        let revision = self.engine.kernel().revision();
-        let ok = true;
-        self.venue(ClientRef::Absent, None, VenueEvent::OpenOrdersEnd { ok, rows: 0, revision });
-        let event = VenueEvent::Position {
-            side: PositionSide::Short,
-            qty: Qty::from_whole(100),
-            entry_price: Maybe::some(price("0.2000")),
-        };
-        self.venue(ClientRef::Absent, Some(InstrumentId::new(FET)), event);
-        let revision = self.engine.kernel().revision();
-        let event = VenueEvent::PositionsEnd { ok, rows: 1, revision };
-        self.venue(ClientRef::Absent, None, event);
-        assert!(self.engine.kernel().slot(0).is_open(), "{:?}", self.records);
     }
 }
 
@@ -100,24 +82,4 @@ fn the_liquidation_guard_caps_what_the_settings_would_allow() {
     assert_eq!(sizing.cap, SizeCap::LiquidationSoft);
     // 25,000 × 0.2 × 8 ÷ 0.2000.
     assert_eq!(rig.last_order().1, Qty::from_whole(200_000));
-}
-
-#[test]
-fn the_hold_limit_counts_for_a_position_that_was_taken_over() {
-    let settings = Settings { exit_max_hold_scans: 3, ..Settings::default() };
-    let mut rig = Rig::new(settings);
-    rig.scan(None, |_| {});
-    rig.adopt();
-    for _ in 0..2 {
-        rig.pass(SCAN_NS);
-        rig.scan(None, |_| {});
-        assert_eq!(rig.orders, 0);
-    }
-    rig.pass(SCAN_NS);
-    rig.scan(None, |_| {});
-    assert_eq!(rig.orders, 1);
-    assert_eq!(rig.last_order().1, Qty::from_whole(100));
-    rig.fill("0.2001");
-    assert!(rig.engine.kernel().slot(0).is_free());
-    assert!(rig.funnel().is_empty(), "nothing was decided about it: {:?}", rig.funnel());
 }
