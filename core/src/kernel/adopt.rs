@@ -167,13 +167,18 @@ impl Kernel {
     }
 
     /// Freezes while the venue shows what is not ours and no order of ours explains it. While running it
-    /// takes two snapshots in a row: one may lag behind our own fills.
+    /// takes two snapshots in a row: one may lag behind our own fills. An end of it that shows nothing at all
+    /// takes two as well: venues send empty lists by mistake.
     fn watch_orphans(&mut self, now: Nanos, at_once: bool, out: &mut Effects) {
         let mut is_strange = self.facts.shows_unknown_asset()
             || self.strangers().any(|stranger| !self.has_live_order(now, stranger.instrument));
         is_strange &= !planted!(D25RestIgnored);
         let was = self.halts.orphan;
-        self.halts.orphan = is_strange && (at_once || was || self.halts.was_strange);
+        let doubts_end = was && self.halts.was_strange && self.facts.shows_nothing();
+        self.halts.orphan = match is_strange {
+            true => at_once || was || self.halts.was_strange,
+            false => doubts_end,
+        };
         self.halts.was_strange = is_strange;
         match (was, self.halts.orphan) {
             (false, true) => out.record(Record::Halt { reason: ORPHAN }),

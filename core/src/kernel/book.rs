@@ -376,6 +376,7 @@ impl Kernel {
         ledger.count_fill();
         self.ledger = ledger;
         self.slots[index].position = position;
+        self.facts.outlive_margin();
         if let Some(order) = self.orders.get_mut(order.client) {
             order.filled += qty;
             order.notional = total;

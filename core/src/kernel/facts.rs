@@ -59,7 +59,7 @@ pub struct Facts {
     available: Option<Money>,
     used: Option<Money>,
     maint: Option<Money>,
-    /// Nothing was booked since the maintenance margin was told.
+    /// No fill was booked since the maintenance margin was told.
     is_maint_current: bool,
     /// Our capital when it was told.
     capital_then: Money,
@@ -158,6 +158,10 @@ impl Facts {
     /// The books moved: the wallet we have does not know of it.
     pub(super) fn outlive_wallet(&mut self) {
         self.is_wallet_current = false;
+    }
+
+    /// A position of ours changed: the maintenance margin we have does not know of it.
+    pub(super) fn outlive_margin(&mut self) {
         self.is_maint_current = false;
     }
 
@@ -421,11 +425,10 @@ mod tests {
         assert_eq!(facts.probe(), Probe::Failed);
         facts.outlive_wallet();
         facts.positions_end(Nanos::new(2), true, 0, true, flat);
-        assert_eq!(
-            facts.probe(),
-            Probe::Seen(Nanos::new(2)),
-            "a margin of before our last booking"
-        );
+        assert_eq!(facts.probe(), Probe::Failed, "funding changes no position");
+        facts.outlive_margin();
+        facts.positions_end(Nanos::new(2), true, 0, true, flat);
+        assert_eq!(facts.probe(), Probe::Seen(Nanos::new(2)), "a margin of before our last fill");
         facts.balance(Nanos::ZERO, Money::ONE, true, margin);
         let none = BalanceFrame { maint: Some(Money::ZERO), ..margin };
         facts.balance(Nanos::ZERO, Money::ONE, true, none);

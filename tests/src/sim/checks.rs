@@ -93,12 +93,14 @@ pub(super) fn adoptions(
     told: &mut Vec<Option<TradeId>>,
     kernel: &Kernel,
     oracle: &mut Oracle,
-) -> Result<(), Breach> {
+) -> Result<bool, Breach> {
     told.resize(kernel.slots().len(), None);
+    let mut any = false;
     for (slot, told) in kernel.slots().iter().zip(told) {
         let (Some(instrument), Some(side)) = (slot.instrument(), slot.side()) else { continue };
         if is_adopted(slot) && *told != slot.trade() {
             *told = slot.trade();
+            any = true;
             oracle.tell(&Event::Adopted {
                 instrument: instrument.index(),
                 is_long: side == PositionSide::Long,
@@ -106,7 +108,7 @@ pub(super) fn adoptions(
             })?;
         }
     }
-    Ok(())
+    Ok(any)
 }
 
 /// What a restored engine remembers to have taken over; the oracle was told when it did.

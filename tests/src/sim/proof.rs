@@ -58,6 +58,8 @@ pub(super) struct Proof {
     /// When the last whole position snapshot was taken in, and which revision it carried.
     snapshot: Option<(Nanos, u64)>,
     orders_per_minute: usize,
+    /// No bound but those that latch can refuse: that of a second is no lower than that of a minute.
+    latches: bool,
     sent: Vec<i64>,
 }
 
@@ -77,6 +79,7 @@ impl Proof {
             snapshot: None,
             released: Nanos::ZERO,
             orders_per_minute: usize::try_from(settings.cap_orders_per_minute_max).unwrap_or(0),
+            latches: settings.cap_orders_per_second_max >= settings.cap_orders_per_minute_max,
             sent: Vec::new(),
         }
     }
@@ -131,7 +134,9 @@ impl Proof {
                 let same = self.snapshot.filter(|last| last.0 == at).map_or(0, |last| last.1);
                 self.snapshot = Some((at, revision.max(same)));
             }
-            VenueEvent::Reject { reason: RejectReason::OrderRate } if at > self.released => {
+            VenueEvent::Reject { reason: RejectReason::OrderRate }
+                if self.latches && at > self.released =>
+            {
                 self.latched = self.latched.or(Some(at));
             }
             _ => return,

@@ -394,13 +394,16 @@ impl<'a> Run<'a> {
     fn poll_kernel(&mut self) -> Result<u32, Failure> {
         let Some(rig) = &mut self.rig else { return Ok(0) };
         let work = rig.kernel.poll(self.now);
-        adoptions(&mut self.adopted, rig.kernel.engine().kernel(), &mut self.oracle)
+        let told = adoptions(&mut self.adopted, rig.kernel.engine().kernel(), &mut self.oracle)
             .map_err(|breach| Failure::of(breach, self.tape.written()))?;
         if work.backpressured {
             self.counters.count("ring full", "record or input");
         }
         if rig.kernel.unsent() > 0 {
             self.counters.count("ring full", "command");
+        }
+        if told {
+            self.watch_foreign();
         }
         if work.commands > 0 {
             // The orders are on their link, and the gate has not seen them.

@@ -76,8 +76,14 @@ impl Run<'_> {
                 let same = |slot: &&Slot| {
                     slot.trade() == Some(promise.trade) && slot.size() == promise.size
                 };
+                // Who calls back the exit meanwhile answers for it.
+                let called_back = |slot: &Slot| {
+                    let order = slot.exit_order().and_then(|client| kernel.order(client));
+                    order.is_some_and(|order| order.cancel_wanted || order.cancel_sent_ns.is_some())
+                };
                 if let Some(slot) = kernel.slots().iter().find(same)
                     && slot.exit_due_ns() != Some(promise.due)
+                    && !called_back(slot)
                 {
                     let what = format!("{promise:?}, now {:?}", slot.exit_due_ns());
                     return Err(Breach { check: "I5_promise", what });

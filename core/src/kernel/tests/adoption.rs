@@ -136,6 +136,8 @@ fn what_has_no_price_or_no_asset_freezes_while_the_venue_shows_it() {
     assert_eq!(rig.control(Control::Resume), no(Code::DuplicateEvent), "evidence alone clears it");
     assert!(rig.kernel.is_frozen());
     rig.probe(&[]);
+    assert!(rig.kernel.is_frozen(), "one empty list may be a mistake");
+    rig.probe(&[]);
     assert!(!rig.kernel.is_frozen());
     assert_eq!(halts(&rig, "orphan_position"), (1, 1));
 
