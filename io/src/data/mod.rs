@@ -11,6 +11,7 @@ mod folder;
 mod format;
 mod lines;
 mod merge;
+mod outside;
 mod raw;
 mod reader;
 mod rows;
@@ -18,6 +19,7 @@ mod scan;
 
 pub use depth::DepthStatus;
 pub use merge::DataSource;
+pub use outside::{OutsideScans, read_scans};
 
 use std::path::PathBuf;
 
