@@ -169,6 +169,7 @@ impl Toy {
             reduce_only: false,
             qty,
             price: Maybe::NONE,
+            mid: Maybe::NONE,
             status: OrderStatus::Submitted,
             reason: "",
         });

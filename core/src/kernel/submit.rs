@@ -331,6 +331,7 @@ impl Kernel {
 
     /// Makes an order known, records it, and only then lets it leave.
     fn place(&mut self, now: Nanos, client: ClientId, spec: &OrderSpec, out: &mut Effects) {
+        let mid = self.top(self.slots[spec.slot].instrument).and_then(|top| top.middle());
         let slot = &mut self.slots[spec.slot];
         #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
         let order = Order {
@@ -339,6 +340,7 @@ impl Kernel {
             instrument: slot.instrument,
             position_side: slot.position.side,
             price: spec.price,
+            mid,
             query_wait_ns: self.times.lookup_first_ns,
             ..Order::new(client, spec.role, spec.kind, spec.tif, spec.qty)
         };

@@ -409,6 +409,8 @@ pub enum Record {
         qty: Qty,
         /// Limit price.
         price: Maybe<Price>,
+        /// Middle of the market when it left, without a quote the last trade.
+        mid: Maybe<Price>,
         /// State.
         status: OrderStatus,
         /// Reason text of the state; empty when there is none.

@@ -241,6 +241,7 @@ fn order_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
         reduce_only,
         qty,
         price,
+        mid,
         status,
         reason,
     } = *record
@@ -257,6 +258,7 @@ fn order_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
     object.text("tif", tif.as_str());
     object.decimal("qty", qty);
     object.maybe("price", price);
+    object.maybe("mid", mid);
     object.flag("reduce_only", reduce_only);
     object.text("status", status.as_str());
     object.text_or_null("reason", reason);

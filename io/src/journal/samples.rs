@@ -165,7 +165,7 @@ fn fee_ratio() -> Record {
     }
 }
 
-fn order() -> Record {
+pub(crate) fn order() -> Record {
     Record::Order {
         client: client(),
         trade: TradeId::new(7),
@@ -178,6 +178,7 @@ fn order() -> Record {
         reduce_only: false,
         qty: Qty::from_whole(26_007),
         price: Maybe::NONE,
+        mid: Maybe::some("0.188".parse().expect("a decimal")),
         status: OrderStatus::Submitted,
         reason: "",
     }

@@ -24,7 +24,7 @@ use crossbeam_queue::ArrayQueue;
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::{Control, ControlMsg};
 use pinion_core::settings::{InstrumentOverride, KEYS, Settings};
-use pinion_core::signal::OutsideScan;
+use pinion_core::signal::{OutsideScan, WINDOWS};
 use pinion_core::units::Nanos;
 use sha2::{Digest as _, Sha256};
 
@@ -88,6 +88,9 @@ pub fn paper(
     let mut opened = source::open(plan)?;
     opened.notices.iter().for_each(|text| notice(text));
     let table = Arc::new(InstrumentTable::new(std::mem::take(&mut opened.instruments))?);
+    if let Some(text) = no_signal(plan, opened.span, table.len()) {
+        notice(&text);
+    }
     let mut source = opened.into_source(plan, &table)?;
     let outside = plan.scans.as_deref().map(|path| read_scans(path, &table)).transpose()?;
     if let Some(outside) = &outside {
@@ -109,6 +112,32 @@ pub fn paper(
         notice(&text);
     }
     Ok(outcome)
+}
+
+/// Recorded data in which the regime signal cannot have a value enters nothing: the person must know.
+fn no_signal(plan: &PaperPlan, span: Option<(Nanos, Nanos)>, assets: usize) -> Option<String> {
+    let (first, last) = span.filter(|_| plan.scans.is_none())?;
+    let settings = &plan.settings;
+    let span_ns = plan.duration_ns.map_or(i64::MAX, |ns| ns).min(last.since(first));
+    let scans = span_ns / settings.signal_scan_ns.max(1) + 1;
+    let needed = i64::try_from(WINDOWS[WINDOWS.len() - 1]).unwrap_or(i64::MAX).saturating_add(2);
+    let least = settings.signal_assets_min.max(settings.picker_assets_min);
+    let few = i64::try_from(assets).is_ok_and(|assets| assets < least);
+    let profiles = "the profiles short and very-short are for such data";
+    if few {
+        Some(format!(
+            "the data has {assets} instruments; signal.assets_min and picker.assets_min ask for {least}: \
+             nothing will be entered; {profiles}"
+        ))
+    } else if scans < needed {
+        Some(format!(
+            "the data holds {scans} scans at signal.scan_ns = {}; the regime signal needs {needed}: \
+             nothing will be entered; {profiles}",
+            settings.signal_scan_ns
+        ))
+    } else {
+        None
+    }
 }
 
 /// A paced run whose machine was too slow has decided on old prices: the person must know.
