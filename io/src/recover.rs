@@ -302,7 +302,7 @@ fn walk(
         Some(fault) => {
             // What was being written is at most one frame; more than that was written whole once.
             if len - whole > LONGEST_TAIL {
-                unknown = Some(fault.to_string());
+                unknown = Some(format!("inputs are missing: damage, no torn write: {fault}"));
             }
             Tail::Torn { offset: whole, bytes: len - whole }
         }

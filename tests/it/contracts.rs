@@ -10,6 +10,7 @@ use pinion_core::engine::{Engine, Gauges, JournalFull, KernelLinks, KernelStage}
 use pinion_core::gate::{Gate, KillSwitch};
 use pinion_core::id::{ClientId, InstrumentId, TextId};
 use pinion_core::journal::input_ring;
+use pinion_core::kernel::effects::RECORDS_MAX;
 use pinion_core::link::{MarketTx, link};
 use pinion_core::msg::{Command, CommandMsg, MarketBody, MarketMsg, Side};
 use pinion_core::settings::Settings;
@@ -58,7 +59,6 @@ const POLLS_MAX: usize = 10_000;
 const NOW: Nanos = Nanos::new(START.get() + Nanos::SECOND);
 
 #[test]
-
 fn every_stage_keeps_the_contracts() {
     for make in STAGES_UNDER_CONTRACT {
         check(make).unwrap();
@@ -66,7 +66,6 @@ fn every_stage_keeps_the_contracts() {
 }
 
 #[test]
-
 fn every_stage_of_the_engine_knows_when_it_is_drained() {
     for make in STAGES_THAT_KNOW {
         for inputs in [0, INPUTS] {
@@ -275,9 +274,13 @@ fn kernel(inputs: usize) -> Rig {
     kernel_with(inputs, spec("record").depth)
 }
 
+/// Inputs of one poll of the kernel: sixteen of each of five links, and three that it makes itself (settings,
+/// the journal's room, the tick).
+const KERNEL_INPUTS: usize = 5 * 16 + 3;
+
 /// The journal takes what one poll may write, and nothing more.
 fn kernel_short_of_room(inputs: usize) -> Rig {
-    kernel_with(inputs, 82 * 256)
+    kernel_with(inputs, KERNEL_INPUTS * RECORDS_MAX)
 }
 
 fn kernel_with(inputs: usize, records: usize) -> Rig {
@@ -309,8 +312,8 @@ fn kernel_with(inputs: usize, records: usize) -> Rig {
             while input_rx.read(|_| {}) > 0 {}
             while command_rx.pop().is_some() || record_rx.pop().is_some() {}
         }),
-        // Sixteen of each of five links, and two that it makes itself.
-        work_max: 5 * 16 + 2,
+        // Nobody gives it settings here.
+        work_max: u32::try_from(KERNEL_INPUTS - 1).unwrap(),
     }
 }
 

@@ -75,7 +75,6 @@ const BOOKS: [&str; 7] =
     ["capital", "realized_pnl", "fees_paid", "funding_paid", "reconcile", "delta", "frozen"];
 
 #[test]
-
 fn every_script_answers_as_expected() {
     let names = names();
     assert!(names.len() >= 15, "{names:?}");

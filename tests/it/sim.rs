@@ -72,7 +72,6 @@ fn what_a_trace_writes_down_changes_nothing() {
 }
 
 #[test]
-
 fn an_instance_that_is_left_out_does_not_shift_the_others() {
     let whole = run(&job(7));
     let mut again = job(7);
@@ -86,7 +85,6 @@ fn an_instance_that_is_left_out_does_not_shift_the_others() {
 
 /// An engine that sends an entry twice is caught, and its failure made small.
 #[test]
-
 fn a_broken_engine_is_caught_and_its_failure_made_small() {
     let broken = (0..200).map(calm).find_map(|mut job| {
         job.options.policy = 0;
@@ -96,7 +94,12 @@ fn a_broken_engine_is_caught_and_its_failure_made_small() {
     });
     let (job, outcome) = broken.expect("some seed trades enough");
     let failure = outcome.failure.expect("it failed");
-    assert_eq!((failure.class, failure.breach.check), (Class::Safety, "I1_double_entry"));
+    assert_eq!(
+        (failure.class, failure.breach.check),
+        (Class::Safety, "I1_double_entry"),
+        "{:?}",
+        failure
+    );
     let (small, outcome) = minimise::minimise(&job).expect("it fails");
     let found = outcome.failure.as_ref().expect("it still fails");
     assert_eq!(found.breach.check, "I1_double_entry");

@@ -63,7 +63,7 @@ impl Kernel {
         let in_flight =
             self.strangers().any(|stranger| self.has_live_order(now, stranger.instrument));
         let believed = self.recovery.believes(self.facts.shows_nothing(), self.orders_placed > 0);
-        self.wants_positions = !believed;
+        self.wants_positions = !believed || self.recovery.awaits_list();
         if !in_flight && believed {
             self.recovery.positions_seen();
         }

@@ -589,9 +589,13 @@ fn news(order: &Order, fill: &FillIn) -> News {
         return News::Quantity(fill.qty);
     }
     if order.inferred.is_positive() {
+        // Without a total it may be a part of what was inferred or a later one that was faster; only one that
+        // is larger than all that was told is later for sure. When the two are mixed up, the sum is right as
+        // soon as both have come.
         let covered = match fill.cum {
             Some(cum) => cum <= order.inferred_up_to,
-            None => fill.qty <= order.inferred,
+            None if fill.fill_id.is_empty() => fill.qty <= order.inferred,
+            None => fill.qty <= order.inferred_up_to,
         };
         if covered {
             return News::Identity;

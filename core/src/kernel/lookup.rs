@@ -230,13 +230,22 @@ impl Kernel {
         }
     }
 
-    /// A whole current list of open orders came: whoever is still denied is not in it, for a row of the
-    /// list would have ended the denial.
-    pub(super) fn list_against_denied(&mut self) {
+    /// A list of open orders is complete. When it is whole and current, whoever is still denied is not in it,
+    /// for a row of the list would have ended the denial; and a resting order that it does not have may have
+    /// ended without a word: that is no proof, so it is asked for.
+    pub(super) fn list_against_live(&mut self, now: Nanos, is_evidence: bool) {
         for index in 0..self.slots.len() {
             for client in self.slots[index].live() {
-                if let Some(order) = self.orders.get_mut(client) {
-                    order.denial.by_list = order.denial.ripe_ns.is_some();
+                let Some(order) = self.orders.get_mut(client) else { continue };
+                let is_listed = core::mem::take(&mut order.is_listed);
+                if !is_evidence {
+                    continue;
+                }
+                order.denial.by_list = order.denial.ripe_ns.is_some();
+                let rests =
+                    matches!(order.status, OrderStatus::Acked | OrderStatus::PartiallyFilled);
+                if rests && !is_listed && order.ended.is_none() {
+                    self.look_up_by(client, now.plus(self.times.lookup_first_ns));
                 }
             }
         }

@@ -102,6 +102,8 @@ pub struct Order {
     pub denial: Denial,
     /// The venue has said that it knows the order: whatever denies it later is an old view.
     pub known: bool,
+    /// In the list of open orders under way.
+    pub is_listed: bool,
     /// Restored from an earlier process, and the venue has not told it since.
     pub unconfirmed: bool,
     /// No order of ours: it stands for one by which the venue or somebody else closed our position.
@@ -149,6 +151,7 @@ impl Order {
             query_wait_ns: 0,
             denial: Denial::default(),
             known: false,
+            is_listed: false,
             unconfirmed: false,
             is_outside: false,
         }

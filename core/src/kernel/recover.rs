@@ -72,10 +72,19 @@ impl Recovery {
 
     /// Notes a position snapshot, and says whether it can be the one that the recovery waits for: venues
     /// send an empty list by mistake, and an engine without a memory has nothing else to hold it against. It
-    /// believes the second one in a row.
+    /// believes the second one in a row; those from before it waited for one count for nothing.
     pub(super) fn believes(&mut self, shows_nothing: bool, has_memory: bool) -> bool {
+        if !self.awaits_positions() {
+            return true;
+        }
         let before = core::mem::replace(&mut self.showed_nothing, shows_nothing);
-        !shows_nothing || has_memory || before || !self.awaits_positions()
+        !shows_nothing || has_memory || before
+    }
+
+    /// True while the recovery waits for a list that is late enough: a position snapshot before it is no
+    /// answer. A stray is waited for without hurry, for its cancels are counted.
+    pub(super) fn awaits_list(&self) -> bool {
+        self.phase == Phase::Orders && !self.has_strays()
     }
 
     /// A fill of ours was booked: views that lag may not know of it, so positions are asked for later.
@@ -194,6 +203,9 @@ impl Kernel {
         self.recovery.rows = self.recovery.rows.saturating_add(1);
         match (self.orders.route(message.client, &venue_id), message.client) {
             (Route::Own(client), _) => {
+                if let Some(order) = self.orders.get_mut(client) {
+                    order.is_listed = true;
+                }
                 let state = if cum.is_zero() {
                     VenueOrderState::New
                 } else {
@@ -220,10 +232,10 @@ impl Kernel {
     ) -> Verdict {
         let is_whole = ok && rows == self.recovery.rows;
         let is_current = revision == self.revision;
+        self.list_against_live(now, is_whole && is_current);
         if is_whole && is_current {
             self.recovery.strays.retain(|stray| stray.is_listed);
             self.recovery.more = self.recovery.more_listed;
-            self.list_against_denied();
             // A view that lags may still show what was closed before the restart.
             let is_early = now.since(self.recovery.since) < self.times.view_lag_ns;
             if self.recovery.phase == Phase::Orders && is_early {

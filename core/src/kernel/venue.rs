@@ -198,8 +198,11 @@ impl Kernel {
         order.status = status;
         order.query_wait_ns = self.times.lookup_first_ns;
         order.denial = Denial::default();
-        // An immediate order has an end coming; a resting one may rest.
-        let is_waiting = order.tif == TimeInForce::Ioc || order.cancel_sent_ns.is_some();
+        // An immediate order has an end coming, and so has one whose cancel was refused, though the venue's
+        // word that it works be older than the refusal; another resting one may rest.
+        let is_waiting = order.tif == TimeInForce::Ioc
+            || order.cancel_sent_ns.is_some()
+            || order.cancel_refusals > 0;
         order.query_at_ns = if is_waiting { now.plus(self.times.silence_ns) } else { Nanos::MAX };
         let (at, role, slot) = (order.query_at_ns, order.role, usize::from(order.slot));
         out.record(order.record(status, ""));

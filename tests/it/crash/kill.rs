@@ -30,6 +30,8 @@ use crate::crash::{is_full, tell};
 
 const ENTRY_QTY: i64 = 1_000;
 const STEP_NS: i64 = 100_000_000;
+/// Longer than a recovery waits for late views.
+const QUIET_NS: i64 = 6_000_000_000;
 
 /// A running child and its pipes.
 struct Process {
@@ -299,27 +301,15 @@ impl World {
         self.venue.positions().iter().map(|row| row.qty).fold(Qty::ZERO, |sum, qty| sum + qty)
     }
 
-    /// Lets everything under way arrive, then tells balance, positions and open orders as they are.
+    /// Lets everything under way arrive, and longer than views lag behind a restart go by, then tells open
+    /// orders, positions and balance as they are: what a recovery waits for, and in its order. Positions
+    /// twice, for a child without a memory does not believe one empty list.
     fn settle(&mut self) {
         for _ in 0..40 {
             self.step();
         }
-        let wallet = self.venue.account().wallet.to_string();
-        self.send(
-            json!({"event": "account", "wallet_balance": wallet, "available_margin": wallet}),
-        );
-        let rows: Vec<Value> = self
-            .venue
-            .positions()
-            .iter()
-            .map(|row| {
-                json!({
-                    "asset": "FETUSDT", "side": row.side.as_str(), "qty": row.qty.to_string(),
-                    "entry_price": row.entry_price().map(|price| price.to_string()),
-                })
-            })
-            .collect();
-        self.send(json!({"event": "positions", "positions": rows}));
+        self.now = self.now.plus(QUIET_NS);
+        self.step();
         let rows: Vec<Value> = self
             .venue
             .open_orders()
@@ -332,6 +322,24 @@ impl World {
             })
             .collect();
         self.send(json!({"event": "open_orders", "orders": rows}));
+        let rows: Vec<Value> = self
+            .venue
+            .positions()
+            .iter()
+            .map(|row| {
+                json!({
+                    "asset": "FETUSDT", "side": row.side.as_str(), "qty": row.qty.to_string(),
+                    "entry_price": row.entry_price().map(|price| price.to_string()),
+                })
+            })
+            .collect();
+        for _ in 0..2 {
+            self.send(json!({"event": "positions", "positions": rows}));
+        }
+        let wallet = self.venue.account().wallet.to_string();
+        self.send(
+            json!({"event": "account", "wallet_balance": wallet, "available_margin": wallet}),
+        );
         self.send(json!({"event": "tick"}));
     }
 
@@ -371,7 +379,6 @@ impl World {
 }
 
 #[test]
-
 fn a_process_killed_at_any_moment_loses_no_fill_and_enters_once() {
     let wanted = if is_full() { 500 } else { 20 };
     let parent = tempfile::tempdir().expect("temporary directory");

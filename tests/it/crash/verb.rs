@@ -68,7 +68,6 @@ fn damage_far_from_the_end_must_be_reconciled() {
 }
 
 #[test]
-
 fn a_flipped_bit_before_the_last_frame_must_be_reconciled() {
     let parent = tempfile::tempdir().expect("temporary directory");
     let dir = parent.path().join("run");

@@ -166,8 +166,7 @@ impl Run<'_> {
 
     /// Time without activity after which everything must have been told.
     pub(super) fn quiet_ns(&self) -> i64 {
-        let late = self.job.plan.fields().any(|(_, group, value)| group == "time" && value > 0);
-        if late && !self.calm { QUIET_LATE_NS } else { QUIET_NS }
+        if self.is_late && !self.calm { QUIET_LATE_NS } else { QUIET_NS }
     }
 
     /// Once in every pause: nothing is under way, so engine and venue agree.

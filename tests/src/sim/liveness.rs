@@ -38,7 +38,7 @@ impl Run<'_> {
             self.say(Control::Stop);
         }
         self.say(Control::Flatten);
-        let late = self.job.plan.fields().any(|(_, group, value)| group == "time" && value > 0);
+        let late = self.is_late;
         let end = self.now.plus(if late { REST_NS + LATE_NS } else { REST_NS });
         let mut operator_at = self.now;
         let mut open = self.unrest();

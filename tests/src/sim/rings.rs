@@ -90,8 +90,8 @@ pub(super) struct Rings {
     feed: VecDeque<u32>,
     /// Orders that the kernel says it sent.
     sent: VecDeque<ClientId>,
-    /// The newest of them, over all lives.
-    newest: (u32, u32),
+    /// All that it ever said so of, over all lives.
+    told: BTreeSet<ClientId>,
     /// Those that did not reach the venue: the gate must have answered them.
     unanswered: BTreeSet<ClientId>,
     /// Those that the gate answered before it was read that they were sent.
@@ -116,8 +116,8 @@ const fn cell(message: &MarketMsg) -> (InstrumentId, u8) {
 impl Rings {
     /// A new life: what was on its way is gone, what had reached the venue is not.
     pub(super) fn begin(&mut self) {
-        let (canceled, newest) = (std::mem::take(&mut self.canceled), self.newest);
-        *self = Self { canceled, newest, ..Self::default() };
+        let (canceled, told) = (std::mem::take(&mut self.canceled), std::mem::take(&mut self.told));
+        *self = Self { canceled, told, ..Self::default() };
     }
 
     /// The driver gave a market message, to kernel and venue.
@@ -140,9 +140,7 @@ impl Rings {
     /// The kernel says that it sent an order; false when it had said so before.
     pub(super) fn sent(&mut self, client: ClientId) -> bool {
         // A refused cancel tells the state of an order that has no other answer yet once more.
-        let number = (client.epoch(), client.seq());
-        let is_new = self.newest < number;
-        self.newest = self.newest.max(number);
+        let is_new = self.told.insert(client);
         if is_new && !self.answered.remove(&client) {
             self.sent.push_back(client);
         }

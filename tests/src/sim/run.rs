@@ -58,6 +58,8 @@ pub(super) struct Run<'a> {
     /// The stages were polled at this moment already.
     polled_at: Nanos,
     pub(super) calm: bool,
+    /// The venue's answers take their time.
+    pub(super) is_late: bool,
     /// Until then a restarted engine may know less than the venue.
     pub(super) blind_until: Nanos,
     pub(super) rested_at: i64,
@@ -161,6 +163,7 @@ impl<'a> Run<'a> {
             is_flattening: false,
             polled_at: Nanos::ZERO,
             calm: false,
+            is_late: job.plan.fields().any(|(_, group, value)| group == "time" && value > 0),
             blind_until: Nanos::ZERO,
             rested_at: i64::MIN,
             next_state_check: job.options.state_every.max(1).cast_unsigned(),

@@ -6,6 +6,7 @@ use pinion_core::id::{ClientId, TradeId};
 use pinion_core::kernel::Slot;
 use pinion_core::msg::PositionSide;
 use pinion_core::units::{Money, Nanos, Qty, Rate};
+use pinion_io::paper::faults::Fault;
 use pinion_io::paper::{Owner, Truth};
 use pinion_oracle::Breach;
 
@@ -26,6 +27,8 @@ pub(super) struct Promise {
     trade: TradeId,
     size: Qty,
     due: Nanos,
+    /// The exit that worked then; the next one makes a promise of its own.
+    exit: Option<ClientId>,
 }
 
 /// What the driver remembers for these checks.
@@ -41,7 +44,8 @@ impl Watch {
     pub(super) fn remember(&mut self, engine: &Engine<Brain>) {
         let promise = |slot: &Slot| {
             let (trade, due) = (slot.trade()?, slot.exit_due_ns()?);
-            slot.is_open().then_some(Promise { trade, size: slot.size(), due })
+            let exit = slot.exit_order();
+            slot.is_open().then_some(Promise { trade, size: slot.size(), due, exit })
         };
         self.promises = engine.kernel().slots().iter().filter_map(promise).collect();
     }
@@ -61,7 +65,7 @@ impl Run<'_> {
             let what = format!("{} were booked by nobody", kernel.ledger().adjustments().raw());
             return Err(Breach { check: "I13_adjustments", what });
         }
-        let is_odd = self.job.plan.fields().any(|field| field.0 == "fee_odd" && field.2 > 0);
+        let is_odd = self.job.plan.rate(Fault::FeeOdd) > 0;
         for is_maker in [false, true] {
             let side = kernel.fee_model().side(is_maker);
             if !(RATIO_MIN..=RATIO_MAX).contains(&side.ratio()) {
@@ -74,7 +78,9 @@ impl Run<'_> {
         if kernel.is_recovering() {
             for promise in std::mem::take(&mut self.watch.promises) {
                 let same = |slot: &&Slot| {
-                    slot.trade() == Some(promise.trade) && slot.size() == promise.size
+                    slot.trade() == Some(promise.trade)
+                        && slot.size() == promise.size
+                        && slot.exit_order() == promise.exit
                 };
                 // Who calls back the exit meanwhile answers for it.
                 let called_back = |slot: &Slot| {
@@ -136,7 +142,7 @@ impl Run<'_> {
 
     /// An entry left although the account has held somebody else's position for long.
     pub(super) fn watch_entry(&self, at: Nanos) -> Result<(), Breach> {
-        let lists_lie = self.job.plan.fields().any(|field| field.0 == "empty_list" && field.2 > 0);
+        let lists_lie = self.job.plan.rate(Fault::EmptyList) > 0;
         let long = |since: &Nanos| at.since(*since) > FOREIGN_NS;
         let oldest = self.watch.foreign_since.iter().flatten().min().copied();
         match oldest.filter(long).filter(|_| !lists_lie) {

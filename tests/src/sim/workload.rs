@@ -13,7 +13,7 @@ use pinion_core::id::{ClientId, InstrumentId, TradeId};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::kernel::intent::LEGS_MAX;
 use pinion_core::kernel::{Effects, Intent, Kernel};
-use pinion_core::msg::record::DecisionReason;
+use pinion_core::msg::record::{DecisionReason, OrderStatus};
 use pinion_core::msg::{
     Command, Control, MarketMsg, Maybe, OrderKind, OrderRole, PositionSide, Rank, Record, Scan,
     TimeInForce,
@@ -328,23 +328,39 @@ impl Workload {
         }
     }
 
-    /// What a kernel would do that sends an entry twice: the oracle must see it.
+    /// What a kernel would do that enters again beside an exit, and tells so: the oracle must see it. (A second
+    /// entry while the first is under way never reaches the venue: the gate refuses it.)
     fn sabotage(&self, intent: &Intent, out: &mut Effects) {
         let every = self.sabotage.max(0).cast_unsigned();
         if every == 0
             || !self.accepted.is_multiple_of(every)
-            || !matches!(intent, Intent::Enter { .. })
+            || !matches!(intent, Intent::Exit { .. })
         {
             return;
         }
-        if let Some(last) = out.commands.last()
-            && let Command::Place { client, .. } = last.command
+        let Some(mut again) = out.commands.last().map(|last| last.command) else { return };
+        let Command::Place { client, role, side, kind, tif, reduce_only, price, .. } = &mut again
+        else {
+            return;
+        };
+        *client = ClientId::new(client.epoch(), client.seq() + 1_000_000);
+        *side = side.opposite();
+        (*role, *reduce_only) = (OrderRole::Entry, false);
+        (*kind, *tif, *price) = (OrderKind::Market, TimeInForce::Ioc, Maybe::NONE);
+        let (client, side, kind, tif) = (*client, *side, *kind, *tif);
+        let told = out.records.iter().rev().find_map(|message| match message.record {
+            Record::Order { status: OrderStatus::Submitted, .. } => Some(message.record),
+            _ => None,
+        });
+        let Some(mut told) = told else { return };
+        if let Record::Order { client: of, side: at, kind: a, tif: b, reduce_only, price, .. } =
+            &mut told
         {
-            let mut again = last.command;
-            if let Command::Place { client: identity, .. } = &mut again {
-                *identity = ClientId::new(client.epoch(), client.seq() + 1_000_000);
-            }
-            let _left = out.command(again);
+            (*of, *at, *a, *b) = (client, side, kind, tif);
+            (*reduce_only, *price) = (false, Maybe::NONE);
+        }
+        if out.command(again) {
+            out.record(told);
         }
     }
 

@@ -199,12 +199,22 @@ fn a_reduce_only_refusal_asks_what_is_left() {
 }
 
 #[test]
-
 fn what_the_kernel_wants_to_see_is_asked_for_until_it_has_come() {
-    let mut rig = Rig::new(Settings::default());
+    let settings = Settings::default();
+    let lag_ns = settings.guard_view_lag_ns;
+    let mut rig = Rig::new(settings);
     rig.quote();
     rig.control(Control::Recover);
+    let begun = rig.now;
     assert_eq!(rig.answer_round(), ROUND);
+    while rig.now.since(begun) < lag_ns - GAP_NS {
+        assert!(rig.engine.kernel().wants_positions(), "views may lag behind the restart");
+        rig.tick_after(GAP_NS);
+        assert_eq!(rig.answer_round(), ROUND);
+    }
+    rig.tick_after(GAP_NS);
+    assert_eq!(rig.answer_round(), ROUND);
+    assert!(rig.now.since(begun) >= lag_ns && rig.engine.kernel().is_recovering());
     assert!(rig.engine.kernel().wants_positions(), "an empty list is believed the second time");
     rig.tick_after(GAP_NS);
     assert_eq!(rig.asked(), [OpenOrders]);

@@ -163,6 +163,72 @@ fn a_silent_order_is_looked_up_and_a_lost_cancel_sent_again() {
     assert_eq!(rig.cancels(), 1);
 }
 
+/// The look-up told the first fill, the second one was faster than the first, and neither tells a total.
+#[test]
+fn fills_without_totals_that_overtake_each_other_after_a_look_up_add_up() {
+    for (first, second) in [("107", "19"), ("19", "107"), ("50", "50")] {
+        let mut rig = Rig::ready();
+        let entry = resting(&mut rig, "243");
+        rig.ack(entry, "9001");
+        status(&mut rig, entry, V::PartiallyFilled, first, Some("0.18"));
+        assert_eq!(rig.slot().size(), qty(first));
+        for (id, size) in [("B", second), ("A", first), ("B", second), ("A", first)] {
+            rig.fill(Fill {
+                client: Some(entry),
+                id,
+                qty: size,
+                price: "0.18",
+                cum: None,
+                ..Fill::default()
+            });
+        }
+        let sum = qty(first) + qty(second);
+        assert_eq!(rig.slot().size(), sum, "{first} and {second}");
+        assert_eq!(Some(rig.slot().entry_cost()), price("0.18").notional(sum));
+    }
+}
+
+/// Its last fill was told while the stream was down: nobody will tell it again.
+#[test]
+fn a_resting_order_that_a_whole_list_does_not_have_is_looked_up() {
+    let list = |rig: &mut Rig, entry: Option<ClientId>, ok: bool| {
+        let revision = rig.kernel.revision();
+        if let Some(entry) = entry {
+            let row = VenueEvent::OpenOrder {
+                venue_id: id("9001"),
+                side: crate::msg::Side::Buy,
+                qty: qty("1000"),
+                cum_qty: qty("0"),
+            };
+            rig.own(entry, row);
+        }
+        let rows = u32::from(entry.is_some());
+        rig.account(None, VenueEvent::OpenOrdersEnd { ok, rows, revision });
+        rig.wait(SECOND).tick();
+        rig.queries()
+    };
+    let mut rig = Rig::ready();
+    let entry = resting(&mut rig, "1000");
+    rig.ack(entry, "9001");
+    assert_eq!(list(&mut rig, Some(entry), true), 0, "it works");
+    assert_eq!(list(&mut rig, None, false), 0, "a failed list says nothing");
+    assert_eq!(list(&mut rig, None, true), 1);
+    assert_eq!(status(&mut rig, entry, V::Filled, "1000", Some("0.18")), Verdict::OK);
+    assert_eq!(rig.slot().size(), qty("1000"));
+}
+
+#[test]
+fn a_late_word_that_an_order_works_does_not_undo_a_refused_cancel() {
+    let mut rig = Rig::ready();
+    let entry = resting(&mut rig, "1000");
+    rig.submit(&Intent::Cancel { slot: 0 });
+    rig.own(entry, VenueEvent::CancelRejected { reason: RejectReason::UnknownOrder });
+    assert_eq!(rig.queries(), 1);
+    rig.ack(entry, "9001");
+    rig.wait(5 * SECOND).tick();
+    assert_eq!(rig.queries(), 1, "the acknowledgement is older than the refusal");
+}
+
 #[test]
 fn a_position_in_doubt_can_still_be_closed() {
     let mut rig = Rig::ready();
