@@ -8,6 +8,7 @@ mod crash;
 mod data;
 mod decode;
 mod documents;
+mod explain;
 mod journal;
 mod kernel_script;
 mod layouts;

@@ -9,7 +9,7 @@ use crate::paper_run::books;
 use crate::runs::{Run, count, paper, text};
 
 /// Maker, with everything that can follow a miss.
-const MAKER: [&str; 10] = [
+const MAKER: [&str; 12] = [
     "--set",
     "router.style=maker",
     "--set",
@@ -21,6 +21,8 @@ const MAKER: [&str; 10] = [
     "tail_age_ms=700",
     "--set",
     "min_interval_ms=60",
+    "--set",
+    "replace_rate_per_min=90",
 ];
 
 /// The lines of the router by what they say.

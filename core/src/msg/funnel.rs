@@ -40,6 +40,8 @@ crate::text_enum! {
         ExcludedSymbol => "excluded_symbol",
         /// The lane's record is bad, and the draw was against the candidate.
         LaneRouteProb => "lane_route_prob",
+        /// Its lane fails too often, and rests for a while.
+        LaneCooldown => "lane_cooldown",
         /// Too many candidates of its lane in this scan.
         LaneCap => "lane_cap",
         /// Too many attempts on this asset lately.
@@ -102,6 +104,7 @@ impl FunnelRefusal {
         match self {
             Self::ExcludedSymbol
             | Self::LaneRouteProb
+            | Self::LaneCooldown
             | Self::LaneCap
             | Self::SymbolCap
             | Self::TopK => FunnelBlock::Source,

@@ -160,6 +160,9 @@ impl Policy {
             rows::skip(scan, candidate, planned, reason, broker);
             return Err(DecisionReason::SizeTooSmall);
         };
+        if settings.funnel_lane_qos {
+            self.funnel.lanes.sized(candidate.lane, edge_percent > 0.0);
+        }
         if let Err(refusal) = self.funnel.exec(candidate, notional, edge_percent, settings) {
             rows::skip(scan, candidate, planned, FunnelReason::Funnel(refusal), broker);
             return Err(DecisionReason::Filtered);
@@ -180,6 +183,9 @@ impl Policy {
             return Err(DecisionReason::Guard);
         }
         self.funnel.memory.planned(id, wish.side, broker.now());
+        if settings.funnel_lane_qos {
+            self.funnel.lanes.entered(candidate.lane);
+        }
         planned.trade = broker.slot(wish.slot).trade();
         if let Some(trade) = planned.trade {
             let entry = EntryFacts {

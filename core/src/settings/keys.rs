@@ -328,6 +328,21 @@ settings_table! {
     funnel_lane_cap_watchlist: i64 = 50;
     "funnel.lane_cap_watchlist", "candidates", Domain::Int { min: 1, max: 600 }, 60.0, Medium, Hot, Tuner, false,
     "Most candidates of the watchlist lane in a scan. Seed: V2_SOURCE_QOS_SOURCE_CAPS.";
+    funnel_lane_qos: bool = false;
+    "funnel.lane_qos" | "V2_SOURCE_QOS_ENABLED", "", Domain::Bool, 0.0, Medium, Hot, Operator, false,
+    "Let a lane rest when two of its three rates over 12 scans are below their floors.";
+    funnel_lane_cooldown_s: i64 = 900;
+    "funnel.lane_cooldown_s" | "V2_SOURCE_QOS_COOLDOWN_SECONDS", "s", Domain::Int { min: 60, max: 3_600 }, 0.0, Medium, Hot, Operator, false,
+    "How long a lane rests.";
+    funnel_lane_pass_rate_min: f64 = 0.005;
+    "funnel.lane_pass_rate_min" | "V2_SOURCE_QOS_MIN_PASS_RATE", "fraction", Domain::Float { min: 0.0, max: 0.2 }, 0.0, Medium, Hot, Operator, false,
+    "Least share of a lane's candidates that passes the filters up to the thresholds.";
+    funnel_lane_ev_rate_min: f64 = 0.05;
+    "funnel.lane_ev_rate_min" | "V2_SOURCE_QOS_MIN_EV_POSITIVE_RATE", "fraction", Domain::Float { min: 0.0, max: 0.5 }, 0.0, Medium, Hot, Operator, false,
+    "Least share of a lane's sized candidates whose expected edge is above zero.";
+    funnel_lane_open_rate_min: f64 = 0.03;
+    "funnel.lane_open_rate_min" | "V2_SOURCE_QOS_MIN_OPEN_RATE", "fraction", Domain::Float { min: 0.0, max: 0.3 }, 0.0, Medium, Hot, Operator, false,
+    "Least share of a lane's passed candidates that is entered.";
     funnel_symbol_cycle_max: i64 = 20;
     "funnel.symbol_cycle_max" | "V2_SOURCE_QOS_MAX_PER_SYMBOL_PER_CYCLE", "attempts", Domain::Int { min: 1, max: 20 }, 1.0, Medium, Hot, Tuner, false,
     "Most attempts to enter an asset within 12 scans.";

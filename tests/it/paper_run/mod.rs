@@ -5,6 +5,7 @@ mod fields;
 mod funnel;
 mod layouts;
 mod output;
+mod outside;
 mod recorded;
 mod repeat;
 mod signals;

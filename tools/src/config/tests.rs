@@ -53,7 +53,7 @@ fn a_higher_layer_replaces_a_lower_one_key_by_key() {
 
 #[test]
 fn the_other_names_of_a_key_work_in_every_layer() {
-    let text = "min_interval_ms = 50\ntail_age_ms = 400\nDOLPHIN_PINK_EXEC_STYLE = 'maker'";
+    let text = "replace_rate_per_min = 90\nmin_interval_ms = 50\ntail_age_ms = 400\nDOLPHIN_PINK_EXEC_STYLE = 'maker'";
     let env = [(String::from("PINION__TAIL_AGE_MS"), String::from("500"))];
     let loaded =
         stack(None, Some(&file(text)), env, &sets(&["MIN_INTERVAL_MS=60"])).expect("valid");

@@ -47,6 +47,11 @@ pub(super) fn lane_route(standing: Standing, drawn: f64, settings: &Settings) ->
     refuse(settings.funnel_source_router && drawn >= chance, FunnelRefusal::LaneRouteProb)
 }
 
+/// The lane rests. Neutral: `funnel.lane_qos = false`.
+pub(super) const fn lane_rest(rests: bool) -> Passed {
+    refuse(rests, FunnelRefusal::LaneCooldown)
+}
+
 /// More attempts on the asset within 12 scans than `funnel.symbol_cycle_max`.
 pub(super) fn symbol_cycle(attempts: u32, settings: &Settings) -> Passed {
     refuse(i64::from(attempts) >= settings.funnel_symbol_cycle_max, FunnelRefusal::SymbolCap)

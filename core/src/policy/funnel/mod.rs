@@ -5,6 +5,7 @@
 //! everything pass and the best-ranked asset is tried, no other. Owner: the policy. Allocates once.
 
 mod filters;
+mod lanes;
 pub(super) mod rows;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use crate::units::{Money, Nanos};
 use crate::universe::{Lane, Listing, Universe, touch_notional};
 
 use filters::{Expectation, Passed};
+use lanes::Lanes;
 
 /// Most candidates of one scan that get a row; a scan can rank more.
 const ROWS_MAX: usize = 64;
@@ -78,6 +80,8 @@ pub(super) struct Funnel {
     pub memory: Memory,
     /// What trades earned against what was expected.
     pub calibration: Calibration,
+    /// How the lanes do.
+    pub lanes: Lanes,
     #[serde(skip)]
     batch: Vec<Candidate>,
     /// Places in the batch by priority; used only where a cap of the scan bites.
@@ -91,6 +95,7 @@ impl Funnel {
         Self {
             memory: Memory::new(instruments),
             calibration: Calibration::default(),
+            lanes: Lanes::default(),
             batch: Vec::with_capacity(instruments),
             order: Vec::with_capacity(instruments),
         }
@@ -105,6 +110,7 @@ impl Funnel {
         self.memory.restored(instruments, table.len())?;
         let sound = self.calibration.is_sound();
         Damage::unless(sound, "edge calibration", None, "a correction within its bounds")?;
+        Damage::unless(self.lanes.is_sound(), "funnel lanes", None, "a place among 12 scans")?;
         self.batch.reserve_exact(table.len());
         self.order.reserve_exact(table.len());
         Ok(())
@@ -120,6 +126,9 @@ impl Funnel {
         broker: &mut Broker<'_>,
     ) {
         self.batch.clear();
+        if moment.settings.funnel_lane_qos {
+            self.lanes.begin(moment.now, moment.settings);
+        }
         let standings = if moment.settings.funnel_source_router {
             self.memory.lane_standings(moment.now, moment.settings)
         } else {
@@ -146,6 +155,12 @@ impl Funnel {
                 let passed = pre(moment, &candidate, passing_ns)
                     .and_then(|()| self.threshold(moment, &candidate));
                 self.batch[index].reason = reason(passed);
+            }
+        }
+        if moment.settings.funnel_lane_qos {
+            for candidate in &self.batch {
+                let passed = candidate.reason == FunnelReason::None;
+                self.lanes.seen(candidate.lane, passed, moment.now);
             }
         }
         for candidate in self.batch.iter().take(ROWS_MAX) {
@@ -192,6 +207,8 @@ impl Funnel {
             let drawn = draw(Purpose::Lane, symbol, *lane, rank.direction, now);
             filters::lane_route(standing, drawn, settings)?;
         }
+        let rests = settings.funnel_lane_qos && self.lanes.rests(*lane, now);
+        filters::lane_rest(rests)?;
         filters::symbol_cycle(self.memory.attempts(rank.instrument, scan.number), settings)
     }
 
