@@ -78,21 +78,54 @@ fn the_taker_style_says_nothing() {
 /// Recordings of minutes, scanned often enough for the longest window to fill.
 #[test]
 fn short_recordings_are_traded_in_both_styles() {
-    for (set, scan) in [
-        ("data/hyperliquid-4perps-20250904", "signal.scan_ns=500000000"),
-        ("data/binance-raw-20240808/usdm", "signal.scan_ns=100000000"),
+    for (set, profile) in [
+        ("data/hyperliquid-4perps-20250904", "short"),
+        ("data/hyperliquid-4perps-20250904", "very-short"),
+        ("data/binance-raw-20240808/usdm", "very-short"),
     ] {
         let Some(path) = shared(set) else { continue };
         let path = path.to_str().expect("UTF-8");
-        let short = ["--data", path, "--set", scan, "--set", "signal.assets_min=2"];
+        let short = ["--data", path, "--profile", profile];
         for style in [&[][..], &MAKER] {
             let run = paper(&[&short[..], style].concat()).ok();
-            books::check(&run);
-            if !style.is_empty() {
-                check_orders(&run);
-            }
-            assert!(count(&run.summary(), "scans") > 751, "{set}");
+            assert!(books::check(&run) > 0, "{set}: no round trip");
+            let (made, _) = check_orders(&run);
+            assert_eq!(made > 0, !style.is_empty(), "{set}");
+            check_figures(&run);
             run.replays();
         }
+    }
+}
+
+/// The figures of the orders are those of the lines.
+fn check_figures(run: &Run) {
+    let (summary, rows) = (run.summary(), run.rows("session.jsonl"));
+    let figures = &summary["execution"];
+    let orders = |status: &str, is_exit: bool| {
+        let of = |row: &&Value| text(row, "kind") == "order" && text(row, "status") == status;
+        rows.iter().filter(of).filter(|row| row["reduce_only"] == is_exit).count() as u64
+    };
+    for (name, is_exit) in [("entries", false), ("exits", true)] {
+        let side = &figures[name];
+        assert_eq!(count(side, "orders"), orders("submitted", is_exit), "{name}");
+        assert_eq!(count(side, "rejected"), orders("rejected", is_exit), "{name}");
+        let over = orders("canceled", is_exit) + orders("expired", is_exit);
+        assert_eq!(count(side, "canceled"), over, "{name}");
+        let rate = side["fill_rate"].as_f64().expect("orders left");
+        assert!((0.0..=1.0).contains(&rate), "{name}: {rate}");
+        assert!(side["slippage_bps"].as_f64().is_some_and(f64::is_finite), "{side}");
+    }
+    let fills = count(figures, "maker_fills") + count(figures, "taker_fills");
+    assert_eq!(fills, count(&summary, "fills"));
+}
+
+/// Following the market faster than the entry cap of a minute lets it would end in a stop of all entries.
+#[test]
+fn a_pace_that_the_cap_cannot_hold_is_refused() {
+    let run = paper(&["--set", "router.style=maker", "--set", "router.tail_age_ms=400"]);
+    assert_eq!(run.output.status.code(), Some(4));
+    let told = run.stderr();
+    for part in ["router.replace_rate_per_min is 300", "cap.orders_per_minute_max", "it is 100"] {
+        assert!(told.contains(part), "{part} in {told}");
     }
 }
