@@ -165,6 +165,12 @@ impl<'a> Broker<'a> {
         if called { Verdict::OK } else { verdict }
     }
 
+    /// Calls back an entry that is under way, for good: what has filled of it stays. Exits go on. True when
+    /// there was one.
+    pub fn call_back_entry(&mut self, slot: usize, reason: &'static str) -> bool {
+        self.router.call_back_entry(slot, reason, &mut self.turn)
+    }
+
     /// Adds a line to the run's files.
     pub fn record(&mut self, record: Record) {
         self.turn.out.record(record);

@@ -41,6 +41,7 @@ pub use decide::Decide;
 use confirm::TickHistory;
 use exits::Exit;
 use funnel::Funnel;
+use modifiers::Multipliers;
 use track::TrackRecord;
 
 /// Most slots.
@@ -140,6 +141,12 @@ impl Decide for Policy {
         }
         self.scan = Some(*scan);
         self.universe.refresh(broker.now(), &self.table, broker.settings());
+        let said = Multipliers::of(self.modifiers.as_ref(), scan.number, broker.settings());
+        if matches!(said.posture, Posture::Turtle | Posture::Hibernate) {
+            for slot in 0..broker.slots().len() {
+                broker.call_back_entry(slot, DecisionReason::Posture.as_str());
+            }
+        }
         for slot in 0..broker.slots().len() {
             if !broker.slot(slot).is_free() {
                 self.exit_on_scan(slot, scan, broker);

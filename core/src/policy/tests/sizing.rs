@@ -83,3 +83,19 @@ fn the_liquidation_guard_caps_what_the_settings_would_allow() {
     // 25,000 × 0.2 × 8 ÷ 0.2000.
     assert_eq!(rig.last_order().1, Qty::from_whole(200_000));
 }
+
+#[test]
+fn a_posture_without_entries_calls_a_working_quote_back() {
+    let settings = Settings { router_style: crate::settings::Style::Maker, ..Settings::default() };
+    let mut rig = Rig::new(settings);
+    rig.scan(Some(-0.03), |_| {});
+    let cancels = |rig: &Rig| {
+        let is_cancel = |m: &&CommandMsg| matches!(m.command, Command::Cancel { .. });
+        rig.commands.iter().filter(is_cancel).count()
+    };
+    assert_eq!((rig.orders, cancels(&rig)), (1, 0));
+    rig.pass(SCAN_NS);
+    rig.modify(Modifiers { posture: Some(Posture::Turtle), ..Modifiers::default() });
+    rig.scan(Some(-0.03), |_| {});
+    assert_eq!((rig.orders, cancels(&rig)), (1, 1));
+}
