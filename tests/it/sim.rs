@@ -83,7 +83,7 @@ fn an_instance_that_is_left_out_does_not_shift_the_others() {
     assert_eq!(run(&again).hash, whole.hash, "exactly what happened, happens again");
 }
 
-/// An engine that sends an entry twice is caught, and its failure made small.
+/// An engine that enters again beside an exit is caught, and its failure made small.
 #[test]
 fn a_broken_engine_is_caught_and_its_failure_made_small() {
     let broken = (0..200).map(calm).find_map(|mut job| {
@@ -94,12 +94,7 @@ fn a_broken_engine_is_caught_and_its_failure_made_small() {
     });
     let (job, outcome) = broken.expect("some seed trades enough");
     let failure = outcome.failure.expect("it failed");
-    assert_eq!(
-        (failure.class, failure.breach.check),
-        (Class::Safety, "I1_double_entry"),
-        "{:?}",
-        failure
-    );
+    assert_eq!((failure.class, failure.breach.check), (Class::Safety, "I1_double_entry"));
     let (small, outcome) = minimise::minimise(&job).expect("it fails");
     let found = outcome.failure.as_ref().expect("it still fails");
     assert_eq!(found.breach.check, "I1_double_entry");

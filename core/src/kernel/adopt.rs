@@ -62,7 +62,7 @@ impl Kernel {
         // An order of ours may just be filling what looks strange: the recovery waits for its answer.
         let in_flight =
             self.strangers().any(|stranger| self.has_live_order(now, stranger.instrument));
-        let believed = self.recovery.believes(self.facts.shows_nothing(), self.orders_placed > 0);
+        let believed = self.recovery.believes(self.facts.lists_nothing(), self.orders_placed > 0);
         self.wants_positions = !believed || self.recovery.awaits_list();
         if !in_flight && believed {
             self.recovery.positions_seen();
@@ -174,7 +174,7 @@ impl Kernel {
             || self.strangers().any(|stranger| !self.has_live_order(now, stranger.instrument));
         is_strange &= !planted!(D25RestIgnored);
         let was = self.halts.orphan;
-        let doubts_end = was && self.halts.was_strange && self.facts.shows_nothing();
+        let doubts_end = was && self.halts.was_strange && self.facts.lists_nothing();
         self.halts.orphan = match is_strange {
             true => at_once || was || self.halts.was_strange,
             false => doubts_end,

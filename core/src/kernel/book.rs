@@ -403,7 +403,10 @@ impl Kernel {
             });
         }
         self.revision += 1;
-        self.recovery.outlived(now);
+        if self.recovery.is_on() {
+            self.recovery.outlived(now);
+            self.wake_by(now);
+        }
         self.mark(order.instrument);
         Some(fee)
     }

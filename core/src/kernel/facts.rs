@@ -71,6 +71,8 @@ pub struct Facts {
     gathered: Vec<Shown>,
     gathered_rows: u32,
     gathered_strange: bool,
+    /// The last whole snapshot had no row.
+    lists_nothing: bool,
     /// The last whole snapshot had a row that no asset of ours can hold.
     unknown_asset: bool,
     strange: bool,
@@ -95,6 +97,7 @@ impl Facts {
             gathered: vec![Shown::default(); instruments],
             gathered_rows: 0,
             gathered_strange: false,
+            lists_nothing: false,
             unknown_asset: false,
             strange: false,
         }
@@ -234,6 +237,7 @@ impl Facts {
         } else if is_current {
             self.probe = Probe::Seen(now);
             self.unknown_asset = self.gathered_strange;
+            self.lists_nothing = rows == 0;
             core::mem::swap(&mut self.shown, &mut self.gathered);
             self.compare(own);
         }
@@ -352,10 +356,10 @@ impl Facts {
         self.strange
     }
 
-    /// True when the last whole snapshot showed no position at all.
-    pub(super) fn shows_nothing(&self) -> bool {
-        !self.unknown_asset
-            && self.shown.iter().all(|row| row.long.is_zero() && row.short.is_zero())
+    /// True when the last whole snapshot had no row at all, as venues send by mistake; one with rows of
+    /// zero says so.
+    pub(super) const fn lists_nothing(&self) -> bool {
+        self.lists_nothing
     }
 
     /// True when it had a row that no asset of ours can hold.

@@ -293,6 +293,7 @@ impl Kernel {
         }
         // What a look-up below plans must not get lost.
         self.deadline = next;
+        self.recovery_due(now);
         for index in 0..self.slots.len() {
             self.owed_exit_due(now, index, out);
         }

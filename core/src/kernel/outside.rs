@@ -8,6 +8,7 @@
 //! the close may have been of his part; when our own exits turn out to have filled more than is left, that
 //! is proved, and the booking is taken back as far as it was wrong.
 
+use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InstrumentId, TextId};
@@ -18,11 +19,16 @@ use crate::kernel::orders::Order;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::{DecisionReason, OrderStatus};
 use crate::msg::venue::ForcedCause;
-use crate::msg::{OrderKind, OrderRole, PositionSide, TimeInForce};
+use crate::msg::{Maybe, OrderKind, OrderRole, PositionSide, TimeInForce};
 use crate::units::{Money, Nanos, Price, Qty};
 
 /// Fewest snapshots in a row that prove a close by somebody else.
 const SNAPSHOTS_MIN: u32 = 3;
+
+/// Forced closes of positions that were not ours: none of them is news when it is told again, though we
+/// hold that asset by then. The last ones; the venue tells a duplicate within minutes, and a position of
+/// somebody else's is rare.
+pub(super) type ForeignForced = ArrayVec<(Option<InstrumentId>, FillIn), 64>;
 
 /// What speaks for a close by somebody else, since the last snapshot that agreed or our own last fill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,13 +45,15 @@ pub(super) struct Outside {
 }
 
 impl Outside {
-    /// Takes in a fill that nobody claims. A sum that does not fit is as good as none.
+    /// Takes in a fill that nobody claims. One without a price, and a sum that does not fit, are as good as
+    /// none.
     fn add(&mut self, fill: &FillIn) {
         let is_again = !fill.fill_id.is_empty() && fill.fill_id == self.last_fill;
+        let is_told = fill.qty.is_positive() && fill.price.is_positive();
         let sums = fill.price.notional(fill.qty).and_then(|notional| {
             Some((self.qty.checked_add(fill.qty)?, self.notional.checked_add(notional)?))
         });
-        let Some((qty, notional)) = sums.filter(|_| !is_again && fill.qty.is_positive()) else {
+        let Some((qty, notional)) = sums.filter(|_| !is_again && is_told) else {
             return;
         };
         let before = if self.qty.is_zero() { Some(Money::ZERO) } else { self.fees };
@@ -87,7 +95,16 @@ impl Kernel {
         let holder = self.slots.iter().position(|slot| {
             slot.is_open() && Some(slot.instrument) == instrument && slot.position.side == side
         });
-        let Some(index) = holder else { return Verdict::refused(Code::ForeignFill) };
+        if self.is_foreign_forced(instrument, fill) {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        let Some(index) = holder else {
+            if self.foreign_forced.is_full() {
+                self.foreign_forced.remove(0);
+            }
+            self.foreign_forced.push((instrument, *fill));
+            return Verdict::refused(Code::ForeignFill);
+        };
         if !fill.qty.is_positive() || !fill.price.is_positive() {
             // What it was shows in the next position snapshots.
             self.wants_positions = true;
@@ -124,6 +141,19 @@ impl Kernel {
             is_same(known) && Some(known.instrument) == instrument && is_outside(known)
         });
         alike.next().map(|known| known.number)
+    }
+
+    /// True when this close was told before, of a position that was not ours.
+    fn is_foreign_forced(&self, instrument: Option<InstrumentId>, fill: &FillIn) -> bool {
+        self.foreign_forced.iter().any(|(of, known)| {
+            let is_same = if fill.fill_id.is_empty() {
+                let key = |fill: &FillIn| (fill.qty, fill.price, fill.ts_exch_ns);
+                fill.ts_exch_ns != Maybe::NONE && key(fill) == key(known)
+            } else {
+                fill.fill_id == known.fill_id
+            };
+            is_same && *of == instrument
+        })
     }
 
     /// A fill that belongs to no order of ours, of an asset that we hold.

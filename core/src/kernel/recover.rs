@@ -58,10 +58,12 @@ pub(super) struct Recovery {
     /// Rows of the list under way.
     rows: u32,
     lists_come: bool,
-    /// The last position snapshot of this recovery showed nothing at all.
-    showed_nothing: bool,
+    /// The last position snapshot of this recovery had no row.
+    listed_nothing: bool,
     /// When it began, or a fill of ours was booked in it.
     since: Nanos,
+    /// Even a view that lags knows by now what was before; the revision moved on then.
+    is_ripe: bool,
 }
 
 impl Recovery {
@@ -73,12 +75,12 @@ impl Recovery {
     /// Notes a position snapshot, and says whether it can be the one that the recovery waits for: venues
     /// send an empty list by mistake, and an engine without a memory has nothing else to hold it against. It
     /// believes the second one in a row; those from before it waited for one count for nothing.
-    pub(super) fn believes(&mut self, shows_nothing: bool, has_memory: bool) -> bool {
+    pub(super) fn believes(&mut self, lists_nothing: bool, has_memory: bool) -> bool {
         if !self.awaits_positions() {
             return true;
         }
-        let before = core::mem::replace(&mut self.showed_nothing, shows_nothing);
-        !shows_nothing || has_memory || before
+        let before = core::mem::replace(&mut self.listed_nothing, lists_nothing);
+        !lists_nothing || has_memory || before
     }
 
     /// True while the recovery waits for a list that is late enough: a position snapshot before it is no
@@ -90,6 +92,7 @@ impl Recovery {
     /// A fill of ours was booked: views that lag may not know of it, so positions are asked for later.
     pub(super) fn outlived(&mut self, now: Nanos) {
         self.since = now;
+        self.is_ripe = false;
         if self.phase == Phase::Positions {
             self.phase = Phase::Orders;
         }
@@ -150,8 +153,9 @@ impl Kernel {
             let carried = Entry { realized: self.ledger.realized(), ..Entry::default() };
             let _booked = self.ledger.book(carried);
         }
-        self.recovery.showed_nothing = false;
+        self.recovery.listed_nothing = false;
         self.recovery.since = now;
+        self.recovery.is_ripe = false;
         self.recovery.list_again();
         self.revision += 1;
         self.heat(now, None);
@@ -180,6 +184,22 @@ impl Kernel {
         // Every deadline is worked out again from what the slots and orders say.
         self.wake_by(now);
         Verdict::OK
+    }
+
+    /// A view that lags may miss an order that left just before the restart, and show what was closed: only
+    /// one that was asked for when that is over counts.
+    pub(super) fn recovery_due(&mut self, now: Nanos) {
+        if self.recovery.phase != Phase::Orders || self.recovery.is_ripe {
+            return;
+        }
+        let due = self.recovery.since.plus(self.times.view_lag_ns);
+        if now < due {
+            self.wake_by(due);
+        } else {
+            self.recovery.is_ripe = true;
+            self.revision += 1;
+            self.wants_positions = true;
+        }
     }
 
     /// A balance came; the last step, once nothing about our orders is open any more.
@@ -236,9 +256,7 @@ impl Kernel {
         if is_whole && is_current {
             self.recovery.strays.retain(|stray| stray.is_listed);
             self.recovery.more = self.recovery.more_listed;
-            // A view that lags may still show what was closed before the restart.
-            let is_early = now.since(self.recovery.since) < self.times.view_lag_ns;
-            if self.recovery.phase == Phase::Orders && is_early {
+            if self.recovery.phase == Phase::Orders && !self.recovery.is_ripe {
                 self.wants_positions = true;
             } else if self.recovery.phase == Phase::Orders && !self.recovery.has_strays() {
                 self.recovery.phase = Phase::Positions;

@@ -370,6 +370,7 @@ fn the_hold_limit_of_an_adopted_position_counts_from_the_adoption() {
     rig.scan(None, |_| {});
     rig.turn(&Input::Control(ControlMsg { ts_recv_ns: rig.now, control: Control::Recover }));
     rig.pass(rig.engine.settings().guard_view_lag_ns);
+    rig.turn(&Input::Tick);
     let revision = rig.engine.kernel().revision();
     let event = VenueEvent::OpenOrdersEnd { ok: true, rows: 0, revision };
     rig.venue(ClientRef::Absent, None, event);

@@ -33,6 +33,7 @@ const TRADE: &str = r#"{"t":0,"event":"config","max_slots":1,"capital":"25000"}
 {"t":2,"event":"quote","asset":"FETUSDT","bid":"0.1878","ask":"0.1879"}
 {"t":3,"event":"account","wallet_balance":"25000","available_margin":"25000"}
 {"t":4,"event":"positions","positions":[]}
+{"t":5999999999,"event":"tick"}
 {"t":6000000000,"event":"open_orders","orders":[]}
 {"t":6000000001,"event":"positions","positions":[]}
 {"t":6000000002,"event":"positions","positions":[]}
@@ -49,9 +50,9 @@ const TRADE: &str = r#"{"t":0,"event":"config","max_slots":1,"capital":"25000"}
 {"t":6000000013,"event":"tick"}"#;
 /// Lines of it up to the late proof, the entry, the whole position, the exit.
 const PROOF: usize = 5;
-const ENTRY: usize = 10;
-const OPEN: usize = 13;
-const EXIT: usize = 15;
+const ENTRY: usize = 11;
+const OPEN: usize = 14;
+const EXIT: usize = 16;
 
 #[test]
 fn a_script_cut_after_any_line_goes_on_with_the_same_slots_and_books() {

@@ -5,8 +5,8 @@ use super::job::{Job, Outcome};
 use super::options::FAULT_GROUPS;
 use super::run::run;
 
-/// Simulated inputs that one minimisation may cost: some 15 seconds.
-const BUDGET: u64 = 12_000_000;
+/// Simulated inputs that one minimisation may cost: one or two minutes.
+const BUDGET: u64 = 40_000_000;
 
 /// Groups of the venue's plan.
 const VENUE_GROUPS: [&str; 5] = ["matching", "stream", "answer", "account", "time"];
@@ -121,6 +121,11 @@ impl Search {
         }
     }
 
+    /// Happenings of the best job.
+    fn size(&self) -> usize {
+        self.best.intents.len() + self.best.deeds.len() + self.best.faults.len()
+    }
+
     fn thin_out(&mut self) {
         let intents = sorted(self.best.intents.clone());
         self.reduce(intents, |job, kept| job.only_intents = Some(kept.to_vec()));
@@ -166,8 +171,15 @@ pub fn minimise(job: &Job) -> Option<(Job, Outcome)> {
     search.thin_out();
     search.switch_off_each();
     search.make_plain();
-    search.thin_out();
-    search.shorten();
+    // What is left out makes way for more.
+    loop {
+        let before = search.size();
+        search.thin_out();
+        search.shorten();
+        if search.size() >= before {
+            break;
+        }
+    }
     let mut smallest = search.job;
     smallest.trace = true;
     let outcome = run(&smallest);

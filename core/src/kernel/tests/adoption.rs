@@ -189,7 +189,7 @@ fn a_recovery_waits_for_orders_positions_and_a_balance_in_this_order() {
     let mut rig = Rig::ready();
     assert_eq!(rig.guard(), Ok(()));
     assert_eq!(rig.control(Control::Recover), Verdict::OK);
-    rig.wait(VIEW_LAG_NS);
+    rig.wait(VIEW_LAG_NS).tick();
     assert_eq!(rig.guard(), Err(B::Recovering));
     let old = rig.kernel.revision();
     rig.probe(&[]);
@@ -214,7 +214,10 @@ fn a_recovery_waits_for_orders_positions_and_a_balance_in_this_order() {
 fn a_failed_or_older_list_recovers_nothing() {
     let mut rig = Rig::ready();
     rig.control(Control::Recover);
-    rig.wait(VIEW_LAG_NS);
+    let before = rig.kernel.revision();
+    rig.wait(VIEW_LAG_NS).tick();
+    let early = VenueEvent::OpenOrdersEnd { ok: true, rows: 0, revision: before };
+    assert_eq!(rig.account(None, early), no(Code::StaleStateReconciling), "asked for too early");
     let revision = rig.kernel.revision();
     rig.account(None, VenueEvent::OpenOrdersEnd { ok: false, rows: 0, revision });
     rig.account(None, VenueEvent::OpenOrdersEnd { ok: true, rows: 1, revision });
@@ -231,7 +234,7 @@ fn a_recovery_asks_for_every_live_order_and_ends_when_all_have_answered() {
     let entry = resting(&mut rig, "1000");
     rig.ack(entry, "9001");
     rig.control(Control::Recover);
-    rig.wait(VIEW_LAG_NS);
+    rig.wait(VIEW_LAG_NS).tick();
     assert_eq!(rig.queries(), 1);
     list(&mut rig, &[]);
     rig.probe(&[]);
@@ -247,7 +250,7 @@ fn a_recovery_asks_for_every_live_order_and_ends_when_all_have_answered() {
 fn exits_wait_for_no_recovery() {
     let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
     rig.control(Control::Recover);
-    rig.wait(VIEW_LAG_NS);
+    rig.wait(VIEW_LAG_NS).tick();
     rig.exit(None);
     assert_eq!(rig.stage(), S::ExitSent);
 }
@@ -256,7 +259,7 @@ fn exits_wait_for_no_recovery() {
 fn orders_of_ours_that_nobody_remembers_are_called_back_until_they_are_gone() {
     let mut rig = Rig::ready();
     rig.control(Control::Recover);
-    rig.wait(VIEW_LAG_NS);
+    rig.wait(VIEW_LAG_NS).tick();
     let stray = ClientId::new(3, 44);
     let cancels = |rig: &Rig| {
         rig.commands
@@ -295,7 +298,7 @@ fn lists_that_come_too_early_end_no_recovery_and_are_asked_for_again() {
         assert!(rig.kernel.is_recovering());
         rig.wait(VIEW_LAG_NS / 2 - 1);
     }
-    rig.wait(2);
+    rig.wait(2).tick();
     list(&mut rig, &[]);
     rig.probe(&[]);
     rig.wallet("25000");
@@ -312,7 +315,7 @@ fn a_kernel_without_a_memory_believes_an_empty_list_the_second_time() {
     let mut rig = Rig::new();
     rig.quote(fet(), "0.1878", "0.1879");
     rig.control(Control::Recover);
-    rig.wait(VIEW_LAG_NS);
+    rig.wait(VIEW_LAG_NS).tick();
     list(&mut rig, &[]);
     rig.probe(&[]);
     rig.wallet("25000");
@@ -328,7 +331,7 @@ fn a_kernel_without_a_memory_believes_an_empty_list_the_second_time() {
     let exit = rig.exit(None);
     rig.filled(exit, "X", "1000", "0.2");
     rig.control(Control::Recover);
-    rig.wait(VIEW_LAG_NS);
+    rig.wait(VIEW_LAG_NS).tick();
     list(&mut rig, &[]);
     rig.probe(&[]);
     rig.wallet("25000");
@@ -350,7 +353,7 @@ fn a_recovery_takes_over_what_the_lost_tail_opened() {
     let exit = rig.exit(None);
     rig.filled(exit, "X", "1000", "0.2");
     rig.control(Control::Recover);
-    rig.wait(VIEW_LAG_NS);
+    rig.wait(VIEW_LAG_NS).tick();
     list(&mut rig, &[]);
     rig.probe(&[(fet(), PositionSide::Long, "500")]);
     assert_eq!((rig.stage(), rig.slot().size()), (S::PositionOpen, qty("500")));
@@ -363,7 +366,7 @@ fn a_new_epoch_keeps_the_orders_of_the_old_one() {
     let old = resting(&mut rig, "1000");
     rig.kernel.resume_as(8);
     rig.control(Control::Recover);
-    rig.wait(VIEW_LAG_NS);
+    rig.wait(VIEW_LAG_NS).tick();
     assert_eq!(rig.ack(old, "9001"), Verdict::OK);
     rig.filled(old, "F", "1000", "0.18");
     assert_eq!((rig.stage(), rig.slot().size()), (S::PositionOpen, qty("1000")));

@@ -195,7 +195,9 @@ fn an_agreeing_snapshot_a_live_order_or_too_little_time_stop_the_proof() {
 #[test]
 fn the_fills_that_nobody_claimed_are_the_price_of_a_close_by_somebody_else() {
     let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
-    for (name, size, at, fee) in [("A", "300", "0.25", "-1"), ("B", "700", "0.35", "-2")] {
+    // The one without a price is none.
+    let fills = [("A", "300", "0.25", "-1"), ("C", "300", "0", "-1"), ("B", "700", "0.35", "-2")];
+    for (name, size, at, fee) in fills {
         let event = VenueEvent::Fill {
             venue_id: id("555"),
             fill_id: id(name),
@@ -568,6 +570,24 @@ fn a_denied_entry_and_a_larger_position_are_an_alarm() {
 fn a_forced_close_with_the_identity_of_another_fill_is_booked() {
     let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
     assert_eq!(rig.account(Some(fet()), forced("E1", "400", "0.1", None)), Verdict::OK);
+    assert_eq!(rig.slot().size(), qty("600"));
+}
+
+/// It closed somebody else's position; by the time it is told again we hold the asset.
+#[test]
+fn a_forced_close_of_nobody_here_is_not_of_a_later_position() {
+    let mut rig = Rig::ready();
+    let event = forced("F", "400", "0.1", None);
+    assert!(!rig.account(Some(fet()), event).accepted);
+    rig.wait(10 * SECOND);
+    rig.quote(fet(), "0.1878", "0.1879");
+    rig.wallet("25000");
+    rig.probe(&[]);
+    let entry = rig.enter(PositionSide::Long, "1000");
+    rig.filled(entry, "E", "1000", "0.2");
+    assert_eq!(rig.account(Some(fet()), event), Verdict::refused(Code::DuplicateEvent));
+    assert_eq!(rig.slot().size(), qty("1000"));
+    assert_eq!(rig.account(Some(fet()), forced("G", "400", "0.1", None)), Verdict::OK);
     assert_eq!(rig.slot().size(), qty("600"));
 }
 

@@ -183,7 +183,7 @@ faults! {
     /// Refused as too small, as an opening order would be. Per reducing order below the least notional.
     RejectDust "reject_dust" "matching" 1_000_000;
     /// An order ends, and how much of it is filled is not told. Per end told.
-    NoTotal "no_total" "stream" 300_000;
+    NoTotal "no_total" "stream" 1_000_000;
     /// A refused order is acknowledged first. Per refusal.
     AckFirst "ack_first" "answer" 200_000;
     /// A fee of three times the published rate. Per fill.
