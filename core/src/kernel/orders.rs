@@ -62,6 +62,8 @@ pub struct Order {
     pub qty: Qty,
     /// Limit price.
     pub price: Option<Price>,
+    /// Middle of the market when it left, without a quote the last trade: what its fills are measured by.
+    pub mid: Option<Price>,
     /// Last state.
     pub status: OrderStatus,
     /// Booked quantity.
@@ -129,6 +131,7 @@ impl Order {
             tif,
             qty,
             price: None,
+            mid: None,
             status: OrderStatus::Submitted,
             filled: Qty::ZERO,
             notional: Money::ZERO,
@@ -254,6 +257,7 @@ impl Order {
             reduce_only: self.reduce_only(),
             qty: self.qty,
             price: Maybe::from(self.price),
+            mid: Maybe::from(self.mid),
             status,
             reason,
         }

@@ -50,6 +50,7 @@ impl Kernel {
             out.record(Record::Router {
                 event: RouterEvent::ExitMarketFallback,
                 trade,
+                base: None,
                 instrument,
                 reason: owed.reason.as_str(),
             });

@@ -276,6 +276,13 @@ impl Kernel {
         if sent { Verdict::OK } else { Verdict::refused(Code::DuplicateEvent) }
     }
 
+    /// Calls the slot's working entry back; its exit stays. False when there is none, or when a cancel is
+    /// on its way already.
+    pub(crate) fn cancel_entry(&mut self, now: Nanos, index: usize, out: &mut Effects) -> bool {
+        let entry = self.slots.get(index).and_then(|slot| slot.entry_order);
+        entry.is_some_and(|client| self.send_cancel(now, client, out))
+    }
+
     /// Values a position at a price of the caller's; the next price of the asset takes over.
     pub(super) fn mark_slot(&mut self, index: usize, price: Price) -> Verdict {
         let Some(slot) = self.slots.get_mut(index) else {
@@ -324,6 +331,7 @@ impl Kernel {
 
     /// Makes an order known, records it, and only then lets it leave.
     fn place(&mut self, now: Nanos, client: ClientId, spec: &OrderSpec, out: &mut Effects) {
+        let mid = self.top(self.slots[spec.slot].instrument).and_then(|top| top.middle());
         let slot = &mut self.slots[spec.slot];
         #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
         let order = Order {
@@ -332,6 +340,7 @@ impl Kernel {
             instrument: slot.instrument,
             position_side: slot.position.side,
             price: spec.price,
+            mid,
             query_wait_ns: self.times.lookup_first_ns,
             ..Order::new(client, spec.role, spec.kind, spec.tif, spec.qty)
         };

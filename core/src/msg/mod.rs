@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod control;
+pub mod funnel;
 pub mod market;
 pub mod record;
 pub mod scan;
@@ -17,7 +18,7 @@ pub use command::{
 pub use control::{Control, ControlMsg};
 pub use market::{MarketBody, MarketKind, MarketMsg};
 pub use record::{Record, RecordMsg};
-pub use scan::{Rank, Scan, ScanMsg};
+pub use scan::{Modifiers, Rank, Scan, ScanMsg};
 pub use venue::{ClientRef, VenueEvent, VenueMsg};
 
 use core::fmt;

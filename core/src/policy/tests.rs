@@ -1,16 +1,23 @@
 //! The base policy through the engine: what a scan or a tick makes it do, and what holds it back.
 
+mod funnel;
+mod sizing;
+
 use std::vec::Vec;
 
 use super::*;
 use crate::engine::Engine;
 use crate::id::{ClientId, TextId};
 use crate::instrument::Instrument;
+use crate::kernel::Effects;
+use crate::msg::record::BlockReason;
+use crate::msg::scan::RankVerdict;
 use crate::msg::{
-    ClientRef, Command, CommandMsg, Control, ControlMsg, Input, MarketBody, ScanMsg, VenueEvent,
-    VenueMsg,
+    ClientRef, Command, CommandMsg, Control, ControlMsg, Input, MarketBody, OrderKind,
+    PositionSide, ScanMsg, VenueEvent, VenueMsg,
 };
-use crate::units::{Money, Qty};
+use crate::settings::{Settings, Sides};
+use crate::units::{Money, Nanos, Qty};
 
 const FET: usize = 0;
 const SOL: usize = 1;
@@ -41,6 +48,7 @@ impl Rig {
             lot: lot.parse().expect("a lot"),
             min_notional: Money::from_whole(5),
             tradable: true,
+            listed_ns: None,
         };
         let rows = [row("FETUSDT", "0.0001", "1"), row("SOLUSDT", "0.01", "0.1")];
         let table = Arc::new(InstrumentTable::new(rows.into()).expect("a table"));

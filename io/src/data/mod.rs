@@ -11,6 +11,7 @@ mod folder;
 mod format;
 mod lines;
 mod merge;
+mod outside;
 mod raw;
 mod reader;
 mod rows;
@@ -18,6 +19,7 @@ mod scan;
 
 pub use depth::DepthStatus;
 pub use merge::DataSource;
+pub use outside::{OutsideScans, read_scans};
 
 use std::path::PathBuf;
 
@@ -245,6 +247,7 @@ fn instruments(files: &[Scanned], options: &DataOptions<'_>) -> Vec<Instrument> 
                 lot: known.lot.unwrap_or_else(|| Qty::from_raw(finest(&|scan| scan.qty_step))),
                 min_notional: known.min_notional.unwrap_or(options.min_notional),
                 tradable: known.tradable.unwrap_or_else(|| !is_inverse(symbol.as_str())),
+                listed_ns: known.listed_ns,
             }
         })
         .collect()

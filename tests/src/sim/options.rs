@@ -153,6 +153,14 @@ options! {
     restart_ppm, "crash";
     /// Entries in a minute that the gate lets out; 0: as the settings say.
     minute_max, "shape";
+    /// The base policy's orders rest first; otherwise they take.
+    maker, "shape";
+    /// Life of a resting entry and of a resting exit; 0: as the settings say.
+    quote_ttl_ns, "shape";
+    /// What follows a missed entry: 0 nothing, 1 another quote, 2 a market order.
+    entry_miss, "shape";
+    /// Age from which a resting entry follows the market; 0: never.
+    tail_age_ms, "shape";
 }
 
 /// Groups that the minimiser may switch off whole; `shape` and `market` are what a run consists of.
@@ -236,11 +244,23 @@ impl Options {
             minute_max: if d.chance(900_000) { 0 } else { d.between(1, 4) },
             force_order_ppm: if d.chance(700_000) { 0 } else { d.between(1, 100_000) },
             crash_order_ppm: if d.chance(700_000) { 0 } else { d.between(1, 50_000) },
+            maker: 0,
+            quote_ttl_ns: 0,
+            entry_miss: 0,
+            tail_age_ms: 0,
         };
         // Sometimes a single turn is more than the link holds.
         let mut command = Dice::new(seed, 4, 0);
         if command.chance(250_000) {
             options.ring_command = command.between(1, 8);
+        }
+        // Of its own, so that the other options of a seed stay what they were.
+        let mut style = Dice::new(seed, 5, 0);
+        if options.policy == 1 && style.chance(500_000) {
+            options.maker = 1;
+            options.quote_ttl_ns = style.magnitude(50_000_000, 20_000_000_000);
+            options.entry_miss = style.between(0, 2);
+            options.tail_age_ms = if style.chance(500_000) { 0 } else { style.between(50, 5_000) };
         }
         if exact == 1 {
             options.make_exact();

@@ -160,7 +160,7 @@ impl Stack {
     /// Judges the relations between keys and hands the result over, or every problem.
     pub(super) fn finish(mut self) -> Result<Loaded, Problems> {
         let place_of = |name: &str| {
-            let index = KEYS.iter().position(|key| key.name == name)?;
+            let index = Settings::place(name)?;
             Some(self.places[index].clone()).filter(|place| *place != Place::Default)
         };
         for issue in check(&self.settings) {
@@ -192,7 +192,7 @@ impl Stack {
 }
 
 fn resolve(name: &str) -> Option<Target> {
-    if let Some(index) = KEYS.iter().position(|key| key.name == name) {
+    if let Some(index) = Settings::place(name) {
         return Some(Target::Key(index, &KEYS[index]));
     }
     instrument::resolve(name).map(|(symbol, field)| Target::Override(symbol, field))

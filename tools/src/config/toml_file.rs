@@ -4,7 +4,7 @@
 //! never through a float.
 
 use pinion_core::settings::check::describe;
-use pinion_core::settings::{Domain, KEYS, Value};
+use pinion_core::settings::{Domain, KEYS, Settings, Value};
 use toml::de::{DeTable, DeValue};
 
 use crate::config::instrument::SECTION;
@@ -87,7 +87,7 @@ impl Walk<'_> {
 }
 
 fn is_key(name: &str) -> bool {
-    KEYS.iter().any(|key| key.name == name)
+    Settings::key(name).is_some()
 }
 
 fn is_section(name: &str) -> bool {
