@@ -385,6 +385,7 @@ impl Kernel {
             order.notional = total;
             order.told = order.told.max(order.filled);
             order.denial = Denial::default();
+            order.end_doubt = Denial::default();
         }
         let slot = &mut self.slots[index];
         slot.outside = Outside::default();
@@ -600,7 +601,6 @@ fn news(order: &Order, fill: &FillIn) -> News {
         // soon as both have come.
         let covered = match fill.cum {
             Some(cum) => cum <= order.inferred_up_to,
-            None if fill.fill_id.is_empty() => fill.qty <= order.inferred,
             None => fill.qty <= order.inferred_up_to,
         };
         if covered {

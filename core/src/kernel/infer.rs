@@ -71,9 +71,9 @@ impl Kernel {
         let beyond = fill.qty - fill.qty.min(order.inferred);
         let told = order.told.checked_add(order.without_total).unwrap_or(Qty::MAX);
         let beyond = match (fill.fill_id.is_empty(), fill.cum) {
-            (true, _) => Qty::ZERO,
+            (_, None) => beyond,
+            (true, Some(_)) => Qty::ZERO,
             (false, Some(_)) => beyond.min(told - order.filled).max(Qty::ZERO),
-            (false, None) => beyond,
         };
         if beyond.is_positive() {
             // A fill that told no total was taken for a part of this one: what that took is new. The fee of the

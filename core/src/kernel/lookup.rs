@@ -19,7 +19,7 @@ use crate::kernel::orders::{Denial, NOT_FOUND_MIN, Order};
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::OrderStatus;
 use crate::msg::venue::{RejectReason, VenueOrderState};
-use crate::msg::{Maybe, OrderRole, TimeInForce};
+use crate::msg::{Maybe, OrderRole, Record, TimeInForce};
 use crate::units::{Nanos, Price, Qty};
 
 /// An answer to a look-up by identity.
@@ -221,6 +221,38 @@ impl Kernel {
         self.end(now, client, out);
     }
 
+    /// The venue tells an order's end again, and again without a total that can be: none, or one below the
+    /// fills that it told itself. It works no more, so it is over at what is booked when positions that were
+    /// asked for later than views lag agree with that; nothing else ever would end it.
+    pub(super) fn end_untold(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        out: &mut Effects,
+    ) -> Verdict {
+        let view_lag_ns = self.times.view_lag_ns;
+        let Some(order) = self.orders.get_mut(client) else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        let booked = order.filled;
+        let doubt = &mut order.end_doubt;
+        doubt.count = doubt.count.saturating_add(1);
+        let since = *doubt.since_ns.get_or_insert(now);
+        if doubt.ripe_ns.is_none() && now.since(since) >= view_lag_ns {
+            doubt.ripe_ns = Some(now);
+            self.revision += 1;
+        }
+        let is_proved = doubt.by_positions && doubt.count >= NOT_FOUND_MIN && order.told <= booked;
+        self.wants_positions |= doubt.ripe_ns.is_some() && !doubt.by_positions;
+        if !is_proved {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        order.ended_at = Some(booked);
+        out.record(Record::Error { reason: "an order's end was told without a total that can be" });
+        self.end(now, client, out);
+        Verdict::OK
+    }
+
     /// A whole current position snapshot came: what it says about orders that the venue denies.
     pub(super) fn positions_against_denied(&mut self) {
         let slots = self.slots.len();
@@ -232,10 +264,9 @@ impl Kernel {
                 .shown(instrument)
                 .is_some_and(|shown| shown.long == long && shown.short == short);
             for client in self.slots[index].live() {
-                if let Some(order) = self.orders.get_mut(client)
-                    && order.denial.ripe_ns.is_some()
-                {
-                    order.denial.by_positions = agrees;
+                let Some(order) = self.orders.get_mut(client) else { continue };
+                for doubt in [&mut order.denial, &mut order.end_doubt] {
+                    doubt.by_positions = agrees && doubt.ripe_ns.is_some();
                 }
             }
         }

@@ -100,6 +100,8 @@ pub struct Order {
     pub query_wait_ns: i64,
     /// What the venue says against its existence.
     pub denial: Denial,
+    /// It ended, and the venue keeps telling that without a total that can be: what else speaks for the end.
+    pub end_doubt: Denial,
     /// The venue has said that it knows the order: whatever denies it later is an old view.
     pub known: bool,
     /// In the list of open orders under way.
@@ -150,6 +152,7 @@ impl Order {
             query_at_ns: Nanos::MAX,
             query_wait_ns: 0,
             denial: Denial::default(),
+            end_doubt: Denial::default(),
             known: false,
             is_listed: false,
             unconfirmed: false,

@@ -46,6 +46,7 @@ pub(super) struct Proof {
     entered: BTreeSet<u64>,
     adopted: BTreeSet<u64>,
     forced: Vec<Forced>,
+    forced_told: BTreeSet<TextId>,
     booked: BTreeSet<TextId>,
     /// Since when too many orders hold entries back.
     latched: Option<Nanos>,
@@ -72,6 +73,7 @@ impl Proof {
             entered: BTreeSet::new(),
             adopted: BTreeSet::new(),
             forced: Vec::new(),
+            forced_told: BTreeSet::new(),
             booked: BTreeSet::new(),
             latched: None,
             foreign: BTreeSet::new(),
@@ -120,7 +122,9 @@ impl Proof {
             VenueEvent::Forced { side, fill_id, qty, price, .. } => {
                 self.heats.push((at, message.instrument));
                 let is_whole = !fill_id.is_empty() && qty.is_positive() && price.is_positive();
-                if let Some(instrument) = message.instrument.filter(|_| is_whole) {
+                // What is told again is judged by the first time, also where the process has died since.
+                let is_new = self.forced_told.insert(fill_id);
+                if let Some(instrument) = message.instrument.filter(|_| is_whole && is_new) {
                     self.forced.push(Forced { at, instrument, side, fill_id });
                 }
             }
