@@ -153,6 +153,8 @@ options! {
     restart_ppm, "crash";
     /// Entries in a minute that the gate lets out; 0: as the settings say.
     minute_max, "shape";
+    /// Oldest balance for an entry; 0: as the settings say.
+    balance_age_ns, "shape";
     /// The base policy's orders rest first; otherwise they take.
     maker, "shape";
     /// Life of a resting entry and of a resting exit; 0: as the settings say.
@@ -244,6 +246,7 @@ impl Options {
             minute_max: if d.chance(900_000) { 0 } else { d.between(1, 4) },
             force_order_ppm: if d.chance(700_000) { 0 } else { d.between(1, 100_000) },
             crash_order_ppm: if d.chance(700_000) { 0 } else { d.between(1, 50_000) },
+            balance_age_ns: 0,
             maker: 0,
             quote_ttl_ns: 0,
             entry_miss: 0,
@@ -261,6 +264,10 @@ impl Options {
             options.quote_ttl_ns = style.magnitude(50_000_000, 20_000_000_000);
             options.entry_miss = style.between(0, 2);
             options.tail_age_ms = if style.chance(500_000) { 0 } else { style.between(50, 5_000) };
+        }
+        let mut age = Dice::new(seed, 6, 0);
+        if age.chance(250_000) {
+            options.balance_age_ns = age.magnitude(1_000_000_000, 30_000_000_000);
         }
         if exact == 1 {
             options.make_exact();

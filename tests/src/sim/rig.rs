@@ -49,6 +49,9 @@ impl World {
             settings.cap_orders_per_minute_max = options.minute_max;
             settings.cap_orders_per_second_max = options.minute_max;
         }
+        if options.balance_age_ns > 0 {
+            settings.guard_balance_age_ns_max = options.balance_age_ns;
+        }
         if options.maker == 1 {
             settings.router_style = Style::Maker;
             settings.router_tail_age_ms = options.tail_age_ms;
