@@ -219,7 +219,11 @@ impl Kernel {
         match news(&order, fill) {
             News::Nothing => Verdict::refused(Code::DuplicateEvent),
             News::Identity => self.claim_inferred(now, client, fill, out),
-            News::Quantity(qty) => self.book_fill(now, client, fill, qty, out),
+            News::Quantity(qty) => {
+                let verdict = self.book_fill(now, client, fill, qty, out);
+                self.claim_forced(now, client, out);
+                verdict
+            }
         }
     }
 
@@ -339,9 +343,6 @@ impl Kernel {
         }
         self.order_filled(now, client, number, out);
         self.slot_filled(now, client, order.over, out);
-        if order.role == OrderRole::Entry && !self.early_forced.is_empty() {
-            self.claim_forced(now, client, out);
-        }
         Verdict::OK
     }
 

@@ -54,6 +54,7 @@ impl Kernel {
         if let Some(applied) = self.fills.get_mut(last) {
             applied.inferred = true;
         }
+        self.claim_forced(now, client, out);
     }
 
     /// The venue's own fill of a quantity that was booked from a look-up: new are its identity, its fee, and

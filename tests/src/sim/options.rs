@@ -257,22 +257,26 @@ impl Options {
         if command.chance(250_000) {
             options.ring_command = command.between(1, 8);
         }
-        // Of its own, so that the other options of a seed stay what they were.
-        let mut style = Dice::new(seed, 5, 0);
-        if options.policy == 1 && style.chance(500_000) {
-            options.maker = 1;
-            options.quote_ttl_ns = style.magnitude(50_000_000, 20_000_000_000);
-            options.entry_miss = style.between(0, 2);
-            options.tail_age_ms = if style.chance(500_000) { 0 } else { style.between(50, 5_000) };
-        }
-        let mut age = Dice::new(seed, 6, 0);
-        if age.chance(250_000) {
-            options.balance_age_ns = age.magnitude(1_000_000_000, 30_000_000_000);
-        }
+        options.draw_more(seed);
         if exact == 1 {
             options.make_exact();
         }
         options
+    }
+
+    /// Draws of their own, so that the other options of a seed stay what they were.
+    fn draw_more(&mut self, seed: u64) {
+        let mut style = Dice::new(seed, 5, 0);
+        if self.policy == 1 && style.chance(500_000) {
+            self.maker = 1;
+            self.quote_ttl_ns = style.magnitude(50_000_000, 20_000_000_000);
+            self.entry_miss = style.between(0, 2);
+            self.tail_age_ms = if style.chance(500_000) { 0 } else { style.between(50, 5_000) };
+        }
+        let mut age = Dice::new(seed, 6, 0);
+        if age.chance(250_000) {
+            self.balance_age_ns = age.magnitude(1_000_000_000, 30_000_000_000);
+        }
     }
 
     /// Switches off what loses information for good.
