@@ -9,4 +9,5 @@ pub mod kernel;
 pub mod paper;
 pub mod recover;
 pub mod replay;
+pub mod sign;
 pub mod signal;
