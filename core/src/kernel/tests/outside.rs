@@ -683,8 +683,8 @@ fn bare_fill(rig: &mut Rig, client: ClientId, at_ns: Option<i64>) -> Verdict {
         side: None,
         is_maker: None,
     };
-    rig.input(crate::msg::Input::Venue(crate::msg::VenueMsg {
-        ts_exch_ns: at_ns.map(crate::units::Nanos::new).into(),
+    rig.input(Input::Venue(VenueMsg {
+        ts_exch_ns: at_ns.map(Nanos::new).into(),
         ts_recv_ns: rig.now,
         client: ClientRef::Own(client),
         instrument: Some(fet()),
