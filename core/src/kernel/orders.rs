@@ -13,7 +13,7 @@ use crate::id::{ClientId, InstrumentId, TextId, TradeId};
 use crate::kernel::fills::Fills;
 use crate::msg::record::OrderStatus;
 use crate::msg::{Command, Maybe, OrderKind, OrderRole, PositionSide, Record, Side, TimeInForce};
-use crate::units::{Money, Nanos, Price, Qty};
+use crate::units::{Money, Nanos, Price, Qty, Rate};
 
 /// Orders that are remembered; a power of two.
 pub const ORDERS_MAX: usize = 1024;
@@ -64,6 +64,8 @@ pub struct Order {
     pub price: Option<Price>,
     /// Middle of the market when it left, without a quote the last trade: what its fills are measured by.
     pub mid: Option<Price>,
+    /// The venue's leverage that an entry asks for.
+    pub leverage: Option<Rate>,
     /// Last state.
     pub status: OrderStatus,
     /// Booked quantity.
@@ -134,6 +136,7 @@ impl Order {
             qty,
             price: None,
             mid: None,
+            leverage: None,
             status: OrderStatus::Submitted,
             filled: Qty::ZERO,
             notional: Money::ZERO,
@@ -261,6 +264,7 @@ impl Order {
             qty: self.qty,
             price: Maybe::from(self.price),
             mid: Maybe::from(self.mid),
+            leverage: Maybe::from(self.leverage),
             status,
             reason,
         }

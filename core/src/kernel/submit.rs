@@ -341,6 +341,7 @@ impl Kernel {
             position_side: slot.position.side,
             price: spec.price,
             mid,
+            leverage: slot.leverage.filter(|_| spec.role == OrderRole::Entry),
             query_wait_ns: self.times.lookup_first_ns,
             ..Order::new(client, spec.role, spec.kind, spec.tif, spec.qty)
         };
