@@ -303,6 +303,18 @@ fn an_exit_with_a_life_that_the_venue_ends_early_is_still_owed() {
     assert!(rig.placed().is_some());
 }
 
+/// A cancel that is refused has no part of its effect either.
+#[test]
+fn a_cancel_of_what_has_ended_takes_no_promise_back() {
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+    let exit = timed_exit(&mut rig, "0.3");
+    rig.canceled(exit, None);
+    let due = rig.slot().exit_due_ns();
+    assert!(due.is_some());
+    assert_eq!(rig.submit(&Intent::Cancel { slot: 0 }), no(Code::DuplicateEvent));
+    assert_eq!(rig.slot().exit_due_ns(), due);
+}
+
 #[test]
 fn who_calls_back_an_exit_before_its_time_answers_for_it() {
     let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
