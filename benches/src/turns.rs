@@ -2,7 +2,7 @@
 
 use pinion_core::journal::{Entry, input_ring};
 use pinion_core::msg::Input;
-use pinion_core::settings::Settings;
+use pinion_core::settings::{MarketMode, Miss, Settings, Style};
 use pinion_core::signal::{Scanner, WindowSet};
 use pinion_core::units::{Nanos, Price};
 use pinion_tests::desk::{self, Desk, INSTRUMENTS};
@@ -21,8 +21,14 @@ pub const CASES: &[Case] = &[
     Case { name: "quote, no position", run: quote_flat },
     Case { name: "trade, no position", run: trade_flat },
     Case { name: "quote, open position", run: quote_open },
+    Case { name: "quote, working entry", run: quote_working },
+    Case { name: "missed entry, quoted again", run: missed },
     Case { name: "scan with 10 ranks, no entry", run: scan },
+    Case { name: "50 ranks, scan without signal", run: ranks_50 },
+    Case { name: "50 ranks, entry decided", run: decision_50 },
+    Case { name: "50 ranks, every filter on", run: filters_50 },
     Case { name: "round trip, 28 inputs", run: round_trip },
+    Case { name: "round trip, 14 fills more", run: round_trip_in_parts },
     Case { name: "input encoded to the ring", run: encode },
     Case { name: "10 quotes and their scan", run: tap_to_scan },
 ];
@@ -49,6 +55,35 @@ fn quote_open(turns: u64) -> u64 {
     desk.hash()
 }
 
+/// A quote of the asset whose maker entry works.
+fn quote_working(turns: u64) -> u64 {
+    let mut desk = Desk::with(maker());
+    desk.rest();
+    (0..turns).for_each(|_| desk.quote(0));
+    desk.hash()
+}
+
+/// A working entry whose time is over: called back, its end told, quoted again and acknowledged; with the
+/// quote and the probes that its guards want.
+fn missed(turns: u64) -> u64 {
+    let mut desk = Desk::with(maker());
+    desk.rest();
+    for _ in 0..turns {
+        desk.miss();
+    }
+    desk.hash()
+}
+
+/// Maker entries that are quoted again for as long as they are missed.
+fn maker() -> Settings {
+    Settings {
+        router_style: Style::Maker,
+        router_entry_miss: Miss::Retry,
+        router_entry_retries: i64::MAX,
+        ..Settings::default()
+    }
+}
+
 /// Ten ranks and a scan without an edge.
 fn scan(turns: u64) -> u64 {
     let mut desk = Desk::new();
@@ -56,10 +91,56 @@ fn scan(turns: u64) -> u64 {
     desk.hash()
 }
 
+/// Fifty ranks and a scan without an edge: what the decision of the next two comes on top of.
+fn ranks_50(turns: u64) -> u64 {
+    scans_50(Settings::default(), false, turns)
+}
+
+/// Fifty ranks and a scan that wants an entry: the funnel with its default settings, and a guard that
+/// refuses the best, so that the next scan may want one too.
+fn decision_50(turns: u64) -> u64 {
+    scans_50(Settings::default(), true, turns)
+}
+
+/// The same with every filter of the funnel on, and every candidate tried.
+fn filters_50(turns: u64) -> u64 {
+    let settings = Settings {
+        funnel_source_router: true,
+        funnel_prechecks: true,
+        funnel_market_mode: MarketMode::Soft,
+        funnel_quality: true,
+        funnel_cycle_topk: 45,
+        funnel_top_n: 80,
+        funnel_attempts_max: 80,
+        memory_enabled: true,
+        edge_gate: true,
+        edge_calibration: true,
+        ..Settings::default()
+    };
+    scans_50(settings, true, turns)
+}
+
+fn scans_50(settings: Settings, signals: bool, turns: u64) -> u64 {
+    let mut desk = Desk::of(50, settings);
+    desk.kill();
+    (0..turns).for_each(|_| desk.scan(signals));
+    desk.hash()
+}
+
 /// In and out: a scan with ten ranks that enters, acknowledgement, fill, a quote that takes the profit,
 /// acknowledgement, fill; ten quotes, balance and position probe, so that the next may enter.
 fn round_trip(turns: u64) -> u64 {
     let mut desk = Desk::new();
+    for _ in 0..turns {
+        desk.enter();
+        desk.leave();
+    }
+    desk.hash()
+}
+
+/// The same with eight fills an order: what it is more, a fourteenth is one fill.
+fn round_trip_in_parts(turns: u64) -> u64 {
+    let mut desk = Desk::new().in_parts(8);
     for _ in 0..turns {
         desk.enter();
         desk.leave();

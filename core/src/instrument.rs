@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{InstrumentId, TextId};
-use crate::units::{Money, Price, Qty};
+use crate::units::{Money, Nanos, Price, Qty};
 
 /// Most instruments in one run.
 pub const INSTRUMENTS_MAX: usize = 256;
@@ -25,6 +25,8 @@ pub struct Instrument {
     pub min_notional: Money,
     /// False for what may be read but not traded (inverse contracts, halted, excluded by the operator).
     pub tradable: bool,
+    /// When the venue listed it, UTC; `None` where nobody says.
+    pub listed_ns: Option<Nanos>,
 }
 
 /// All instruments of a run; the position in the table is the [`InstrumentId`].
@@ -185,7 +187,7 @@ impl InstrumentTable {
     }
 
     /// Ids and rows in table order.
-    pub fn iter(&self) -> impl Iterator<Item = (InstrumentId, &Instrument)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (InstrumentId, &Instrument)> {
         self.rows.iter().enumerate().map(|(index, row)| (InstrumentId::new(index), row))
     }
 }
@@ -225,6 +227,7 @@ mod tests {
             lot: Qty::ONE,
             min_notional: Money::ZERO,
             tradable: true,
+            listed_ns: None,
         }
     }
 

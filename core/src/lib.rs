@@ -25,6 +25,7 @@ macro_rules! planted {
 }
 
 pub mod book;
+pub mod broker;
 pub mod engine;
 pub mod gate;
 pub mod id;
@@ -36,11 +37,13 @@ pub mod msg;
 #[cfg(feature = "planted")]
 pub mod planted;
 pub mod policy;
+pub mod router;
 pub mod settings;
 pub mod signal;
 pub mod stage;
 pub mod topology;
 pub mod units;
+pub mod universe;
 
 // For the derives that `text_enum!` makes in other crates.
 #[doc(hidden)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::{Input, MarketBody, MarketMsg, Record};
-use pinion_core::settings::Settings;
+use pinion_core::settings::{Miss, Settings, Style};
 use pinion_core::units::{Money, Nanos, Price, Qty, Rate};
 use pinion_io::data::{self, DataOptions};
 use pinion_io::runner::Ending;
@@ -82,6 +82,25 @@ fn a_turn_allocates_nothing() {
     assert_eq!(desk.engine.kernel().totals().trades_closed, 101);
 }
 
+#[test]
+fn a_quote_that_works_and_is_missed_allocates_nothing() {
+    let mut desk = Desk::with(Settings {
+        router_style: Style::Maker,
+        router_entry_miss: Miss::Retry,
+        router_entry_retries: i64::MAX,
+        ..Settings::default()
+    });
+    desk.rest();
+    let counted = allocations_in(|| {
+        for _ in 0..100 {
+            (0..10).for_each(|_| desk.quote(0));
+            desk.miss();
+        }
+    });
+    assert_eq!(counted, 0, "100 quotes called back and quoted again");
+    assert_eq!(desk.engine.kernel().totals().orders, 101);
+}
+
 /// Allocations of a run after its first `warm` inputs, with the inputs and closed trades counted from there.
 #[derive(Debug, Default)]
 struct Measured {
@@ -115,7 +134,14 @@ fn measured<S: Source>(mut pipeline: Pipeline<S>, warm: u64) -> Measured {
 /// The built-in market, with everything the engine does in it.
 #[test]
 fn the_inline_engine_allocates_nothing_per_event() {
+    for style in [Style::Taker, Style::Maker] {
+        allocates_nothing_per_event(style);
+    }
+}
+
+fn allocates_nothing_per_event(style: Style) {
     let settings = Settings {
+        router_style: style,
         synth_duration_ns: 3 * 3_600 * Nanos::SECOND,
         signal_scan_ns: Nanos::SECOND,
         policy_vel_div_threshold: -0.001,

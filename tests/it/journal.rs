@@ -8,6 +8,7 @@ use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::journal::{CodecState, ENCODED_MAX, RING_BYTES, encode, input_ring};
 use pinion_core::kernel::stage::{SlotEvent, SlotStage};
 use pinion_core::link::link;
+use pinion_core::msg::funnel::Tier;
 use pinion_core::msg::record::{
     Action, DecisionReason, FeeSource, FunnelDecision, FunnelReason, FunnelStage, OrderStatus,
     ReconcileState,
@@ -18,6 +19,7 @@ use pinion_core::msg::{
 };
 use pinion_core::settings::{Layout, Mode};
 use pinion_core::units::{Money, Nanos, Price, Qty, Rate};
+use pinion_core::universe::{Family, Lane};
 use pinion_io::journal::folder::Durability;
 use pinion_io::journal::frames::{END, FrameKind, FrameWriter};
 use pinion_io::journal::{
@@ -33,6 +35,7 @@ fn header() -> RunHeader {
         lot: Qty::ONE,
         min_notional: Money::from_whole(5),
         tradable: true,
+        listed_ns: None,
     };
     RunHeader {
         run_id: "test".into(),
@@ -106,7 +109,7 @@ impl Toy {
                     instrument: Some(message.instrument),
                     action: Action::Hold,
                     reason: DecisionReason::NoEdge,
-                    vel_div,
+                    vel_div: vel_div.into(),
                     sizing: None,
                 });
                 if self.applied.is_multiple_of(4) {
@@ -122,7 +125,14 @@ impl Toy {
                         decision,
                         reason,
                         score,
+                        ars: score,
                         vel_div,
+                        lane: Lane::Momentum,
+                        tier: Tier::C,
+                        family: Family::Linear,
+                        adv: None,
+                        notional_5m: Maybe::NONE,
+                        depth: Maybe::NONE,
                     });
                 }
                 if self.applied.is_multiple_of(10) {
@@ -159,6 +169,8 @@ impl Toy {
             reduce_only: false,
             qty,
             price: Maybe::NONE,
+            mid: Maybe::NONE,
+            leverage: Maybe::NONE,
             status: OrderStatus::Submitted,
             reason: "",
         });
@@ -204,6 +216,9 @@ impl Toy {
             decision: FunnelDecision::Open,
             reason: FunnelReason::None,
             score: 1.5,
+            lane: Lane::Momentum,
+            tier: Tier::C,
+            edge_percent: None,
             position_size: Maybe::some(Money::ONE),
             pnl_percent: None,
             pnl: Maybe::NONE,

@@ -10,6 +10,7 @@ mod crash;
 mod data;
 mod decode;
 mod documents;
+mod explain;
 mod journal;
 mod kernel_script;
 mod layouts;
@@ -17,6 +18,7 @@ mod live;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod paper_run;
 mod paper_venue;
+mod router;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod runs;
 mod saved;

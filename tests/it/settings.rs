@@ -53,6 +53,7 @@ fn keys_list_the_whole_table() {
     assert_eq!(names, KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
     let columns = BTreeSet::from([
         "name",
+        "aliases",
         "type",
         "unit",
         "default",

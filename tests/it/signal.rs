@@ -66,6 +66,7 @@ impl Closes {
             lot: Qty::from_raw(1),
             min_notional: Money::ZERO,
             tradable: true,
+            listed_ns: None,
         };
         Arc::new(InstrumentTable::new(self.symbols.iter().map(row).collect()).unwrap())
     }

@@ -10,8 +10,8 @@ use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::kernel::Effects;
 use pinion_core::msg::scan::RankVerdict;
 use pinion_core::msg::{
-    ClientRef, Command, CommandMsg, Input, MarketBody, MarketMsg, Maybe, PositionSide, Rank, Scan,
-    ScanMsg, VenueEvent, VenueMsg,
+    ClientRef, Command, CommandMsg, Control, ControlMsg, Input, MarketBody, MarketMsg, Maybe,
+    PositionSide, Rank, Scan, ScanMsg, VenueEvent, VenueMsg,
 };
 use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Price, Qty};
@@ -33,8 +33,11 @@ pub struct Desk {
     /// What the last turn wants done.
     pub out: Effects,
     now: Nanos,
+    instruments: usize,
     scan: u32,
     fills: u64,
+    /// Fills of each order.
+    parts: i64,
     step: i64,
 }
 
@@ -44,14 +47,24 @@ pub struct Desk {
 /// Never: the rows are valid.
 #[must_use]
 pub fn table() -> Arc<InstrumentTable> {
+    table_of(INSTRUMENTS)
+}
+
+/// The same with so many instruments, at most 256.
+///
+/// # Panics
+/// When there are more.
+#[must_use]
+pub fn table_of(instruments: usize) -> Arc<InstrumentTable> {
     let row = |number: usize| Instrument {
         symbol: TextId::new(&format!("A{number}USDT")).expect("a symbol"),
         tick: Price::from_raw(TICK),
         lot: Qty::from_raw(Qty::ONE.raw() / 1_000),
         min_notional: Money::from_whole(5),
         tradable: true,
+        listed_ns: None,
     };
-    Arc::new(InstrumentTable::new((0..INSTRUMENTS).map(row).collect()).expect("a table"))
+    Arc::new(InstrumentTable::new((0..instruments).map(row).collect()).expect("a table"))
 }
 
 /// A quote one tick wide around `mid`, in raw units.
@@ -70,14 +83,28 @@ impl Desk {
     /// Quoted everywhere, flat, with a balance and a position probe: the next good scan enters.
     #[must_use]
     pub fn new() -> Self {
+        Self::with(Settings::default())
+    }
+
+    /// The same under these settings.
+    #[must_use]
+    pub fn with(settings: Settings) -> Self {
+        Self::of(INSTRUMENTS, settings)
+    }
+
+    /// The same with so many instruments, at most 256.
+    #[must_use]
+    pub fn of(instruments: usize, settings: Settings) -> Self {
         // No look back at ticks: an entry then depends on nothing but the scan.
-        let settings = Settings { policy_confirm_ticks: 0, ..Settings::default() };
+        let settings = Settings { policy_confirm_ticks: 0, ..settings };
         let mut desk = Self {
-            engine: Engine::new(Arc::new(settings), table(), 7),
+            engine: Engine::new(Arc::new(settings), table_of(instruments), 7),
             out: Effects::default(),
             now: Nanos::new(1_000 * Nanos::SECOND),
+            instruments,
             scan: 0,
             fills: 0,
+            parts: 1,
             step: 0,
         };
         desk.settle();
@@ -119,7 +146,7 @@ impl Desk {
     /// A scan with a place for every instrument; it wants a short position when `signals`, else none.
     pub fn scan(&mut self, signals: bool) {
         self.scan += 1;
-        for place in 0..INSTRUMENTS {
+        for place in 0..self.instruments {
             let rank = Rank {
                 number: self.scan,
                 place: u16::try_from(place).unwrap_or(u16::MAX),
@@ -137,8 +164,8 @@ impl Desk {
         let scan = Scan {
             ts_ns: self.now,
             number: self.scan,
-            active: 10,
-            ranked: 10,
+            active: u16::try_from(self.instruments).unwrap_or(u16::MAX),
+            ranked: u16::try_from(self.instruments).unwrap_or(u16::MAX),
             vel_div: Some(if signals { -0.04 } else { 0.0 }),
             velocity_50: Some(-0.02),
             velocity_750: Some(0.02),
@@ -147,6 +174,12 @@ impl Desk {
             picker_warm: true,
         };
         self.turn(&Input::Scan(ScanMsg::Scan(scan)));
+    }
+
+    /// No order leaves from here on: a scan that wants one is refused by the last guard it meets.
+    pub fn kill(&mut self) {
+        let message = ControlMsg { ts_recv_ns: self.now, control: Control::Kill };
+        self.turn(&Input::Control(message));
     }
 
     /// The order that the last turn placed, and its quantity.
@@ -170,28 +203,39 @@ impl Desk {
         let venue_id = TextId::from_number(u64::from(client.seq()));
         let (own, of_it) = (ClientRef::Own(client), Some(instrument));
         self.venue(own, of_it, VenueEvent::Ack { venue_id });
-        self.fills += 1;
-        let fill = VenueEvent::Fill {
-            venue_id,
-            fill_id: TextId::from_number(self.fills),
-            qty,
-            price: Price::from_raw(price),
-            fee: Maybe::some(Money::ZERO),
-            cum_qty: Maybe::some(qty),
-            side: None,
-            is_maker: Some(false),
-        };
-        self.venue(own, of_it, fill);
+        let mut filled = Qty::ZERO;
+        for part in 1..=self.parts {
+            self.fills += 1;
+            let up_to = if part == self.parts { qty.raw() } else { qty.raw() / self.parts * part };
+            let cum = Qty::from_raw(up_to);
+            let fill = VenueEvent::Fill {
+                venue_id,
+                fill_id: TextId::from_number(self.fills),
+                qty: cum - filled,
+                price: Price::from_raw(price),
+                fee: Maybe::some(Money::ZERO),
+                cum_qty: Maybe::some(cum),
+                side: None,
+                is_maker: Some(false),
+            };
+            filled = cum;
+            self.venue(own, of_it, fill);
+        }
         true
     }
 
     /// Lets ten seconds pass, quotes everything, and tells the balance and the positions that are booked.
     fn settle(&mut self) {
         self.now = self.now.plus(10 * Nanos::SECOND);
-        for instrument in 0..INSTRUMENTS {
+        for instrument in 0..self.instruments {
             let message = quote(instrument, self.now, HUNDRED);
             self.turn(&Input::Market(message));
         }
+        self.prove();
+    }
+
+    /// The venue tells the balance and the positions that are booked.
+    fn prove(&mut self) {
         let wallet = Maybe::some(self.engine.kernel().ledger().capital());
         let nothing = Maybe::NONE;
         let balance =
@@ -212,6 +256,46 @@ impl Desk {
         assert_eq!(self.engine.kernel().open_positions(), 1);
     }
 
+    /// Has a maker engine quote a short entry in instrument 0, which the venue has and does not fill.
+    ///
+    /// # Panics
+    /// When the engine does not quote: the desk is wrong.
+    pub fn rest(&mut self) {
+        self.scan(true);
+        self.acknowledge();
+    }
+
+    fn acknowledge(&mut self) {
+        let placed = self.placed();
+        assert!(placed.is_some(), "the engine quotes");
+        let Some((client, instrument, _)) = placed else { return };
+        let venue_id = TextId::from_number(u64::from(client.seq()));
+        let ack = VenueEvent::Ack { venue_id };
+        self.venue(ClientRef::Own(client), Some(instrument), ack);
+    }
+
+    /// The time of the quote of [`Desk::rest`] is over: the engine calls it back, balance and positions are
+    /// told, then its end; the engine quotes again, and the venue has that.
+    ///
+    /// # Panics
+    /// When the engine does not do so: the desk or its settings are wrong.
+    pub fn miss(&mut self) {
+        self.now = self.now.plus(6 * Nanos::SECOND);
+        self.quote(0);
+        let called = self.out.commands.iter().find_map(|message| match message.command {
+            Command::Cancel { client, venue_id, instrument } => {
+                Some((client, venue_id, instrument))
+            }
+            Command::Place { .. } | Command::Query { .. } | Command::Probe { .. } => None,
+        });
+        assert!(called.is_some(), "its time is over");
+        let Some((client, venue_id, instrument)) = called else { return };
+        self.prove();
+        let event = VenueEvent::Canceled { venue_id, cum_qty: Maybe::some(Qty::ZERO) };
+        self.venue(ClientRef::Own(client), Some(instrument), event);
+        self.acknowledge();
+    }
+
     /// Has the engine take the profit of what [`Desk::enter`] opened, and settles. The fill slips back to
     /// the entry price and costs nothing, so that the capital stays the same however many trips there are.
     ///
@@ -223,6 +307,13 @@ impl Desk {
         assert!(self.execute(HUNDRED), "the quote takes the profit");
         assert_eq!(self.engine.kernel().open_positions(), 0);
         self.settle();
+    }
+
+    /// Fills of each order from now on, at least one.
+    #[must_use]
+    pub fn in_parts(mut self, parts: u32) -> Self {
+        self.parts = i64::from(parts.max(1));
+        self
     }
 
     /// A number that depends on what the engine did: the same for the same inputs on every machine.

@@ -46,7 +46,7 @@ impl<S: Source> Pipeline<S> {
         let start = source.next_ts().expect("readable").expect("an event");
         let gauges = Arc::new(Gauges::default());
         let Assembly { stages, records, inputs, .. } =
-            Assembly::new(settings, table, source, 1, Pace::Max, gauges);
+            Assembly::new(settings, table, source, 1, Pace::Max, gauges, None);
         Self { stages, records, inputs, start }
     }
 

@@ -71,6 +71,7 @@ pub fn table() -> Arc<InstrumentTable> {
         lot: Qty::from_raw(Qty::ONE.raw() / 1_000),
         min_notional: Money::from_whole(5),
         tradable: true,
+        listed_ns: None,
     };
     Arc::new(InstrumentTable::new((0..INSTRUMENTS).map(row).collect()).expect("a table"))
 }

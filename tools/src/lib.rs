@@ -6,6 +6,7 @@
 pub mod cmd;
 pub mod config;
 mod data;
+mod explain;
 pub mod failure;
 mod report;
 pub mod script;
@@ -38,6 +39,8 @@ pub enum Verb {
     Config(cmd::config::Args),
     /// Normalise recorded frames, one JSON line a file.
     Decode(cmd::decode::Args),
+    /// Why a scan or a round trip went as it did, in words, with every number.
+    Explain(cmd::explain::Args),
     /// A what-if for the kernel: one JSON event a line in, one JSON line per event out.
     Kernel(cmd::kernel::Args),
     /// A paper run; without data, on the built-in market.
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Verb::Completion(args) => cmd::completion::run(&args),
         Verb::Config(args) => cmd::config::run(&args),
         Verb::Decode(args) => cmd::decode::run(&args),
+        Verb::Explain(args) => cmd::explain::run(&args),
         Verb::Kernel(args) => cmd::kernel::run(&args),
         Verb::Paper(args) => cmd::paper::run(&args),
         Verb::Recover(args) => cmd::recover::run(&args),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use pinion_core::units::Money;
 use pinion_io::journal::Summary;
+use pinion_io::journal::execution::{Execution, OrderFigures};
 use pinion_io::journal::summary::TICK_TO_ORDER;
 use pinion_io::source::REJECT_REASONS;
 
@@ -64,6 +65,9 @@ pub(crate) fn render(summary: &Summary, run_dir: &Path) -> String {
             summary.trades_closed, summary.wins, summary.losses, summary.orders, summary.fills
         ),
     );
+    if summary.orders > 0 {
+        line("execution", execution(summary));
+    }
     line(
         "result",
         format!(
@@ -91,6 +95,22 @@ pub(crate) fn render(summary: &Summary, run_dir: &Path) -> String {
     line("files", run_dir.display().to_string());
     out.truncate(out.trim_end().len());
     out
+}
+
+/// Fill rate, slippage, age and cancels, entries before exits.
+fn execution(summary: &Summary) -> String {
+    let Execution { entries, exits, retries, .. } = &summary.execution;
+    let pair = |of: fn(&OrderFigures) -> Option<String>| {
+        let text = |figures| of(figures).unwrap_or_else(|| "-".to_owned());
+        format!("{} / {}", text(entries), text(exits))
+    };
+    format!(
+        "entries / exits: filled {} %, {} bps to mid, {} ms old, {} canceled, {retries} sent again",
+        pair(|f| f.fill_rate().map(|rate| format!("{:.1}", rate * 100.0))),
+        pair(|f| f.slippage_bps().map(|bps| format!("{bps:+.2}"))),
+        pair(|f| f.age_ns_mean().map(|age| (age / 1_000_000).to_string())),
+        pair(|f| Some(f.canceled.to_string())),
+    )
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]

@@ -39,7 +39,7 @@ impl Gauges {
         Money::from_raw(self.net_pnl.load(Ordering::Relaxed))
     }
 
-    pub(super) fn publish<P>(&self, engine: &Engine<P>) {
+    pub(super) fn publish<P, H>(&self, engine: &Engine<P, H>) {
         let totals = engine.kernel.totals();
         self.now_ns.store(engine.now.get(), Ordering::Relaxed);
         self.inputs.store(engine.inputs, Ordering::Relaxed);

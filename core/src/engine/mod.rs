@@ -1,4 +1,5 @@
-//! One turn: the kernel applies an input, the policy answers it, the guardian sees to exits that must
+//! One turn: the kernel applies an input, the router looks after the orders it has under way, the policy
+//! answers it, the guardian sees to exits that must
 //! happen, the prober asks the venue for proof, the effects go out.
 //!
 //! [`Engine`] is a pure function of its ordered inputs and their times; [`KernelStage`] wires it to the
@@ -22,10 +23,13 @@ use guardian::Guardian;
 use prober::Prober;
 use serde::{Deserialize, Serialize};
 
+use crate::broker::Broker;
 use crate::instrument::InstrumentTable;
 use crate::kernel::{Effects, Kernel, Totals};
 use crate::msg::{Input, Record, ScanMsg};
 use crate::policy::{Decide, Policy};
+use crate::router::hooks::{NoHooks, SavedHooks};
+use crate::router::{Router, Turn};
 use crate::settings::Settings;
 use crate::units::{Money, Nanos};
 
@@ -34,12 +38,14 @@ const MINUTE_NS: i64 = 60_000_000_000;
 
 /// Kernel and policy, turned by one input at a time.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(bound = "P: Decide")]
-pub struct Engine<P = Policy> {
+#[serde(bound = "P: Decide, H: SavedHooks")]
+pub struct Engine<P = Policy, H = NoHooks> {
     #[serde(skip)]
     settings: Arc<Settings>,
     kernel: Kernel,
     policy: P,
+    hooks: H,
+    router: Router,
     guardian: Guardian,
     prober: Prober,
     now: Nanos,
@@ -75,11 +81,27 @@ impl<P: Decide> Engine<P> {
         epoch: u32,
         policy: P,
     ) -> Self {
+        Self::with_hooks(settings, table, epoch, policy, NoHooks)
+    }
+}
+
+impl<P: Decide, H: SavedHooks> Engine<P, H> {
+    /// The same with hooks of the caller's in the router.
+    #[must_use]
+    pub fn with_hooks(
+        settings: Arc<Settings>,
+        table: Arc<InstrumentTable>,
+        epoch: u32,
+        policy: P,
+        hooks: H,
+    ) -> Self {
         let kernel = Kernel::new(&settings, table, epoch);
         Self {
             summarised: kernel.totals(),
             kernel,
             policy,
+            hooks,
+            router: Router::new(),
             guardian: Guardian::new(),
             prober: Prober::new(),
             settings,
@@ -106,22 +128,27 @@ impl<P: Decide> Engine<P> {
         if let Input::Settings { version } = *input {
             self.swap(version, out);
         }
-        let Self { settings, kernel, policy, guardian, prober, .. } = self;
+        let Self { settings, kernel, policy, hooks, router, guardian, prober, .. } = self;
         // The verdict is for scripts; everything that matters to a run is in the records.
         let _verdict = kernel.apply(now, input, settings, out);
+        let mut turn = Turn { now, kernel, settings, out, hooks };
+        router.turn(input, &mut turn);
+        let mut broker = Broker::new(router, turn, before);
         match input {
-            Input::Market(message) => policy.on_market(now, message, kernel, settings, out),
+            Input::Market(message) => policy.on_market(message, &mut broker),
             Input::Scan(ScanMsg::Rank(rank)) => policy.on_rank(rank),
+            Input::Scan(ScanMsg::Modifiers(modifiers)) => policy.on_modifiers(modifiers),
             Input::Scan(ScanMsg::Scan(scan)) => {
                 self.scans += 1;
-                policy.on_scan(now, scan, kernel, settings, out);
+                policy.on_scan(scan, &mut broker);
             }
-            Input::Tick => policy.on_tick(now, kernel, settings, out),
-            Input::Control(message) => policy.on_control(message.control),
+            Input::Tick => policy.on_tick(&mut broker),
+            Input::Control(message) => policy.on_control(message.control, &mut broker),
             Input::Venue(_) | Input::Settings { .. } => {}
         }
         guardian.turn(now, input, kernel, settings, out);
-        policy.after_turn(kernel, before, out);
+        let turn = Turn { now, kernel, settings, out, hooks };
+        policy.after_turn(&mut Broker::new(router, turn, before));
         prober.turn(now, input, kernel, settings, out);
         for message in &out.records[before..] {
             if let Record::TradeClosed { net_pnl, .. } = message.record {
@@ -134,6 +161,24 @@ impl<P: Decide> Engine<P> {
     /// and gives [`crate::msg::Control::Recover`] as the next input.
     pub fn resume_as(&mut self, epoch: u32) {
         self.kernel.resume_as(epoch);
+    }
+
+    /// The hooks of the router.
+    #[must_use]
+    pub const fn hooks(&self) -> &H {
+        &self.hooks
+    }
+
+    /// The router.
+    #[must_use]
+    pub const fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// When a turn without a message has something to do that should not wait for the next tick.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Nanos> {
+        self.router.next_deadline()
     }
 
     /// The policy.

@@ -19,11 +19,12 @@ use crate::engine::Engine;
 use crate::instrument::InstrumentTable;
 use crate::kernel::Kernel;
 use crate::policy::Decide;
+use crate::router::hooks::SavedHooks;
 use crate::settings::Settings;
 
 /// Version of the saved form. Raise it with every change of a type that is saved: older bytes are then
 /// refused instead of misread.
-pub const STATE_VERSION: u16 = 1;
+pub const STATE_VERSION: u16 = 3;
 
 /// Why bytes are not the state of an engine: where, and what was expected there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +121,7 @@ pub fn saved_table(bytes: &[u8]) -> Result<InstrumentTable, Damage> {
     front(bytes).map(|(table, _)| table)
 }
 
-impl<P: Decide> Engine<P> {
+impl<P: Decide, H: SavedHooks> Engine<P, H> {
     /// Writes the whole state into `out`, whose content is replaced. A content of the settings that was
     /// announced but is not in force yet is not part of it.
     ///
@@ -148,6 +149,7 @@ impl<P: Decide> Engine<P> {
     ) -> Result<Self, Damage> {
         let (mut engine, instruments) = read::<Self>(bytes, &table)?;
         engine.kernel.restored(instruments, &settings, Arc::clone(&table))?;
+        engine.router.restored(instruments, engine.kernel.slots().len())?;
         engine.policy.restored(instruments, table)?;
         engine.settings = settings;
         Ok(engine)

@@ -14,6 +14,7 @@ use crate::msg::{
     Command, CommandMsg, Control, ControlMsg, Input, MarketMsg, RecordMsg, ScanMsg, VenueMsg,
 };
 use crate::policy::{Decide, Policy};
+use crate::router::hooks::{NoHooks, SavedHooks};
 use crate::settings::Settings;
 use crate::stage::{Stage, Work};
 use crate::topology;
@@ -53,7 +54,8 @@ pub struct KernelLinks {
 
 /// Messages taken from one link in one poll.
 const BUDGET: usize = 16;
-/// Inputs of one poll at most: each of the five links, and three that the stage makes itself.
+/// Inputs of one poll at most: each of the five links, and three that the stage makes itself: new settings,
+/// a word about the journal, and a tick.
 const POLL_INPUTS: usize = 5 * BUDGET + 3;
 /// Places in the record link that one poll can need.
 const POLL_RECORDS: usize = POLL_INPUTS * RECORDS_MAX;
@@ -68,8 +70,8 @@ const _: () = {
 
 /// The engine on its links. Owner: the kernel thread.
 #[derive(Debug)]
-pub struct KernelStage<P = Policy> {
-    engine: Engine<P>,
+pub struct KernelStage<P = Policy, H = NoHooks> {
+    engine: Engine<P, H>,
     links: KernelLinks,
     effects: Effects,
     /// Commands that the link had no room for, in order.
@@ -88,10 +90,10 @@ pub struct KernelStage<P = Policy> {
     refused: bool,
 }
 
-impl<P: Decide> KernelStage<P> {
+impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
     /// Wires an engine.
     #[must_use]
-    pub fn new(engine: Engine<P>, links: KernelLinks, on_full: JournalFull) -> Self {
+    pub fn new(engine: Engine<P, H>, links: KernelLinks, on_full: JournalFull) -> Self {
         Self {
             tick_ns: engine.settings.engine_tick_ns,
             engine,
@@ -110,7 +112,7 @@ impl<P: Decide> KernelStage<P> {
 
     /// The engine, to read.
     #[must_use]
-    pub const fn engine(&self) -> &Engine<P> {
+    pub const fn engine(&self) -> &Engine<P, H> {
         &self.engine
     }
 
@@ -234,6 +236,11 @@ impl<P: Decide> KernelStage<P> {
         self.next_tick.is_some_and(|due| now >= due)
     }
 
+    /// The next tick, or an earlier deadline of the engine.
+    fn wake_at(&self) -> Option<Nanos> {
+        [self.next_tick, self.engine.next_deadline()].into_iter().flatten().min()
+    }
+
     fn inputs_wait(&self) -> bool {
         let links = &self.links;
         !(links.market.is_empty()
@@ -245,7 +252,7 @@ impl<P: Decide> KernelStage<P> {
     }
 }
 
-impl<P: Decide> Stage for KernelStage<P> {
+impl<P: Decide, H: SavedHooks> Stage for KernelStage<P, H> {
     fn name(&self) -> &'static str {
         "kernel"
     }
@@ -259,7 +266,8 @@ impl<P: Decide> Stage for KernelStage<P> {
         }
         self.refused = !self.has_room();
         if self.refused {
-            let backpressured = self.inputs_wait() || self.tick_is_due(now);
+            let is_due = self.wake_at().is_some_and(|due| now >= due);
+            let backpressured = self.inputs_wait() || is_due;
             return Work { backpressured, ..Work::NONE };
         }
         // What the operator and the venue say comes before what the market says; a scan was made from
@@ -276,6 +284,9 @@ impl<P: Decide> Stage for KernelStage<P> {
             work = work.and(self.turn(now, &Input::Tick));
             self.links.gauges.publish(&self.engine);
             self.next_tick = Some(now.plus(self.tick_ns));
+        } else if self.engine.next_deadline().is_some_and(|due| now >= due) {
+            // Between ticks, for an order whose time is over; the grid of the ticks stays.
+            work = work.and(self.turn(now, &Input::Tick));
         } else if self.next_tick.is_none() && self.engine.inputs > 0 {
             self.next_tick = Some(now.plus(self.tick_ns));
         }
@@ -283,7 +294,7 @@ impl<P: Decide> Stage for KernelStage<P> {
     }
 
     fn next_deadline(&self) -> Option<Nanos> {
-        self.next_tick
+        self.wake_at()
     }
 
     fn drained(&self) -> bool {

@@ -38,7 +38,7 @@ use crate::settings::Settings;
 use crate::units::{Money, Nanos, Price, Qty};
 
 use holdings::Holdings;
-use rates::Window;
+pub(crate) use rates::Window;
 
 const MINUTE_NS: i64 = 60 * Nanos::SECOND;
 const DAY_NS: i64 = 86_400 * Nanos::SECOND;

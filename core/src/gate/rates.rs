@@ -1,12 +1,14 @@
 //! How many orders have left lately.
 
+use serde::{Deserialize, Serialize};
+
 /// Parts of a window; one more than it needs is kept, so that the sum covers at least the window.
 const PARTS: usize = 16;
 
 /// Counts in a sliding window. Errs on the side of counting too long (by a fifteenth of the window at most),
 /// so the bound holds in every window of its length, wherever it begins.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Window {
     part_ns: i64,
     counts: [u32; PARTS],
     /// Number of the newest part since the epoch.
@@ -17,20 +19,31 @@ pub(super) struct Window {
 
 impl Window {
     /// At most `max` within `length_ns`.
-    pub(super) const fn new(length_ns: i64, max: u32) -> Self {
+    pub(crate) const fn new(length_ns: i64, max: u32) -> Self {
         let parts = PARTS as i64 - 1;
         let part_ns = (length_ns + parts - 1) / parts;
         Self { part_ns, counts: [0; PARTS], newest: i64::MIN, sum: 0, max }
     }
 
+    /// Changes the bound; what was counted stays.
+    pub(crate) const fn bound(&mut self, max: u32) {
+        self.max = max;
+    }
+
+    /// True when what was read back is a window of this length.
+    pub(crate) fn is_sound(&self, length_ns: i64) -> bool {
+        let counted = self.counts.iter().try_fold(0u32, |sum, count| sum.checked_add(*count));
+        self.part_ns == Self::new(length_ns, 0).part_ns && counted == Some(self.sum)
+    }
+
     /// True when another one fits at `now`, which never decreases.
-    pub(super) fn has_room(&mut self, now_ns: i64) -> bool {
+    pub(crate) fn has_room(&mut self, now_ns: i64) -> bool {
         self.advance(now_ns);
         self.sum < self.max
     }
 
     /// Counts one at the time of the last look.
-    pub(super) fn count(&mut self) {
+    pub(crate) fn count(&mut self) {
         let place = self.place(self.newest);
         self.counts[place] = self.counts[place].saturating_add(1);
         self.sum = self.sum.saturating_add(1);

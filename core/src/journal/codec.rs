@@ -17,7 +17,8 @@ use crate::journal::market::{self, Last, UNSEEN};
 use crate::journal::scale::EXPONENT_MAX;
 use crate::journal::venue;
 use crate::msg::scan::RankVerdict;
-use crate::msg::{Control, ControlMsg, Input, PositionSide, Rank, Scan, ScanMsg};
+use crate::msg::{Control, ControlMsg, Input, Modifiers, PositionSide, Rank, Scan, ScanMsg};
+use crate::settings::Posture;
 use crate::units::Nanos;
 
 /// More bytes than any encoded input takes.
@@ -30,6 +31,7 @@ const SCAN: u8 = 9;
 const CONTROL: u8 = 10;
 const SETTINGS: u8 = 11;
 const TICK: u8 = 12;
+const MODIFIERS: u8 = 13;
 
 // Flags of every input.
 /// The turn's time is the message's own.
@@ -104,6 +106,10 @@ pub fn encode(
             head_after(state, &mut writer, RANK, now);
             encode_rank(rank, &mut writer);
         }
+        Input::Scan(ScanMsg::Modifiers(modifiers)) => {
+            head_after(state, &mut writer, MODIFIERS, now);
+            encode_modifiers(modifiers, &mut writer);
+        }
         Input::Scan(ScanMsg::Scan(scan)) => {
             head(&mut writer, SCAN, now, scan.ts_ns.get());
             encode_scan(state, scan, &mut writer);
@@ -146,6 +152,10 @@ pub fn decode(state: &mut CodecState, bytes: &[u8]) -> Result<(Nanos, Input, usi
             let late = late(same, &mut reader)?;
             let scan = decode_scan(state, &mut reader)?;
             (scan.ts_ns.get().wrapping_add(late), Input::Scan(ScanMsg::Scan(scan)))
+        }
+        MODIFIERS => {
+            let now = state.now.wrapping_add(late(same, &mut reader)?);
+            (now, Input::Scan(ScanMsg::Modifiers(decode_modifiers(&mut reader)?)))
         }
         CONTROL => {
             let late = late(same, &mut reader)?;
@@ -208,6 +218,38 @@ fn decode_rank(reader: &mut Reader<'_>) -> Result<Rank, CodecFault> {
         alignment: reader.float()?,
         noise_ppm: reader.float()?,
         ars: reader.float()?,
+    })
+}
+
+fn encode_modifiers(modifiers: &Modifiers, writer: &mut Writer<'_>) {
+    writer.unsigned(u64::from(modifiers.number));
+    let values = [modifiers.boost, modifiers.mc_scale, modifiers.ob, modifiers.esof];
+    let mut flags = u8::from(modifiers.posture.is_some()) << 4;
+    for (bit, value) in values.iter().enumerate() {
+        flags |= u8::from(value.is_some()) << bit;
+    }
+    writer.byte(flags);
+    if let Some(posture) = modifiers.posture {
+        writer.byte(posture.code());
+    }
+    for value in values.into_iter().flatten() {
+        writer.float(value);
+    }
+}
+
+fn decode_modifiers(reader: &mut Reader<'_>) -> Result<Modifiers, CodecFault> {
+    let number = reader.narrow()?;
+    let flags = reader.byte()?;
+    let has = |bit: u8| flags & 1 << bit != 0;
+    let posture = if has(4) { Some(reader.code("posture", Posture::from_code)?) } else { None };
+    let mut value = |bit: u8| if has(bit) { reader.float().map(Some) } else { Ok(None) };
+    Ok(Modifiers {
+        number,
+        posture,
+        boost: value(0)?,
+        mc_scale: value(1)?,
+        ob: value(2)?,
+        esof: value(3)?,
     })
 }
 

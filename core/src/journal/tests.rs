@@ -9,9 +9,10 @@ use crate::link::Full;
 use crate::msg::scan::RankVerdict;
 use crate::msg::venue::{RejectReason, VenueOrderState};
 use crate::msg::{
-    ClientRef, Control, ControlMsg, Input, MarketBody, MarketMsg, Maybe, PositionSide, Rank, Scan,
-    ScanMsg, Side, VenueEvent, VenueMsg, Word,
+    ClientRef, Control, ControlMsg, Input, MarketBody, MarketMsg, Maybe, Modifiers, PositionSide,
+    Rank, Scan, ScanMsg, Side, VenueEvent, VenueMsg, Word,
 };
+use crate::settings::Posture;
 use crate::units::{Money, Nanos, Price, Qty, Rate};
 
 /// Any word; extremes and round numbers more often than chance would.
@@ -179,6 +180,20 @@ fn scan() -> impl Strategy<Value = Input> {
                 }))
             }),
         (
+            (any::<u32>(), prop::option::of(code(Posture::ALL))),
+            (maybe_float(), maybe_float(), maybe_float(), maybe_float())
+        )
+            .prop_map(|((number, posture), (boost, mc_scale, ob, esof))| {
+                Input::Scan(ScanMsg::Modifiers(Modifiers {
+                    number,
+                    posture,
+                    boost,
+                    mc_scale,
+                    ob,
+                    esof,
+                }))
+            }),
+        (
             (raw(), any::<u32>(), any::<u16>(), any::<u16>(), any::<bool>(), any::<bool>()),
             (maybe_float(), maybe_float(), maybe_float(), maybe_float())
         )
@@ -220,7 +235,9 @@ fn own_time(input: &Input) -> Option<i64> {
         Input::Venue(message) => Some(message.ts_recv_ns.get()),
         Input::Scan(ScanMsg::Scan(scan)) => Some(scan.ts_ns.get()),
         Input::Control(message) => Some(message.ts_recv_ns.get()),
-        Input::Scan(ScanMsg::Rank(_)) | Input::Settings { .. } | Input::Tick => None,
+        Input::Scan(ScanMsg::Rank(_) | ScanMsg::Modifiers(_))
+        | Input::Settings { .. }
+        | Input::Tick => None,
     }
 }
 
@@ -229,6 +246,11 @@ fn float_bits(input: &Input) -> Vec<Option<u64>> {
         Input::Scan(ScanMsg::Rank(rank)) => {
             [rank.efficiency, rank.alignment, rank.noise_ppm, rank.ars]
                 .map(|value| Some(value.to_bits()))
+                .to_vec()
+        }
+        Input::Scan(ScanMsg::Modifiers(modifiers)) => {
+            [modifiers.boost, modifiers.mc_scale, modifiers.ob, modifiers.esof]
+                .map(|value| value.map(f64::to_bits))
                 .to_vec()
         }
         Input::Scan(ScanMsg::Scan(scan)) => {

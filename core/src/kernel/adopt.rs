@@ -59,9 +59,10 @@ impl Kernel {
             self.adopt_all(now, out);
         }
         self.watch_orphans(now, takes_over, out);
-        // An order of ours may just be filling what looks strange: the recovery waits for its answer.
-        let in_flight =
-            self.strangers().any(|stranger| self.has_live_order(now, stranger.instrument));
+        // An order of ours may just be filling what looks strange, or hold the slot for it: the recovery waits
+        // for its answer.
+        let in_flight = self.strangers().next().is_some() && self.has_unresolved_order()
+            || self.strangers().any(|stranger| self.has_live_order(now, stranger.instrument));
         let believed = self.recovery.believes(self.facts.lists_nothing(), self.orders_placed > 0);
         self.wants_positions = !believed || self.recovery.awaits_list();
         if !in_flight && believed {
@@ -147,6 +148,7 @@ impl Kernel {
         let slot = &mut self.slots[index];
         slot.begin(trade, instrument, side);
         slot.position = Position::adopted(side, qty, notional);
+        slot.adopted_ns = Some(now);
         slot.requested = qty;
         self.revision += 1;
         #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]

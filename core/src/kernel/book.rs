@@ -219,7 +219,11 @@ impl Kernel {
         match news(&order, fill) {
             News::Nothing => Verdict::refused(Code::DuplicateEvent),
             News::Identity => self.claim_inferred(now, client, fill, out),
-            News::Quantity(qty) => self.book_fill(now, client, fill, qty, out),
+            News::Quantity(qty) => {
+                let verdict = self.book_fill(now, client, fill, qty, out);
+                self.claim_forced(now, client, fill.ts_exch_ns, out);
+                verdict
+            }
         }
     }
 
@@ -382,6 +386,7 @@ impl Kernel {
             order.notional = total;
             order.told = order.told.max(order.filled);
             order.denial = Denial::default();
+            order.end_doubt = Denial::default();
         }
         let slot = &mut self.slots[index];
         slot.outside = Outside::default();
@@ -597,7 +602,6 @@ fn news(order: &Order, fill: &FillIn) -> News {
         // soon as both have come.
         let covered = match fill.cum {
             Some(cum) => cum <= order.inferred_up_to,
-            None if fill.fill_id.is_empty() => fill.qty <= order.inferred,
             None => fill.qty <= order.inferred_up_to,
         };
         if covered {

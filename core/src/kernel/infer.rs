@@ -11,7 +11,7 @@ use crate::kernel::fills::AppliedFill;
 use crate::kernel::ledger::Entry;
 use crate::kernel::orders::Order;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
-use crate::msg::{OrderRole, PositionSide, Record};
+use crate::msg::{Maybe, OrderRole, PositionSide, Record};
 use crate::units::{Money, Nanos, Price, Qty};
 
 impl Kernel {
@@ -54,6 +54,7 @@ impl Kernel {
         if let Some(applied) = self.fills.get_mut(last) {
             applied.inferred = true;
         }
+        self.claim_forced(now, client, Maybe::NONE, out);
     }
 
     /// The venue's own fill of a quantity that was booked from a look-up: new are its identity, its fee, and
@@ -71,9 +72,9 @@ impl Kernel {
         let beyond = fill.qty - fill.qty.min(order.inferred);
         let told = order.told.checked_add(order.without_total).unwrap_or(Qty::MAX);
         let beyond = match (fill.fill_id.is_empty(), fill.cum) {
-            (true, _) => Qty::ZERO,
+            (_, None) => beyond,
+            (true, Some(_)) => Qty::ZERO,
             (false, Some(_)) => beyond.min(told - order.filled).max(Qty::ZERO),
-            (false, None) => beyond,
         };
         if beyond.is_positive() {
             // A fill that told no total was taken for a part of this one: what that took is new. The fee of the

@@ -6,7 +6,8 @@
 //! lists at all, its open orders. An entry waits for `guard.not_found_ns` besides, which is longer than a
 //! venue's receive window: what has not arrived by then never will, and what has arrived shows as an open
 //! order or as a position. Should a fill of such an order come all the same, it is booked (see `book.rs`),
-//! and should it work, it is called back (see `recover.rs`).
+//! and should it work, it is called back (see `recover.rs`). In a recovery it is not waited for for ever: a
+//! position that nobody here remembers may need its slot.
 //!
 //! An exit needs the same two views, for reduce-only protects nobody else who holds the same side; but it is
 //! looked up without back-off and is not held back for ever: when the views do not come, or do not agree
@@ -18,7 +19,7 @@ use crate::kernel::orders::{Denial, NOT_FOUND_MIN, Order};
 use crate::kernel::{Code, Effects, Kernel, Verdict};
 use crate::msg::record::OrderStatus;
 use crate::msg::venue::{RejectReason, VenueOrderState};
-use crate::msg::{Maybe, OrderRole, TimeInForce};
+use crate::msg::{Maybe, OrderRole, Record, TimeInForce};
 use crate::units::{Nanos, Price, Qty};
 
 /// An answer to a look-up by identity.
@@ -145,25 +146,21 @@ impl Kernel {
         let Some(order) = self.orders.get_mut(client) else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
-        let since = *order.denial.since_ns.get_or_insert(now);
-        order.denial.count = order.denial.count.saturating_add(1);
         if order.role == OrderRole::Exit {
             order.query_wait_ns = self.times.lookup_first_ns;
         }
-        let ripens = order.denial.ripe_ns.is_none() && now.since(since) >= self.times.view_lag_ns;
-        if ripens {
-            order.denial.ripe_ns = Some(now);
-            // What the venue shows of the time before is no evidence.
-            self.revision += 1;
-        }
+        self.revision += u64::from(order.denial.again(now, self.times.view_lag_ns));
         let order = *order;
         let never_seen = !order.was_seen();
         let proved = match order.role {
-            OrderRole::Entry => self.is_gone(now, &order) && order.denial.by_positions,
+            OrderRole::Entry => {
+                self.is_gone(now, &order)
+                    && (order.denial.by_positions || self.holds_up_recovery(now, &order))
+            }
             OrderRole::Exit => self.is_exit_gone(now, &order),
         };
         if !proved && !planted!(X04DeniedOnce) {
-            self.wants_positions |= order.denial.ripe_ns.is_some() && !order.denial.by_positions;
+            self.wants_positions |= order.denial.wants_positions();
             self.look_up_by(client, now.plus(order.query_wait_ns));
             return Verdict { accepted: true, code: Code::StaleStateReconciling };
         }
@@ -189,6 +186,13 @@ impl Kernel {
             && (denial.by_list || !self.recovery.lists_come())
     }
 
+    /// True when the positions cannot agree with a denied entry because a position waits for its slot: what
+    /// the venue shows is taken over when the slot is free, whoever opened it.
+    fn holds_up_recovery(&self, now: Nanos, order: &Order) -> bool {
+        let lasts = |ripe: Nanos| now.since(ripe) >= self.times.not_found_ns;
+        self.recovery.awaits_positions() && order.denial.ripe_ns.is_some_and(lasts)
+    }
+
     /// True when an exit that the venue denies may be sent again.
     fn is_exit_gone(&self, now: Nanos, order: &Order) -> bool {
         let denial = &order.denial;
@@ -210,6 +214,32 @@ impl Kernel {
         self.end(now, client, out);
     }
 
+    /// The venue tells an order's end again, and again without a total that can be: none, or one below the
+    /// fills that it told itself. It works no more, so it is over at what is booked when positions that were
+    /// asked for later than views lag agree with that; nothing else ever would end it.
+    pub(super) fn end_untold(
+        &mut self,
+        now: Nanos,
+        client: ClientId,
+        out: &mut Effects,
+    ) -> Verdict {
+        let Some(order) = self.orders.get_mut(client) else {
+            return Verdict::refused(Code::UnresolvedSlot);
+        };
+        let booked = order.filled;
+        let doubt = &mut order.end_doubt;
+        self.revision += u64::from(doubt.again(now, self.times.view_lag_ns));
+        let is_proved = doubt.by_positions && doubt.count >= NOT_FOUND_MIN && order.told <= booked;
+        self.wants_positions |= doubt.wants_positions();
+        if !is_proved {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        order.ended_at = Some(booked);
+        out.record(Record::Error { reason: "an order's end was told without a total that can be" });
+        self.end(now, client, out);
+        Verdict::OK
+    }
+
     /// A whole current position snapshot came: what it says about orders that the venue denies.
     pub(super) fn positions_against_denied(&mut self) {
         let slots = self.slots.len();
@@ -221,10 +251,9 @@ impl Kernel {
                 .shown(instrument)
                 .is_some_and(|shown| shown.long == long && shown.short == short);
             for client in self.slots[index].live() {
-                if let Some(order) = self.orders.get_mut(client)
-                    && order.denial.ripe_ns.is_some()
-                {
-                    order.denial.by_positions = agrees;
+                let Some(order) = self.orders.get_mut(client) else { continue };
+                for doubt in [&mut order.denial, &mut order.end_doubt] {
+                    doubt.by_positions = agrees && doubt.ripe_ns.is_some();
                 }
             }
         }

@@ -32,7 +32,7 @@ pub struct Top {
 }
 
 impl Top {
-    pub(super) const EMPTY: Self = Self {
+    pub(crate) const EMPTY: Self = Self {
         bid: Maybe::NONE,
         ask: Maybe::NONE,
         bid_qty: Maybe::NONE,
@@ -59,14 +59,20 @@ impl Top {
             .or_else(|| pair(self.mark, self.mark_ns))
     }
 
+    /// The middle of the quote, without one the last price; of any age.
+    pub(super) fn middle(&self) -> Option<Price> {
+        self.between().or_else(|| self.last.get())
+    }
+
+    fn between(&self) -> Option<Price> {
+        let (bid, ask) = (self.bid.get()?, self.ask.get()?);
+        Some(Price::from_raw(bid.raw() + (ask.raw() - bid.raw()) / 2))
+    }
+
     /// What a position is worth without a side: the mark, else the last price, else the middle of the
     /// quote; of any age.
     pub(super) fn fair(&self) -> Option<Price> {
-        let middle = || {
-            let (bid, ask) = (self.bid.get()?, self.ask.get()?);
-            Some(Price::from_raw(bid.raw() + (ask.raw() - bid.raw()) / 2))
-        };
-        self.mark.get().or_else(|| self.last.get()).or_else(middle)
+        self.mark.get().or_else(|| self.last.get()).or_else(|| self.between())
     }
 
     /// The same, but only what is not older than the guards' ages at `now`: a quote by

@@ -11,7 +11,7 @@
 use arrayvec::ArrayVec;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{InstrumentId, TextId};
+use crate::id::{ClientId, InstrumentId, TextId};
 use crate::kernel::book::FillIn;
 use crate::kernel::fills::AppliedFill;
 use crate::kernel::ledger::Entry;
@@ -25,10 +25,21 @@ use crate::units::{Money, Nanos, Price, Qty};
 /// Fewest snapshots in a row that prove a close by somebody else.
 const SNAPSHOTS_MIN: u32 = 3;
 
-/// Forced closes of positions that were not ours: none of them is news when it is told again, though we
-/// hold that asset by then. The last ones; the venue tells a duplicate within minutes, and a position of
-/// somebody else's is rare.
-pub(super) type ForeignForced = ArrayVec<(Option<InstrumentId>, FillIn), 64>;
+/// A forced close of a position that we did not hold when it was told.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(super) struct EarlyForced {
+    instrument: Option<InstrumentId>,
+    side: PositionSide,
+    fill: FillIn,
+    cause: ForcedCause,
+    /// The entry that worked on that side: its fills may come later than this.
+    entry: Option<ClientId>,
+    told_ns: Nanos,
+}
+
+/// The last forced closes of positions that were not ours: none of them is news when it is told again, though
+/// we hold that asset by then.
+pub(super) type EarlyForcedCloses = ArrayVec<EarlyForced, 64>;
 
 /// What speaks for a close by somebody else, since the last snapshot that agreed or our own last fill.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,14 +106,15 @@ impl Kernel {
         let holder = self.slots.iter().position(|slot| {
             slot.is_open() && Some(slot.instrument) == instrument && slot.position.side == side
         });
-        if self.is_foreign_forced(instrument, fill) {
+        if self.is_early_forced(instrument, fill) {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        let is_old = |index: usize| self.is_before_adoption(index, fill);
+        if holder.is_some_and(is_old) {
             return Verdict::refused(Code::DuplicateEvent);
         }
         let Some(index) = holder else {
-            if self.foreign_forced.is_full() {
-                self.foreign_forced.remove(0);
-            }
-            self.foreign_forced.push((instrument, *fill));
+            self.keep_forced(now, instrument, side, fill, cause);
             return Verdict::refused(Code::ForeignFill);
         };
         if !fill.qty.is_positive() || !fill.price.is_positive() {
@@ -143,17 +155,88 @@ impl Kernel {
         alike.next().map(|known| known.number)
     }
 
-    /// True when this close was told before, of a position that was not ours.
-    fn is_foreign_forced(&self, instrument: Option<InstrumentId>, fill: &FillIn) -> bool {
-        self.foreign_forced.iter().any(|(of, known)| {
+    /// True when the venue closed this long before the position was taken over, which was what remained.
+    fn is_before_adoption(&self, index: usize, fill: &FillIn) -> bool {
+        let adopted = self.slots.get(index).and_then(|slot| slot.adopted_ns);
+        let forced = fill.ts_exch_ns.get();
+        // A view that lags may have shown it from before the close; clocks differ.
+        let margin_ns = self.times.view_lag_ns.saturating_mul(2);
+        adopted.zip(forced).is_some_and(|(adopted, forced)| forced.plus(margin_ns) < adopted)
+    }
+
+    /// True when this close was told before, of a position that was not ours then.
+    fn is_early_forced(&self, instrument: Option<InstrumentId>, fill: &FillIn) -> bool {
+        self.early_forced.iter().any(|known| {
             let is_same = if fill.fill_id.is_empty() {
                 let key = |fill: &FillIn| (fill.qty, fill.price, fill.ts_exch_ns);
-                fill.ts_exch_ns != Maybe::NONE && key(fill) == key(known)
+                fill.ts_exch_ns != Maybe::NONE && key(fill) == key(&known.fill)
             } else {
-                fill.fill_id == known.fill_id
+                fill.fill_id == known.fill.fill_id
             };
-            is_same && *of == instrument
+            is_same && known.instrument == instrument
         })
+    }
+
+    fn keep_forced(
+        &mut self,
+        now: Nanos,
+        instrument: Option<InstrumentId>,
+        side: PositionSide,
+        fill: &FillIn,
+        cause: ForcedCause,
+    ) {
+        let enters = |order: &&Order| {
+            order.role == OrderRole::Entry
+                && Some(order.instrument) == instrument
+                && order.position_side == side
+        };
+        let entry = self.live_orders().find(enters).map(|order| order.client);
+        if self.early_forced.is_full() {
+            self.early_forced.remove(0);
+        }
+        let told_ns = now;
+        self.early_forced.push(EarlyForced {
+            instrument,
+            side,
+            fill: *fill,
+            cause,
+            entry,
+            told_ns,
+        });
+    }
+
+    /// A fill of an entry came: what the venue closed by force after it, and told before it, was of it. Without
+    /// the venue's times of both, what it told a moment ago.
+    pub(super) fn claim_forced(
+        &mut self,
+        now: Nanos,
+        entry: ClientId,
+        filled_ns: Maybe<Nanos>,
+        out: &mut Effects,
+    ) {
+        let Some(index) = self.orders.get(entry).map(|order| usize::from(order.slot)) else {
+            return;
+        };
+        let mut at = 0;
+        while let Some(early) = self.early_forced.get(at).copied() {
+            let slot = &self.slots[index];
+            let is_later = match (filled_ns.get(), early.fill.ts_exch_ns.get()) {
+                (Some(filled), Some(forced)) => filled <= forced,
+                (Some(_) | None, _) => now.since(early.told_ns) <= self.times.view_lag_ns,
+            };
+            let is_ours = early.entry == Some(entry)
+                && is_later
+                && slot.is_open()
+                && Some(slot.instrument) == early.instrument
+                && early.fill.qty <= slot.position.size;
+            if is_ours {
+                self.early_forced.remove(at);
+                let EarlyForced { instrument, side, fill, cause, .. } = early;
+                let _verdict = self.on_forced(now, instrument, side, &fill, cause, out);
+            } else {
+                at += 1;
+            }
+        }
     }
 
     /// A fill that belongs to no order of ours, of an asset that we hold.

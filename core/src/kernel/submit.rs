@@ -260,20 +260,31 @@ impl Kernel {
     }
 
     pub(super) fn cancel(&mut self, now: Nanos, index: usize, out: &mut Effects) -> Verdict {
-        let Some(slot) = self.slots.get_mut(index) else {
+        let Some(slot) = self.slots.get(index) else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
         if slot.live().next().is_none() {
             return Verdict::refused(Code::NoWorkingOrder);
         }
-        // Who calls back an exit before its time answers for it; after that the kernel does.
-        slot.owed_exit = slot.owed_exit.filter(|owed| owed.due_ns <= now);
         let live = slot.live();
         let mut sent = false;
         for client in live {
             sent |= self.send_cancel(now, client, out);
         }
-        if sent { Verdict::OK } else { Verdict::refused(Code::DuplicateEvent) }
+        if !sent {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        // Who calls back an exit before its time answers for it; after that the kernel does.
+        let slot = &mut self.slots[index];
+        slot.owed_exit = slot.owed_exit.filter(|owed| owed.due_ns <= now);
+        Verdict::OK
+    }
+
+    /// Calls the slot's working entry back; its exit stays. False when there is none, or when a cancel is
+    /// on its way already.
+    pub(crate) fn cancel_entry(&mut self, now: Nanos, index: usize, out: &mut Effects) -> bool {
+        let entry = self.slots.get(index).and_then(|slot| slot.entry_order);
+        entry.is_some_and(|client| self.send_cancel(now, client, out))
     }
 
     /// Values a position at a price of the caller's; the next price of the asset takes over.
@@ -324,6 +335,7 @@ impl Kernel {
 
     /// Makes an order known, records it, and only then lets it leave.
     fn place(&mut self, now: Nanos, client: ClientId, spec: &OrderSpec, out: &mut Effects) {
+        let mid = self.top(self.slots[spec.slot].instrument).and_then(|top| top.middle());
         let slot = &mut self.slots[spec.slot];
         #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]
         let order = Order {
@@ -332,6 +344,8 @@ impl Kernel {
             instrument: slot.instrument,
             position_side: slot.position.side,
             price: spec.price,
+            mid,
+            leverage: slot.leverage.filter(|_| spec.role == OrderRole::Entry),
             query_wait_ns: self.times.lookup_first_ns,
             ..Order::new(client, spec.role, spec.kind, spec.tif, spec.qty)
         };

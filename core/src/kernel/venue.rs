@@ -374,7 +374,7 @@ impl Kernel {
         // say at what.
         let total = total.filter(|total| *total >= order.filled && Some(*total) > order.ended_at);
         if order.ended.is_some() && total.is_none() {
-            return Verdict::refused(Code::DuplicateEvent);
+            return self.end_untold(now, client, out);
         }
         let instrument = order.instrument;
         if order.ended.is_none() {

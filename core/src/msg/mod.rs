@@ -6,6 +6,7 @@
 
 pub mod command;
 pub mod control;
+pub mod funnel;
 pub mod market;
 pub mod record;
 pub mod scan;
@@ -17,7 +18,7 @@ pub use command::{
 pub use control::{Control, ControlMsg};
 pub use market::{MarketBody, MarketKind, MarketMsg};
 pub use record::{Record, RecordMsg};
-pub use scan::{Rank, Scan, ScanMsg};
+pub use scan::{Modifiers, Rank, Scan, ScanMsg};
 pub use venue::{ClientRef, VenueEvent, VenueMsg};
 
 use core::fmt;
@@ -57,6 +58,30 @@ word! {
     Money: raw, from_raw;
     Rate: raw, from_raw;
     Nanos: get, new;
+}
+
+/// A finite figure that may be missing, in eight bytes: what is not a number is missing.
+#[derive(Clone, Copy, Debug)]
+pub struct MaybeFloat(f64);
+
+impl MaybeFloat {
+    /// As an `Option`.
+    #[must_use]
+    pub fn get(self) -> Option<f64> {
+        Some(self.0).filter(|value| !value.is_nan())
+    }
+}
+
+impl From<Option<f64>> for MaybeFloat {
+    fn from(value: Option<f64>) -> Self {
+        Self(value.unwrap_or(f64::NAN))
+    }
+}
+
+impl PartialEq for MaybeFloat {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
 }
 
 impl<T: Word> Maybe<T> {

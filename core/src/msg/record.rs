@@ -4,9 +4,11 @@
 
 use crate::id::{ClientId, InstrumentId, TextId, TradeId};
 use crate::kernel::stage::{SlotEvent, SlotStage};
+use crate::msg::funnel::{FunnelBlock, FunnelRefusal, Tier};
 use crate::msg::scan::RankVerdict;
-use crate::msg::{Maybe, OrderKind, OrderRole, PositionSide, Side, TimeInForce};
+use crate::msg::{Maybe, MaybeFloat, OrderKind, OrderRole, PositionSide, Side, TimeInForce};
 use crate::units::{Money, Nanos, Price, Qty, Rate};
+use crate::universe::{AdvBucket, Family, Lane};
 
 /// A record with the time it became true. 128 bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +29,8 @@ crate::text_enum! {
         Exit => "exit",
         /// Nothing.
         Hold => "hold",
+        /// Not to open after all: a planned entry that was not sent.
+        Skip => "skip",
     }
 }
 
@@ -77,6 +81,18 @@ crate::text_enum! {
         Guard => "guard",
         /// The size came out below what the venue accepts.
         SizeTooSmall => "size_too_small",
+        /// A filter of the funnel refused the last candidate; its row says which.
+        Filtered => "filtered",
+        /// The same entry is under way.
+        EntryUnderWay => "entry_under_way",
+        /// Another entry of the slot is under way.
+        SlotEntering => "slot_entering",
+        /// As many entries are under way as the router may follow.
+        ConcurrencyLimit => "router.concurrency_limit",
+        /// The last entry order left too short a time ago.
+        MinInterval => "router.min_interval_ms",
+        /// Too little is shown in the book for any part of it.
+        ImpactCap => "router.impact_cap_ratio",
     }
 }
 
@@ -275,6 +291,8 @@ pub enum FunnelReason {
     None,
     /// A ranking filter.
     Filter(RankVerdict),
+    /// A filter of the funnel.
+    Funnel(FunnelRefusal),
     /// An entry guard.
     Guard(BlockReason),
     /// The policy.
@@ -288,8 +306,20 @@ impl FunnelReason {
         match self {
             Self::None => "",
             Self::Filter(verdict) => verdict.as_str(),
+            Self::Funnel(refusal) => refusal.as_str(),
             Self::Guard(reason) => reason.as_str(),
             Self::Policy(reason) => reason.as_str(),
+        }
+    }
+
+    /// The filter of the funnel that it belongs to.
+    #[must_use]
+    pub const fn block(self) -> Option<FunnelBlock> {
+        match self {
+            Self::None => None,
+            Self::Filter(_) => Some(FunnelBlock::Raw),
+            Self::Funnel(refusal) => Some(refusal.block()),
+            Self::Guard(_) | Self::Policy(_) => Some(FunnelBlock::Exec),
         }
     }
 }
@@ -304,7 +334,27 @@ crate::text_enum! {
     }
 }
 
-/// The factors of a size, in the order in which they were multiplied.
+crate::text_enum! {
+    /// What held the leverage of an entry below the product of its factors.
+    pub enum SizeCap {
+        /// Nothing.
+        None => "none",
+        /// `policy.strategy_leverage_max`.
+        Strategy => "strategy",
+        /// `policy.stalker_leverage_max`.
+        Stalker => "stalker",
+        /// `policy.liquidation_soft`, moved by regime, order book and calendar.
+        LiquidationSoft => "liquidation_soft",
+        /// `policy.liquidation_hard`.
+        LiquidationHard => "liquidation_hard",
+        /// `policy.liquidation_reference` and its buffer: notional over capital.
+        SystemLeverage => "system_leverage",
+        /// The margin that the venue says can be used, times its leverage for the entry.
+        AvailableMargin => "available_margin",
+    }
+}
+
+/// The factors of a size, in the order in which they were multiplied, and what came of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sizing {
     /// Signal strength, 0 to 1.
@@ -315,8 +365,22 @@ pub struct Sizing {
     pub bucket: f64,
     /// Factor of the losing streak.
     pub streak: f64,
+    /// Factor of the regime.
+    pub regime: f64,
+    /// Factor of the order book.
+    pub ob: f64,
+    /// Factor of the calendar.
+    pub esof: f64,
+    /// Factor of the asset's record.
+    pub memory: f64,
+    /// The product of all of them from `leverage` on, under the caps: the leverage of the quantity.
+    pub applied: f64,
+    /// Capital of the books, which `applied` and `policy.size_fraction` make the notional of.
+    pub capital: Money,
     /// Resulting quantity.
     pub qty: Qty,
+    /// The cap that held it, the lowest where several did.
+    pub cap: SizeCap,
 }
 
 /// What happened.
@@ -333,7 +397,7 @@ pub enum Record {
         /// Why.
         reason: DecisionReason,
         /// The regime signal.
-        vel_div: Option<f64>,
+        vel_div: MaybeFloat,
         /// The size's factors, for an entry.
         sizing: Option<Sizing>,
     },
@@ -361,6 +425,10 @@ pub enum Record {
         qty: Qty,
         /// Limit price.
         price: Maybe<Price>,
+        /// Middle of the market when it left, without a quote the last trade.
+        mid: Maybe<Price>,
+        /// The venue's leverage that an entry asks for; an exit asks for none.
+        leverage: Maybe<Rate>,
         /// State.
         status: OrderStatus,
         /// Reason text of the state; empty when there is none.
@@ -480,8 +548,10 @@ pub enum Record {
     Router {
         /// What.
         event: RouterEvent,
-        /// Round trip.
-        trade: TradeId,
+        /// Round trip; none for a plan that never became one.
+        trade: Option<TradeId>,
+        /// The round trip of the first quote, for a quote that replaces it.
+        base: Option<TradeId>,
         /// Asset.
         instrument: InstrumentId,
         /// Why; empty when there is nothing to add.
@@ -644,10 +714,24 @@ pub enum Record {
         decision: FunnelDecision,
         /// Why.
         reason: FunnelReason,
-        /// Ranking score.
+        /// Score, 0 to 100.
         score: f64,
+        /// The ranking's own figure, which the score is made from.
+        ars: f64,
         /// The regime signal.
         vel_div: Option<f64>,
+        /// Lane.
+        lane: Lane,
+        /// Tier.
+        tier: Tier,
+        /// Kind of contract.
+        family: Family,
+        /// Daily notional, in classes; `None` until known.
+        adv: Option<AdvBucket>,
+        /// Notional of five minutes.
+        notional_5m: Maybe<Money>,
+        /// Notional at the touch that the entry would take from.
+        depth: Maybe<Money>,
     },
     /// A trade was planned, opened or closed (`trade_decisions.jsonl`).
     TradeDecision {
@@ -665,8 +749,14 @@ pub enum Record {
         decision: FunnelDecision,
         /// Why.
         reason: FunnelReason,
-        /// Ranking score at the entry.
+        /// Score at the entry, 0 to 100.
         score: f64,
+        /// Lane.
+        lane: Lane,
+        /// Tier.
+        tier: Tier,
+        /// Expected edge at the entry, in percent of the position size.
+        edge_percent: Option<f64>,
         /// Position size.
         position_size: Maybe<Money>,
         /// Result in percent of the position size, for a close.

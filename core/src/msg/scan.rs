@@ -2,20 +2,41 @@
 
 use crate::id::InstrumentId;
 use crate::msg::PositionSide;
+use crate::settings::Posture;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
 
 /// A result of the signal stage. 128 bytes.
 ///
-/// One scan is a run of [`ScanMsg::Rank`] rows, best first per direction, closed by one
-/// [`ScanMsg::Scan`]; the kernel acts on the closing message.
+/// One scan is a run of [`ScanMsg::Rank`] rows, best first per direction, at most one
+/// [`ScanMsg::Modifiers`], closed by one [`ScanMsg::Scan`]; the policy acts on the closing message.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[repr(C, align(64))]
 pub enum ScanMsg {
     /// One asset's place in the ranking of the scan that follows.
     Rank(Rank),
+    /// What an outside source says about the scan that follows.
+    Modifiers(Modifiers),
     /// The scan itself.
     Scan(Scan),
+}
+
+/// What an outside source says about one scan: factors of the size of an entry. What is missing is what
+/// the settings under `modifiers.` say, and every value is held to the range given here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Modifiers {
+    /// Number of the scan that they belong to; of any other scan they say nothing.
+    pub number: u32,
+    /// Posture of the moment; the more careful of this one and `policy.posture` counts.
+    pub posture: Option<Posture>,
+    /// Regime boost, at least 0.1.
+    pub boost: Option<f64>,
+    /// Scale of the scenario model behind the boost, at least 0.
+    pub mc_scale: Option<f64>,
+    /// Order-book factor, 0.85 to 1.20.
+    pub ob: Option<f64>,
+    /// Calendar factor, 0 to 1.
+    pub esof: Option<f64>,
 }
 
 /// The regime at one scan.

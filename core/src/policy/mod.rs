@@ -6,8 +6,13 @@
 
 pub mod confirm;
 mod decide;
+pub mod draw;
+pub mod edge;
+mod entry;
 pub mod exits;
 mod funnel;
+pub mod memory;
+pub mod modifiers;
 pub mod sizer;
 #[cfg(test)]
 mod tests;
@@ -17,32 +22,28 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use arrayvec::ArrayVec;
-
+use crate::broker::{Broker, ExitPlan};
 use crate::engine::Damage;
 use crate::id::{InstrumentId, TradeId};
 use crate::instrument::InstrumentTable;
-use crate::kernel::intent::{Code, Intent, LEGS_MAX};
 use crate::kernel::stage::SlotStage;
-use crate::kernel::{Effects, Kernel, Slot};
+use crate::kernel::{Kernel, Slot};
+use crate::msg::funnel::Tier;
 use crate::msg::record::{
-    Action, BlockReason, DecisionReason, FunnelDecision, FunnelReason, FunnelStage,
+    Action, DecisionReason, FunnelDecision, FunnelReason, FunnelStage, RouterEvent,
 };
-use crate::msg::scan::RankVerdict;
-use crate::msg::{
-    Control, MarketMsg, Maybe, OrderKind, PositionSide, Rank, Record, Scan, Side, TimeInForce,
-};
-use crate::settings::{Posture, Settings, Sides};
-use crate::units::{Money, Nanos, Price, Rate};
+use crate::msg::{Control, MarketMsg, Maybe, Modifiers, Rank, Record, Scan, Side};
+use crate::settings::Posture;
+use crate::units::{Money, Price};
+use crate::universe::{Lane, Universe};
 pub use decide::Decide;
 
-use confirm::{Confirmation, TickHistory};
+use confirm::TickHistory;
 use exits::Exit;
-use sizer::Factors;
+use funnel::Funnel;
+use modifiers::Multipliers;
 use track::TrackRecord;
 
-/// Most candidates of one scan that get a funnel row; a scan can rank more.
-const CANDIDATES_MAX: usize = 64;
 /// Most slots.
 pub(crate) const SLOTS_MAX: usize = 16;
 
@@ -52,18 +53,23 @@ struct Trip {
     trade: TradeId,
     /// The scan from which its age counts; `None` until the first one comes.
     scan: Option<u32>,
-    /// `None` for a position that the policy did not open: it is held and closed by the same rules, but
-    /// says nothing about signals.
-    signal: Option<Signal>,
     opened: bool,
+    /// What was decided; `None` for a position that the policy did not open: it is held and closed by the
+    /// same rules, but says nothing about signals.
+    entry: Option<EntryFacts>,
 }
 
-/// What a round trip was opened for.
+/// What was decided about an entry.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Signal {
+struct EntryFacts {
+    /// The scan of its signal.
     scan: u32,
     score: f64,
     bucket: usize,
+    lane: Lane,
+    tier: Tier,
+    /// Expected edge, percent of notional.
+    edge_percent: f64,
 }
 
 /// The base policy.
@@ -75,14 +81,11 @@ pub struct Policy {
     track: TrackRecord,
     ranks: Vec<Rank>,
     scan: Option<Scan>,
+    modifiers: Option<Modifiers>,
     trips: [Option<Trip>; SLOTS_MAX],
+    universe: Universe,
+    funnel: Funnel,
     flatten: bool,
-}
-
-/// Why an entry did not happen, and the asset it was about.
-struct Refusal {
-    instrument: Option<InstrumentId>,
-    reason: DecisionReason,
 }
 
 impl Policy {
@@ -94,8 +97,11 @@ impl Policy {
             ticks,
             track: TrackRecord::default(),
             ranks: Vec::with_capacity(2 * table.len()),
+            universe: Universe::new(&table),
+            funnel: Funnel::new(table.len()),
             table,
             scan: None,
+            modifiers: None,
             trips: [None; SLOTS_MAX],
             flatten: false,
         }
@@ -105,17 +111,11 @@ impl Policy {
 impl Decide for Policy {
     /// Takes a market message: feeds the asset's own history, then checks the exits of the slot that
     /// holds this asset.
-    fn on_market(
-        &mut self,
-        now: Nanos,
-        message: &MarketMsg,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
+    fn on_market(&mut self, message: &MarketMsg, broker: &mut Broker<'_>) {
         self.ticks.observe(message);
-        let Some(slot) = open_slot_of(kernel, message.instrument) else { return };
-        self.exit_on_price(now, slot, kernel, settings, out);
+        self.universe.observe(broker.now(), message);
+        let Some(slot) = broker.open_slot_of(message.instrument) else { return };
+        self.exit_on_price(slot, broker);
     }
 
     /// Takes one row of the ranking of the scan that follows.
@@ -129,64 +129,60 @@ impl Decide for Policy {
         }
     }
 
+    /// Takes what an outside source says about the scan that follows.
+    fn on_modifiers(&mut self, modifiers: &Modifiers) {
+        self.modifiers = Some(*modifiers);
+    }
+
     /// Takes a scan: exits of open slots first, then one entry into a free slot.
-    fn on_scan(
-        &mut self,
-        now: Nanos,
-        scan: &Scan,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
+    fn on_scan(&mut self, scan: &Scan, broker: &mut Broker<'_>) {
         if self.ranks.first().is_some_and(|first| first.number != scan.number) {
             self.ranks.clear();
         }
         self.scan = Some(*scan);
-        for slot in 0..kernel.slots().len() {
-            if !kernel.slot(slot).is_free() {
-                self.exit_on_scan(now, slot, scan, kernel, settings, out);
+        self.universe.refresh(broker.now(), &self.table, broker.settings());
+        let said = Multipliers::of(self.modifiers.as_ref(), scan.number, broker.settings());
+        if matches!(said.posture, Posture::Turtle | Posture::Hibernate) {
+            for slot in 0..broker.slots().len() {
+                broker.call_back_entry(slot, DecisionReason::Posture.as_str());
             }
         }
-        match (0..kernel.slots().len()).find(|slot| kernel.slot(*slot).is_free()) {
+        for slot in 0..broker.slots().len() {
+            if !broker.slot(slot).is_free() {
+                self.exit_on_scan(slot, scan, broker);
+            }
+        }
+        match broker.free_slot() {
             Some(slot) => {
-                if let Err(refusal) = self.try_enter(now, slot, scan, kernel, settings, out) {
-                    out.record(Record::Decision {
+                if let Err(refusal) = self.try_enter(slot, scan, broker) {
+                    broker.record(Record::Decision {
                         scan: scan.number,
                         instrument: refusal.instrument,
                         action: Action::Hold,
                         reason: refusal.reason,
-                        vel_div: scan.vel_div,
+                        vel_div: scan.vel_div.into(),
                         sizing: None,
                     });
                 }
             }
             None => {
-                let open = kernel.slots().iter().any(Slot::is_open);
+                let open = broker.slots().iter().any(Slot::is_open);
                 let reason =
                     if open { DecisionReason::InPosition } else { DecisionReason::Working };
-                out.record(Record::Decision {
+                let instrument = broker.slot(0).instrument();
+                broker.record(Record::Decision {
                     scan: scan.number,
-                    instrument: kernel.slot(0).instrument(),
+                    instrument,
                     action: Action::Hold,
                     reason,
-                    vel_div: scan.vel_div,
+                    vel_div: scan.vel_div.into(),
                     sizing: None,
                 });
             }
         }
     }
 
-    /// Nothing here depends on time alone: exits that do are the guardian's.
-    fn on_tick(
-        &mut self,
-        _now: Nanos,
-        _kernel: &mut Kernel,
-        _settings: &Settings,
-        _out: &mut Effects,
-    ) {
-    }
-
-    fn on_control(&mut self, control: Control) {
+    fn on_control(&mut self, control: Control, _broker: &mut Broker<'_>) {
         match control {
             Control::Flatten => self.flatten = true,
             Control::Resume => self.flatten = false,
@@ -210,19 +206,20 @@ impl Decide for Policy {
             None,
             "at most two per instrument, of instruments in the table",
         )?;
-        let mut signals = self.trips.iter().flatten().filter_map(|trip| trip.signal);
-        let bins_exist = signals.all(|signal| signal.bucket < track::BUCKETS);
+        let mut entries = self.trips.iter().flatten().filter_map(|trip| trip.entry);
+        let bins_exist = entries.all(|entry| entry.bucket < track::BUCKETS);
         Damage::unless(bins_exist, "policy trips", None, "bins of signal strength that exist")?;
+        self.universe.restored(instruments, &table)?;
+        self.funnel.restored(instruments, &table)?;
         self.ranks.reserve_exact(2 * table.len() - self.ranks.len());
         self.table = table;
         Ok(())
     }
 
     /// Looks at what the kernel booked in this turn and keeps the record: opened and closed trips.
-    fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
-        let upto = out.records.len();
-        for index in first_record..upto {
-            match out.records[index].record {
+    fn after_turn(&mut self, broker: &mut Broker<'_>) {
+        for index in 0..broker.records().len() {
+            match broker.records()[index].record {
                 // The entry is complete, or an exit has cut it short; or somebody else's position was
                 // taken over.
                 Record::Slot {
@@ -231,13 +228,21 @@ impl Decide for Policy {
                     instrument,
                     to: SlotStage::PositionOpen | SlotStage::ExitRequested,
                     ..
-                } => self.note_open(usize::from(slot), trade, instrument, kernel, out),
+                } => self.note_open(usize::from(slot), trade, instrument, broker),
+                Record::Router {
+                    event: RouterEvent::Requote,
+                    trade: Some(trade),
+                    instrument,
+                    ..
+                } => {
+                    self.note_requote(trade, instrument, broker);
+                }
                 Record::Slot { trade, to: SlotStage::PositionPartiallyClosed, .. } => {
-                    self.note_partial(trade, kernel, out);
+                    self.note_partial(trade, broker);
                 }
                 Record::TradeClosed { .. } => {
-                    let record = out.records[index].record;
-                    self.note_close(&record, out);
+                    let record = broker.records()[index].record;
+                    self.note_close(&record, broker);
                 }
                 _ => {}
             }
@@ -251,62 +256,79 @@ impl Policy {
         slot: usize,
         trade: TradeId,
         instrument: InstrumentId,
-        kernel: &Kernel,
-        out: &mut Effects,
+        broker: &mut Broker<'_>,
     ) {
         let Some((slot, trip)) = self.trip_mut(trade) else {
             let scan = self.scan.map(|scan| scan.number);
             if let Some(free) = self.trips.get_mut(slot) {
-                *free = Some(Trip { trade, scan, signal: None, opened: true });
+                *free = Some(Trip { trade, scan, opened: true, entry: None });
             }
             return;
         };
-        let Some(Signal { scan, score, .. }) = trip.signal.filter(|_| !trip.opened) else { return };
+        let Some(entry) = trip.entry.filter(|_| !trip.opened) else { return };
         trip.opened = true;
-        let slot = kernel.slot(slot);
+        self.funnel.memory.opened(instrument, entry.lane, broker.now(), broker.settings());
+        let slot = broker.slot(slot);
         let Some(side) = slot.side() else { return };
         let size = slot.entry_price().and_then(|price| price.notional(slot.size()));
-        out.record(Record::TradeDecision {
-            scan,
+        broker.record(Record::TradeDecision {
+            scan: entry.scan,
             trade: Some(trade),
             instrument,
             side,
             stage: FunnelStage::TradeOpen,
             decision: FunnelDecision::Open,
             reason: FunnelReason::Policy(DecisionReason::Signal),
-            score,
+            score: entry.score,
+            lane: entry.lane,
+            tier: entry.tier,
+            edge_percent: Some(entry.edge_percent),
             position_size: size.into(),
             pnl_percent: None,
             pnl: Maybe::NONE,
         });
     }
 
+    /// A missed entry goes on under another round trip.
+    fn note_requote(&mut self, trade: TradeId, instrument: InstrumentId, broker: &Broker<'_>) {
+        let is_it =
+            |slot: &Slot| slot.trade() == Some(trade) && slot.instrument() == Some(instrument);
+        if let Some(slot) = broker.slots().iter().position(is_it)
+            && let Some(trip) = &mut self.trips[slot]
+        {
+            trip.trade = trade;
+        }
+    }
+
     /// A leg has left; what was earned is that of all legs so far.
-    fn note_partial(&mut self, trade: TradeId, kernel: &Kernel, out: &mut Effects) {
+    fn note_partial(&mut self, trade: TradeId, broker: &mut Broker<'_>) {
         let Some((slot, trip)) = self.trip_mut(trade) else { return };
-        let Some(signal) = trip.signal else { return };
-        let slot = kernel.slot(slot);
+        let Some(entry) = trip.entry else { return };
+        let slot = broker.slot(slot);
         let (Some(instrument), Some(side)) = (slot.instrument(), slot.side()) else { return };
         // A slot that went on within the turn is closed by now: its close says it all.
         let net = slot.position().net().filter(|_| slot.trade() == Some(trade) && slot.is_open());
         let Some(net) = net else { return };
         let size = slot.entry_price().and_then(|price| price.notional(slot.position().exited()));
-        out.record(Record::TradeDecision {
-            scan: signal.scan,
+        broker.record(Record::TradeDecision {
+            scan: entry.scan,
             trade: Some(trade),
             instrument,
             side,
             stage: FunnelStage::TradePartial,
             decision: FunnelDecision::Close,
             reason: slot.close_reason().map_or(FunnelReason::None, FunnelReason::Policy),
-            score: signal.score,
+            score: entry.score,
+            lane: entry.lane,
+            tier: entry.tier,
+            edge_percent: Some(entry.edge_percent),
             position_size: size.into(),
             pnl_percent: percent_of(net, size),
             pnl: Maybe::some(net),
         });
     }
 
-    fn note_close(&mut self, closed: &Record, out: &mut Effects) {
+    fn note_close(&mut self, closed: &Record, broker: &mut Broker<'_>) {
         let Record::TradeClosed {
             trade,
             instrument,
@@ -321,22 +343,32 @@ impl Policy {
             return;
         };
         let Some((slot, trip)) = self.trip_mut(trade) else { return };
-        let signal = trip.signal;
+        let entry = trip.entry;
         self.trips[slot] = None;
-        let Some(Signal { scan, score, bucket }) = signal else { return };
-        self.track.closed(bucket, net_pnl);
+        // A position that was taken over says nothing about what is decided here.
+        let Some(entry) = entry else { return };
+        self.track.closed(entry.bucket, net_pnl);
         let size = entry_price.notional(qty);
-        out.record(Record::TradeDecision {
-            scan,
+        let pnl_percent = percent_of(net_pnl, size);
+        if let Some(earned) = pnl_percent {
+            let EntryFacts { lane, edge_percent, .. } = entry;
+            self.funnel.memory.closed(instrument, lane, earned / 100.0, broker.now());
+            self.funnel.calibration.learn(lane, edge_percent, earned, broker.settings());
+        }
+        broker.record(Record::TradeDecision {
+            scan: entry.scan,
             trade: Some(trade),
             instrument,
             side,
             stage: FunnelStage::TradeClose,
             decision: FunnelDecision::Close,
             reason: FunnelReason::Policy(close_reason),
-            score,
+            score: entry.score,
+            lane: entry.lane,
+            tier: entry.tier,
+            edge_percent: Some(entry.edge_percent),
             position_size: size.into(),
-            pnl_percent: percent_of(net_pnl, size),
+            pnl_percent,
             pnl: Maybe::some(net_pnl),
         });
     }
@@ -348,216 +380,52 @@ impl Policy {
             .find_map(|(slot, trip)| trip.as_mut().filter(|t| t.trade == trade).map(|t| (slot, t)))
     }
 
-    fn exit_on_price(
-        &mut self,
-        now: Nanos,
-        slot: usize,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
-        let Some(gain) = open_gain_bps(kernel, slot) else { return };
-        let (leg, legs) = (usize::from(kernel.slot(slot).leg()), kernel.slot(slot).legs());
-        if let Some(exit) = exits::on_price(gain, leg, legs, settings) {
-            self.exit(now, slot, exit, kernel, settings, out);
+    fn exit_on_price(&mut self, slot: usize, broker: &mut Broker<'_>) {
+        let Some(gain) = open_gain_bps(broker.kernel(), slot) else { return };
+        let (leg, legs) = (usize::from(broker.slot(slot).leg()), broker.slot(slot).legs());
+        if let Some(exit) = exits::on_price(gain, leg, legs, broker.settings()) {
+            self.exit(slot, exit, broker);
         }
     }
 
-    fn exit_on_scan(
-        &mut self,
-        now: Nanos,
-        slot: usize,
-        scan: &Scan,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
-        if !kernel.slot(slot).is_open() {
+    fn exit_on_scan(&mut self, slot: usize, scan: &Scan, broker: &mut Broker<'_>) {
+        if !broker.slot(slot).is_open() {
             return;
         }
-        let trade = kernel.slot(slot).trade();
+        let outside = self.modifiers.filter(|modifiers| modifiers.number == scan.number);
+        if outside.and_then(|modifiers| modifiers.posture) == Some(Posture::Hibernate) {
+            self.exit(slot, Exit { reason: DecisionReason::Posture, all: true }, broker);
+            return;
+        }
+        let trade = broker.slot(slot).trade();
         let trip = self.trips[slot].as_mut().filter(|trip| Some(trip.trade) == trade);
         let entered = trip.map_or(scan.number, |trip| *trip.scan.get_or_insert(scan.number));
         let held = scan.number.saturating_sub(entered);
-        let gain = open_gain_bps(kernel, slot);
-        let Some(side) = kernel.slot(slot).side() else { return };
-        if let Some(exit) = exits::on_scan(side, held, scan.vel_div, gain, settings) {
-            self.exit(now, slot, exit, kernel, settings, out);
+        let gain = open_gain_bps(broker.kernel(), slot);
+        let Some(side) = broker.slot(slot).side() else { return };
+        if let Some(exit) = exits::on_scan(side, held, scan.vel_div, gain, broker.settings()) {
+            self.exit(slot, exit, broker);
         }
     }
 
     /// Asks the kernel to close; one decision line per accepted exit, none while one is on its way.
-    fn exit(
-        &mut self,
-        now: Nanos,
-        slot: usize,
-        exit: Exit,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
-        if !may_ask_to_exit(kernel.slot(slot), now) {
+    fn exit(&mut self, slot: usize, exit: Exit, broker: &mut Broker<'_>) {
+        let is_urgent = exit.reason == DecisionReason::StopLoss;
+        if !broker.may_exit(slot, is_urgent) {
             return;
         }
-        let instrument = kernel.slot(slot).instrument();
-        out.record(Record::Decision {
+        let instrument = broker.slot(slot).instrument();
+        broker.record(Record::Decision {
             scan: self.scan.map_or(0, |scan| scan.number),
             instrument,
             action: Action::Exit,
             reason: exit.reason,
-            vel_div: self.scan.and_then(|scan| scan.vel_div),
+            vel_div: self.scan.and_then(|scan| scan.vel_div).into(),
             sizing: None,
         });
-        let intent = Intent::Exit {
-            slot,
-            qty: Maybe::NONE,
-            all: exit.all,
-            kind: OrderKind::Market,
-            tif: TimeInForce::Ioc,
-            price: Maybe::NONE,
-            ttl_ns: None,
-            reason: exit.reason,
-        };
         // A refusal leaves the position as it is; the rule fires again on the next tick.
-        let _verdict = kernel.submit(now, &intent, settings, out);
-    }
-
-    fn try_enter(
-        &mut self,
-        now: Nanos,
-        slot: usize,
-        scan: &Scan,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) -> Result<(), Refusal> {
-        let because = |reason| Refusal { instrument: None, reason };
-        if self.flatten || matches!(settings.policy_posture, Posture::Turtle | Posture::Hibernate) {
-            return Err(because(DecisionReason::Posture));
-        }
-        let vel_div = scan.vel_div.ok_or_else(|| because(DecisionReason::NoSignal))?;
-        let side =
-            signalled_side(vel_div, settings).ok_or_else(|| because(DecisionReason::NoEdge))?;
-        if !scan.vol_ok {
-            return Err(because(DecisionReason::VolGate));
-        }
-        if !scan.picker_warm {
-            return Err(because(DecisionReason::PickerCold));
-        }
-        self.record_candidates(scan, side, out);
-        let best = self
-            .ranks
-            .iter()
-            .find(|rank| rank.direction == side && rank.verdict == RankVerdict::Pass)
-            .copied()
-            .ok_or_else(|| because(DecisionReason::NoCandidate))?;
-        let about = |reason| Refusal { instrument: Some(best.instrument), reason };
-        let confirmation = self.ticks.confirm(best.instrument, side, settings);
-        let contradiction = match confirmation {
-            Confirmation::Confirmed => None,
-            Confirmation::Contradicted => Some(DecisionReason::DirectionContradicted),
-            Confirmation::Warmup => Some(DecisionReason::DirectionWarmup),
-        };
-        funnel::gate(scan, &best, contradiction, out);
-        if let Some(reason) = contradiction {
-            return Err(about(reason));
-        }
-        self.plan(now, slot, scan, &best, vel_div, kernel, settings, out)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the turn's context, passed through")]
-    fn plan(
-        &mut self,
-        now: Nanos,
-        slot: usize,
-        scan: &Scan,
-        best: &Rank,
-        vel_div: f64,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) -> Result<(), Refusal> {
-        let about = |reason| Refusal { instrument: Some(best.instrument), reason };
-        let side = best.direction;
-        if let Err(block) = kernel.entry_guard(now, best.instrument, settings) {
-            funnel::block(scan, best, block, out);
-            return Err(about(DecisionReason::Guard));
-        }
-        let strength = sizer::strength(vel_div, side, settings);
-        let bucket = track::bucket_of(strength);
-        let factors = Factors {
-            strength,
-            leverage: sizer::leverage(strength, settings),
-            bucket: self.track.bucket_factor(bucket, settings),
-            streak: self.track.streak_factor(settings),
-        };
-        let Some(reference) = executable_price(kernel, best.instrument, side.entry_side()) else {
-            funnel::block(scan, best, BlockReason::NoPrice, out);
-            return Err(about(DecisionReason::Guard));
-        };
-        let row = *self.table.row(best.instrument);
-        let capital = kernel.available().unwrap_or_else(|| kernel.ledger().capital());
-        let sizing = sizer::size(capital, reference, &row, factors, settings)
-            .filter(|sizing| sizing.qty.is_positive())
-            .filter(|sizing| {
-                reference.notional(sizing.qty).is_some_and(|size| size >= row.min_notional)
-            });
-        let Some(sizing) = sizing else {
-            funnel::skip(scan, best, FunnelReason::Policy(DecisionReason::SizeTooSmall), out);
-            return Err(about(DecisionReason::SizeTooSmall));
-        };
-        let intent = Intent::Enter {
-            slot,
-            trade: None,
-            instrument: best.instrument,
-            side,
-            qty: sizing.qty,
-            leverage: sizer::venue_leverage(factors.leverage, settings),
-            kind: OrderKind::Market,
-            tif: TimeInForce::Ioc,
-            price: Maybe::NONE,
-            reference_price: reference,
-            legs: legs(settings),
-        };
-        funnel::decide(scan, best, sizing, out);
-        let verdict = kernel.submit(now, &intent, settings, out);
-        if !verdict.accepted {
-            funnel::block(scan, best, block_of(verdict.code), out);
-            return Err(about(DecisionReason::Guard));
-        }
-        if let Some(trade) = kernel.slot(slot).trade() {
-            let signal = Signal { scan: scan.number, score: best.ars, bucket };
-            self.trips[slot] =
-                Some(Trip { trade, scan: Some(scan.number), signal: Some(signal), opened: false });
-        }
-        funnel::entry(scan, best, sizing, kernel.slot(slot), reference, out);
-        Ok(())
-    }
-
-    fn record_candidates(&self, scan: &Scan, side: PositionSide, out: &mut Effects) {
-        let ranked = self.ranks.iter().filter(|rank| rank.direction == side);
-        for rank in ranked.take(CANDIDATES_MAX) {
-            let (stage, decision, reason) = if rank.verdict == RankVerdict::Pass {
-                (FunnelStage::PostFilters, FunnelDecision::CandidatePass, FunnelReason::None)
-            } else {
-                let reason = FunnelReason::Filter(rank.verdict);
-                (FunnelStage::FilterFail, FunnelDecision::Skip, reason)
-            };
-            out.record(funnel::candidate(scan, rank, stage, decision, reason));
-        }
-    }
-}
-
-/// The direction that the signal asks for and the operator allows.
-fn signalled_side(vel_div: f64, settings: &Settings) -> Option<PositionSide> {
-    let short = matches!(settings.policy_sides, Sides::Short | Sides::Both);
-    let long = matches!(settings.policy_sides, Sides::Long | Sides::Both);
-    if short && vel_div < settings.policy_vel_div_threshold {
-        Some(PositionSide::Short)
-    } else if long && vel_div > -settings.policy_vel_div_threshold {
-        Some(PositionSide::Long)
-    } else {
-        None
+        let _verdict =
+            broker.exit(slot, ExitPlan { reason: exit.reason, all: exit.all, is_urgent });
     }
 }
 
@@ -576,46 +444,6 @@ fn open_gain_bps(kernel: &Kernel, slot: usize) -> Option<f64> {
     exits::gain_bps(side, slot.entry_price()?, executable)
 }
 
-/// The slot that holds a position in this asset.
-fn open_slot_of(kernel: &Kernel, instrument: InstrumentId) -> Option<usize> {
-    kernel.slots().iter().position(|slot| slot.is_open() && slot.instrument() == Some(instrument))
-}
-
 fn executable_price(kernel: &Kernel, instrument: InstrumentId, side: Side) -> Option<Price> {
     kernel.top(instrument)?.executable(side).map(|(price, _)| price)
-}
-
-/// True when nothing is on its way that closes the slot already, and a refused exit has had its pause.
-fn may_ask_to_exit(slot: &Slot, now: Nanos) -> bool {
-    slot.is_open()
-        && slot.exit_order().is_none()
-        && !slot.is_exit_pending()
-        && slot.exit_retry_at_ns().is_none_or(|at| now >= at)
-}
-
-fn legs(settings: &Settings) -> ArrayVec<Rate, LEGS_MAX> {
-    settings.exit_legs.iter().filter_map(|part| Rate::from_f64(*part)).take(LEGS_MAX).collect()
-}
-
-fn block_of(code: Code) -> BlockReason {
-    match code {
-        Code::SlotBusy => BlockReason::SlotBusy,
-        Code::EntryFrozen => BlockReason::EntryFrozen,
-        Code::Killed => BlockReason::Killed,
-        Code::StaleStateReconciling => BlockReason::UnresolvedOrder,
-        Code::RateLimited => BlockReason::Cap,
-        Code::Ok
-        | Code::DuplicateEvent
-        | Code::InvalidIntent
-        | Code::NoOpenPosition
-        | Code::OrderRejected
-        | Code::ExitOrderRejected
-        | Code::CancelRejected
-        | Code::ForeignFill
-        | Code::UnresolvedSlot
-        | Code::EntryBlocked
-        | Code::Violation
-        | Code::ExitWorking
-        | Code::NoWorkingOrder => BlockReason::InvalidIntent,
-    }
 }

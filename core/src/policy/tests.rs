@@ -1,16 +1,23 @@
 //! The base policy through the engine: what a scan or a tick makes it do, and what holds it back.
 
+mod funnel;
+mod sizing;
+
 use std::vec::Vec;
 
 use super::*;
 use crate::engine::Engine;
 use crate::id::{ClientId, TextId};
 use crate::instrument::Instrument;
+use crate::kernel::Effects;
+use crate::msg::record::BlockReason;
+use crate::msg::scan::RankVerdict;
 use crate::msg::{
-    ClientRef, Command, CommandMsg, Control, ControlMsg, Input, MarketBody, ScanMsg, VenueEvent,
-    VenueMsg,
+    ClientRef, Command, CommandMsg, Control, ControlMsg, Input, MarketBody, OrderKind,
+    PositionSide, ScanMsg, VenueEvent, VenueMsg,
 };
-use crate::units::{Money, Qty};
+use crate::settings::{Settings, Sides};
+use crate::units::{Money, Nanos, Qty};
 
 const FET: usize = 0;
 const SOL: usize = 1;
@@ -41,6 +48,7 @@ impl Rig {
             lot: lot.parse().expect("a lot"),
             min_notional: Money::from_whole(5),
             tradable: true,
+            listed_ns: None,
         };
         let rows = [row("FETUSDT", "0.0001", "1"), row("SOLUSDT", "0.01", "0.1")];
         let table = Arc::new(InstrumentTable::new(rows.into()).expect("a table"));
@@ -458,7 +466,7 @@ fn legs_take_profit_one_after_the_other() {
 
 #[test]
 fn a_closed_trip_is_told_once_and_feeds_the_track_record() {
-    // Enough that the 25,000 that the venue says can be used stay the smaller figure.
+    // More than the 25,000 that the venue says can be used: the size is a share of the capital all the same.
     let account_starting_capital = Money::from_whole(100_000);
     let mut rig = Rig::new(Settings { account_starting_capital, ..Settings::default() });
     let mut quantities = Vec::new();
@@ -475,9 +483,9 @@ fn a_closed_trip_is_told_once_and_feeds_the_track_record() {
         rig.fill("0.2040");
         rig.pass(6 * Nanos::SECOND);
     }
-    let whole = Qty::from_whole(19_444);
-    // Three losses in a row halve the fourth: 9,722.2….
-    assert_eq!(quantities, [whole, whole, whole, Qty::from_whole(9_722)]);
+    // 100,000 × 0.2 × 0.7777… ÷ 0.2000, each less what the one before lost of the capital; three losses in
+    // a row halve the fourth.
+    assert_eq!(quantities, [77_777, 77_535, 77_294, 38_527].map(Qty::from_whole));
     let closes = rig
         .funnel()
         .into_iter()

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::settings::{Domain, KEYS, Settings, Value};
+use crate::settings::{Domain, KEYS, Miss, Settings, Style, Value};
 use crate::units::{DECIMAL_TEXT_MAX, print_raw};
 
 /// What is wrong with one key, or with two together.
@@ -62,6 +62,40 @@ const RELATIONS: &[Relation] = &[
         holds: |s| s.policy_leverage_min <= s.policy_leverage_max,
     },
     Relation {
+        key: "policy.strategy_leverage_max",
+        other: "policy.leverage_min",
+        expected: "at least policy.leverage_min, or every entry is held below its own least leverage",
+        holds: |s| s.policy_strategy_leverage_max >= s.policy_leverage_min,
+    },
+    Relation {
+        key: "policy.stalker_leverage_max",
+        other: "policy.leverage_min",
+        expected: "at least policy.leverage_min, or every entry is held below its own least leverage",
+        holds: |s| s.policy_stalker_leverage_max >= s.policy_leverage_min,
+    },
+    Relation {
+        key: "policy.leverage_max",
+        other: "policy.liquidation_hard",
+        expected: "at most policy.liquidation_hard or policy.strategy_leverage_max, or no entry ever \
+                   reaches it",
+        holds: |s| {
+            let most = s.policy_liquidation_hard.max(s.policy_strategy_leverage_max);
+            s.policy_leverage_max <= most
+        },
+    },
+    Relation {
+        key: "picker.latency_max",
+        other: "picker.window",
+        expected: "below picker.window, or a move within the window is never too late",
+        holds: |s| s.picker_latency_max < s.picker_window,
+    },
+    Relation {
+        key: "router.entry_retries",
+        other: "router.entry_miss",
+        expected: "at least 1 with router.entry_miss = retry; without retries say skip or market",
+        holds: |s| s.router_entry_miss != Miss::Retry || s.router_entry_retries > 0,
+    },
+    Relation {
         key: "policy.vel_div_extreme",
         other: "policy.vel_div_threshold",
         expected: "below policy.vel_div_threshold, the strength grows between the two",
@@ -102,6 +136,41 @@ const RELATIONS: &[Relation] = &[
         other: "guard.lookup_first_ns",
         expected: "above guard.lookup_first_ns, or one denial is all the time there is",
         holds: |s| s.guard_not_found_ns > s.guard_lookup_first_ns,
+    },
+    Relation {
+        key: "policy.liquidation_soft",
+        other: "policy.liquidation_hard",
+        expected: "at most policy.liquidation_hard",
+        holds: |s| s.policy_liquidation_soft <= s.policy_liquidation_hard,
+    },
+    Relation {
+        key: "funnel.score_soft",
+        other: "funnel.score_strict",
+        expected: "at most funnel.score_strict",
+        holds: |s| s.funnel_score_soft <= s.funnel_score_strict,
+    },
+    Relation {
+        key: "memory.lane_severe_probability",
+        other: "memory.lane_bad_probability",
+        expected: "at most memory.lane_bad_probability",
+        holds: |s| s.memory_lane_severe_probability <= s.memory_lane_bad_probability,
+    },
+    Relation {
+        key: "memory.symbol_severe_probability",
+        other: "memory.symbol_bad_probability",
+        expected: "at most memory.symbol_bad_probability",
+        holds: |s| s.memory_symbol_severe_probability <= s.memory_symbol_bad_probability,
+    },
+    Relation {
+        key: "router.replace_rate_per_min",
+        other: "cap.orders_per_minute_max",
+        expected: "at most cap.orders_per_minute_max while quotes follow the market (router.style = maker, \
+                   router.tail_age_ms above 0), or replacements alone reach the cap and stop all entries",
+        holds: |s| {
+            s.router_style == Style::Taker
+                || s.router_tail_age_ms == 0
+                || s.router_replace_rate_per_min <= s.cap_orders_per_minute_max
+        },
     },
     Relation {
         key: "cap.position_notional_max",
@@ -195,8 +264,15 @@ mod tests {
     #[test]
     fn every_relation_can_fail_and_is_named() {
         type Break = fn(&mut Settings);
-        let broken: [(&str, Break); 11] = [
-            ("policy.leverage_min", |s| s.policy_leverage_min = s.policy_leverage_max + 1.0),
+        let broken: [(&str, Break); 21] = [
+            ("policy.leverage_min", |s| s.policy_leverage_max = s.policy_leverage_min - 0.1),
+            ("policy.strategy_leverage_max", |s| s.policy_strategy_leverage_max = 0.4),
+            ("policy.stalker_leverage_max", |s| s.policy_stalker_leverage_max = 0.4),
+            ("policy.leverage_max", |s| s.policy_leverage_max = 9.5),
+            ("picker.latency_max", |s| s.picker_latency_max = s.picker_window),
+            ("router.entry_retries", |s| {
+                (s.router_entry_miss, s.router_entry_retries) = (Miss::Retry, 0);
+            }),
             ("policy.vel_div_extreme", |s| s.policy_vel_div_extreme = s.policy_vel_div_threshold),
             ("account.maker_rate", |s| s.account_taker_rate = Rate::from_raw(19_999)),
             ("signal.vol_samples_min", |s| s.signal_vol_window = s.signal_vol_samples_min - 1),
@@ -204,6 +280,13 @@ mod tests {
             ("exit.retry_first_ns", |s| s.exit_retry_first_ns = s.exit_retry_max_ns + 1),
             ("guard.lookup_first_ns", |s| s.guard_lookup_max_ns = s.guard_lookup_first_ns - 1),
             ("guard.not_found_ns", |s| s.guard_not_found_ns = s.guard_lookup_first_ns),
+            ("policy.liquidation_soft", |s| s.policy_liquidation_soft = 9.5),
+            ("funnel.score_soft", |s| s.funnel_score_soft = 79),
+            ("memory.lane_severe_probability", |s| s.memory_lane_severe_probability = 0.56),
+            ("memory.symbol_severe_probability", |s| s.memory_symbol_severe_probability = 0.73),
+            ("router.replace_rate_per_min", |s| {
+                (s.router_style, s.router_tail_age_ms) = (Style::Maker, 400);
+            }),
             ("cap.position_notional_max", |s| s.cap_total_notional_max = Money::ONE),
             ("cap.orders_per_second_max", |s| s.cap_orders_per_second_max = 101),
             ("cap.orders_per_minute_max", |s| s.cap_orders_per_day_max = 99),

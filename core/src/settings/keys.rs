@@ -1,24 +1,25 @@
 //! The key table: every setting, once.
 //!
-//! A row reads: field, type, default; name, unit, domain, tuner step, sensitivity, when it applies, who
-//! writes it, protected or free, what it does.
+//! A row reads: field, type, default; name (| other names it may be given by), unit, domain, tuner step,
+//! sensitivity, when it applies, who writes it, protected or free, what it does.
 
 use alloc::vec::Vec;
 
 use crate::id::TextId;
+use crate::router::hooks::TTL_NS_MAX;
 use crate::settings::value::Field;
 use crate::settings::{
     Apply::{Hot, NeedsFlat, Restart},
-    Domain, Idle, Key, Layout, Mode, Posture,
+    Domain, Exhaust, Idle, Key, Layout, MarketMode, Miss, Mode, Posture,
     Sensitivity::{High, Low, Medium},
-    Sides, Value, VolMode,
+    Sides, Style, Value, VolMode,
     Writer::{Operator, Tuner},
 };
 use crate::units::{Money, Rate};
 
 macro_rules! settings_table {
     ($($field:ident: $type:ty = $default:expr;
-        $name:literal, $unit:literal, $domain:expr, $step:literal, $sensitivity:ident,
+        $name:literal $(| $alias:literal)*, $unit:literal, $domain:expr, $step:literal, $sensitivity:ident,
         $apply:ident, $writer:ident, $protected:literal,
         $doc:literal;)*) => {
         /// A snapshot of every setting. Immutable while a run reads it; one version at a time.
@@ -36,6 +37,7 @@ macro_rules! settings_table {
         /// Every key, in the order of the documents.
         pub const KEYS: &[Key] = &[$(Key {
             name: $name,
+            aliases: &[$($alias),*],
             unit: $unit,
             domain: $domain,
             step: $step,
@@ -120,7 +122,7 @@ settings_table! {
     "signal.stale_ns", "ns", Domain::Int { min: 1_000_000, max: DAY_NS }, 0.0, Medium, Restart, Operator, false,
     "A price older than this leaves the scan; on bar data five bars.";
     signal_assets_min: i64 = 3;
-    "signal.assets_min", "", Domain::Int { min: 2, max: 256 }, 0.0, Medium, Restart, Operator, false,
+    "signal.assets_min", "assets", Domain::Int { min: 2, max: 256 }, 0.0, Medium, Restart, Operator, false,
     "Fewest active assets for an eigenvalue.";
     signal_anchor: TextId = text("BTCUSDT");
     "signal.anchor", "", Domain::Symbol, 0.0, Medium, Restart, Operator, false,
@@ -129,7 +131,7 @@ settings_table! {
     "signal.vol_mode", "", Domain::Choice(VolMode::TEXTS), 0.0, High, Restart, Operator, false,
     "Threshold of the volatility gate: a quantile of the recent past, or signal.vol_static.";
     signal_vol_static: f64 = 0.000_098_68;
-    "signal.vol_static", "", Domain::Float { min: 0.0, max: 1.0 }, 0.0, High, Restart, Operator, false,
+    "signal.vol_static", "fraction", Domain::Float { min: 0.0, max: 1.0 }, 0.0, High, Restart, Operator, false,
     "Volatility threshold in static mode.";
     signal_vol_quantile: f64 = 0.6;
     "signal.vol_quantile", "fraction", Domain::Float { min: 0.0, max: 1.0 }, 0.0, High, Restart, Operator, false,
@@ -148,7 +150,7 @@ settings_table! {
     "picker.window", "scans", Domain::Int { min: 5, max: 750 }, 0.0, High, Restart, Operator, false,
     "Returns that the ranking looks at.";
     picker_assets_min: i64 = 3;
-    "picker.assets_min", "", Domain::Int { min: 1, max: 256 }, 0.0, Medium, Restart, Operator, false,
+    "picker.assets_min", "assets", Domain::Int { min: 1, max: 256 }, 0.0, Medium, Restart, Operator, false,
     "Fewest assets with a full window for the ranking to count.";
     picker_alignment_min: f64 = 0.2;
     "picker.alignment_min", "fraction", Domain::Float { min: 0.0, max: 1.0 }, 0.05, High, Hot, Tuner, false,
@@ -173,10 +175,10 @@ settings_table! {
     "policy.stalker_leverage_max", "x", Domain::Float { min: 0.1, max: 125.0 }, 0.0, High, Hot, Operator, true,
     "Leverage cap in the stalker posture.";
     policy_vel_div_threshold: f64 = -0.02;
-    "policy.vel_div_threshold", "", Domain::Float { min: -1.0, max: 0.0 }, 0.002, High, Hot, Tuner, false,
+    "policy.vel_div_threshold", "vel_div", Domain::Float { min: -1.0, max: 0.0 }, 0.002, High, Hot, Tuner, false,
     "An entry needs vel_div below this (a long entry: above its negative).";
     policy_vel_div_extreme: f64 = -0.05;
-    "policy.vel_div_extreme", "", Domain::Float { min: -1.0, max: 0.0 }, 0.0, High, Hot, Operator, false,
+    "policy.vel_div_extreme", "vel_div", Domain::Float { min: -1.0, max: 0.0 }, 0.0, High, Hot, Operator, false,
     "vel_div at which the strength reaches 1.";
     policy_size_fraction: f64 = 0.2;
     "policy.size_fraction", "fraction", Domain::Float { min: 0.001, max: 1.0 }, 0.02, High, Hot, Tuner, false,
@@ -191,26 +193,41 @@ settings_table! {
     "policy.venue_leverage_max", "x", Domain::Int { min: 1, max: 125 }, 0.0, Medium, NeedsFlat, Operator, true,
     "Whole-number leverage asked of the venue at policy.leverage_max; sets margin, never size.";
     policy_convexity: f64 = 3.0;
-    "policy.convexity", "", Domain::Float { min: 1.0, max: 8.0 }, 0.0, Medium, Hot, Operator, false,
+    "policy.convexity", "exponent", Domain::Float { min: 1.0, max: 8.0 }, 0.0, Medium, Hot, Operator, false,
     "Exponent of the strength in the sizer.";
     policy_confirm_ticks: i64 = 7;
-    "policy.confirm_ticks", "", Domain::Int { min: 0, max: 63 }, 1.0, Medium, Hot, Tuner, false,
+    "policy.confirm_ticks", "prices", Domain::Int { min: 0, max: 63 }, 1.0, Medium, Hot, Tuner, false,
     "Prices of the asset that the direction check looks back; 0 switches it off.";
     policy_confirm_bps: f64 = 0.75;
     "policy.confirm_bps", "bps", Domain::Float { min: 0.0, max: 1_000.0 }, 0.1, Medium, Hot, Tuner, false,
     "A move against the entry above this contradicts it.";
     policy_bucket_trades_min: i64 = 20;
-    "policy.bucket_trades_min", "", Domain::Int { min: 1, max: 100_000 }, 0.0, Low, Hot, Operator, false,
+    "policy.bucket_trades_min", "trades", Domain::Int { min: 1, max: 100_000 }, 0.0, Low, Hot, Operator, false,
     "Closed trades before a strength bucket's record counts.";
     policy_bucket_multiplier: f64 = 0.5;
     "policy.bucket_multiplier", "x", Domain::Float { min: 0.0, max: 1.0 }, 0.0, Medium, Hot, Operator, false,
     "Size factor of a bucket with a negative mean.";
     policy_streak_losses: i64 = 3;
-    "policy.streak_losses", "", Domain::Int { min: 1, max: 1_000 }, 0.0, Low, Hot, Operator, false,
+    "policy.streak_losses", "trades", Domain::Int { min: 1, max: 1_000 }, 0.0, Low, Hot, Operator, false,
     "Losses in a row that reduce the size.";
     policy_streak_multiplier: f64 = 0.5;
     "policy.streak_multiplier", "x", Domain::Float { min: 0.0, max: 1.0 }, 0.0, Medium, Hot, Operator, false,
     "Size factor during a losing streak, until a win.";
+    policy_strategy_leverage_max: f64 = 9.0;
+    "policy.strategy_leverage_max", "x", Domain::Float { min: 0.1, max: 125.0 }, 0.0, High, Hot, Operator, true,
+    "Leverage cap after every factor of the size.";
+    policy_liquidation_soft: f64 = 8.0;
+    "policy.liquidation_soft", "x", Domain::Float { min: 0.1, max: 125.0 }, 0.0, High, Hot, Operator, true,
+    "Liquidation guard: leverage cap that regime, order-book and calendar factors move.";
+    policy_liquidation_hard: f64 = 9.0;
+    "policy.liquidation_hard", "x", Domain::Float { min: 0.1, max: 125.0 }, 0.0, High, Hot, Operator, true,
+    "Liquidation guard: leverage cap that nothing moves.";
+    policy_liquidation_reference: f64 = 5.0;
+    "policy.liquidation_reference", "x", Domain::Float { min: 0.1, max: 125.0 }, 0.0, High, Hot, Operator, true,
+    "Liquidation guard: position notional over capital stays below this times policy.liquidation_buffer.";
+    policy_liquidation_buffer: f64 = 0.95;
+    "policy.liquidation_buffer", "fraction", Domain::Float { min: 0.01, max: 1.0 }, 0.0, High, Hot, Operator, true,
+    "Part of policy.liquidation_reference, and of the available margin, that a position may use.";
 
     exit_tp_bps: f64 = 95.0;
     "exit.tp_bps", "bps", Domain::Float { min: 1.0, max: 10_000.0 }, 5.0, High, Hot, Tuner, false,
@@ -222,7 +239,7 @@ settings_table! {
     "exit.max_hold_scans", "scans", Domain::Int { min: 1, max: 1_000_000 }, 10.0, Medium, Hot, Tuner, false,
     "Scans after which a position is closed.";
     exit_reversal_vel_div: f64 = 0.02;
-    "exit.reversal_vel_div", "", Domain::Float { min: 0.0, max: 1.0 }, 0.002, Medium, Hot, Tuner, false,
+    "exit.reversal_vel_div", "vel_div", Domain::Float { min: 0.0, max: 1.0 }, 0.002, Medium, Hot, Tuner, false,
     "A position in profit is closed when vel_div passes this (a long: its negative).";
     exit_legs: Vec<f64> = alloc::vec![1.0];
     "exit.legs", "fraction", Domain::Fractions, 0.0, Medium, NeedsFlat, Operator, false,
@@ -236,6 +253,279 @@ settings_table! {
     exit_retry_max_ns: i64 = 5_000_000_000;
     "exit.retry_max_ns", "ns", Domain::Int { min: 1_000_000, max: 600_000_000_000 }, 0.0, High, Hot, Operator, true,
     "Longest wait after a refused exit.";
+
+    modifiers_boost: f64 = 1.0;
+    "modifiers.boost" | "acb_boost", "x", Domain::Float { min: 0.1, max: 10.0 }, 0.0, High, Hot, Operator, false,
+    "Regime boost of an entry, where no outside source gives one.";
+    modifiers_boost_beta: f64 = 0.0;
+    "modifiers.boost_beta", "x", Domain::Float { min: 0.0, max: 10.0 }, 0.0, Medium, Hot, Operator, false,
+    "Growth of the regime factor with the signal: times 1 + beta x strength cubed.";
+    modifiers_mc_scale: f64 = 1.0;
+    "modifiers.mc_scale", "x", Domain::Float { min: 0.0, max: 10.0 }, 0.0, Medium, Hot, Operator, false,
+    "Scale of the scenario model in the regime factor, where no outside source gives one.";
+    modifiers_ob: f64 = 1.0;
+    "modifiers.ob", "x", Domain::Float { min: 0.85, max: 1.2 }, 0.0, Medium, Hot, Operator, false,
+    "Order-book factor of an entry, where no outside source gives one.";
+    modifiers_esof: f64 = 1.0;
+    "modifiers.esof", "x", Domain::Float { min: 0.0, max: 1.0 }, 0.0, Medium, Hot, Operator, false,
+    "Calendar factor of an entry, where no outside source gives one.";
+
+    universe_excluded: Vec<TextId> = Vec::new();
+    "universe.excluded" | "AUTO_TRADE_EXCLUDED_SYMBOLS", "", Domain::Symbols { max: 40 }, 40.0, Medium, Hot, Tuner, false,
+    "Symbols that are not entered for universe.excluded_ttl_s after they came onto this list.";
+    universe_excluded_ttl_s: i64 = 1_200;
+    "universe.excluded_ttl_s", "s", Domain::Int { min: 0, max: 86_400 }, 0.0, Medium, Hot, Operator, false,
+    "How long an entry of universe.excluded holds.";
+    universe_watchlist: Vec<TextId> = Vec::new();
+    "universe.watchlist", "", Domain::Symbols { max: 120 }, 0.0, Medium, Hot, Operator, false,
+    "Symbols of the watchlist lane.";
+    universe_liquidation_burst: f64 = 0.0;
+    "universe.liquidation_burst", "x", Domain::Float { min: 0.0, max: 1_000.0 }, 0.0, Low, Hot, Operator, false,
+    "Traded notional of 5 minutes over its daily average from which a candidate is of the liquidation lane; 0: never.";
+    universe_carry_rate_min: f64 = 0.0;
+    "universe.carry_rate_min", "fraction", Domain::Float { min: 0.0, max: 0.01 }, 0.0, Low, Hot, Operator, false,
+    "Funding rate in favour of the entry from which a candidate is of the carry lane; 0: never.";
+    universe_revert_alignment_max: f64 = 0.0;
+    "universe.revert_alignment_max", "fraction", Domain::Float { min: 0.0, max: 1.0 }, 0.0, Low, Hot, Operator, false,
+    "Alignment below which a candidate is of the mean-revert lane; 0: never.";
+    universe_listing_age_min_s: i64 = 0;
+    "universe.listing_age_min_s", "s", Domain::Int { min: 0, max: 315_360_000 }, 0.0, Medium, Hot, Operator, false,
+    "Precheck: least time since the listing, where it is known.";
+    universe_signal_age_max_s: i64 = 3_600;
+    "universe.signal_age_max_s" | "TOKEN_AGE_MAX", "s", Domain::Int { min: 1_800, max: 21_600 }, 1_200.0, Medium, Hot, Tuner, false,
+    "Precheck: longest time that an asset may have passed the ranking without a break.";
+    universe_seen_ttl_s: i64 = 21_600;
+    "universe.seen_ttl_s" | "SEEN_TOKEN_TTL", "s", Domain::Int { min: 300, max: 21_600 }, 1_800.0, Medium, Hot, Tuner, false,
+    "An asset without an entry for this long counts as new for funnel.novelty_share_min.";
+    universe_watchlist_depth_usd_min: f64 = 200_000.0;
+    "universe.watchlist_depth_usd_min" | "WATCHLIST_MIN_LIQUIDITY_USD", "quote", Domain::Float { min: 5_000.0, max: 1_000_000.0 }, 50_000.0, Medium, Hot, Tuner, false,
+    "Least depth at the touch in the watchlist lane.";
+    universe_watchlist_adv_usd_min: f64 = 500_000.0;
+    "universe.watchlist_adv_usd_min" | "WATCHLIST_MIN_VOLUME_24H_USD", "quote", Domain::Float { min: 10_000.0, max: 5_000_000.0 }, 150_000.0, Medium, Hot, Tuner, false,
+    "Least daily notional in the watchlist lane.";
+    universe_watchlist_volume_5m_usd_min: f64 = 500.0;
+    "universe.watchlist_volume_5m_usd_min" | "PAPER_WATCHLIST_MIN_VOLUME_5M_USD", "quote", Domain::Float { min: 10.0, max: 20_000.0 }, 200.0, Medium, Hot, Tuner, false,
+    "Least notional of 5 minutes in the watchlist lane.";
+    universe_watchlist_score_min: i64 = 90;
+    "universe.watchlist_score_min" | "PAPER_WATCHLIST_MIN_SCORE", "points", Domain::Int { min: 70, max: 98 }, 4.0, Medium, Hot, Tuner, false,
+    "Least score in the watchlist lane.";
+
+    funnel_source_router: bool = false;
+    "funnel.source_router", "", Domain::Bool, 0.0, High, Hot, Operator, false,
+    "Admit candidates of a lane with a bad record only by a draw.";
+    funnel_lane_cap_momentum: i64 = 140;
+    "funnel.lane_cap_momentum", "candidates", Domain::Int { min: 1, max: 600 }, 60.0, Medium, Hot, Tuner, false,
+    "Most candidates of the momentum lane in a scan. Seed: V2_SOURCE_QOS_SOURCE_CAPS.";
+    funnel_lane_cap_mean_revert: i64 = 140;
+    "funnel.lane_cap_mean_revert", "candidates", Domain::Int { min: 1, max: 600 }, 60.0, Medium, Hot, Tuner, false,
+    "Most candidates of the mean_revert lane in a scan. Seed: V2_SOURCE_QOS_SOURCE_CAPS.";
+    funnel_lane_cap_carry: i64 = 120;
+    "funnel.lane_cap_carry", "candidates", Domain::Int { min: 1, max: 600 }, 60.0, Medium, Hot, Tuner, false,
+    "Most candidates of the carry lane in a scan. Seed: V2_SOURCE_QOS_SOURCE_CAPS.";
+    funnel_lane_cap_liquidation: i64 = 120;
+    "funnel.lane_cap_liquidation", "candidates", Domain::Int { min: 1, max: 600 }, 60.0, Medium, Hot, Tuner, false,
+    "Most candidates of the liquidation lane in a scan. Seed: V2_SOURCE_QOS_SOURCE_CAPS.";
+    funnel_lane_cap_watchlist: i64 = 50;
+    "funnel.lane_cap_watchlist", "candidates", Domain::Int { min: 1, max: 600 }, 60.0, Medium, Hot, Tuner, false,
+    "Most candidates of the watchlist lane in a scan. Seed: V2_SOURCE_QOS_SOURCE_CAPS.";
+    funnel_lane_qos: bool = false;
+    "funnel.lane_qos" | "V2_SOURCE_QOS_ENABLED", "", Domain::Bool, 0.0, Medium, Hot, Operator, false,
+    "Let a lane rest when two of its three rates over 12 scans are below their floors.";
+    funnel_lane_cooldown_s: i64 = 900;
+    "funnel.lane_cooldown_s" | "V2_SOURCE_QOS_COOLDOWN_SECONDS", "s", Domain::Int { min: 60, max: 3_600 }, 0.0, Medium, Hot, Operator, false,
+    "How long a lane rests.";
+    funnel_lane_pass_rate_min: f64 = 0.005;
+    "funnel.lane_pass_rate_min" | "V2_SOURCE_QOS_MIN_PASS_RATE", "fraction", Domain::Float { min: 0.0, max: 0.2 }, 0.0, Medium, Hot, Operator, false,
+    "Least share of a lane's candidates that passes the filters up to the thresholds.";
+    funnel_lane_ev_rate_min: f64 = 0.05;
+    "funnel.lane_ev_rate_min" | "V2_SOURCE_QOS_MIN_EV_POSITIVE_RATE", "fraction", Domain::Float { min: 0.0, max: 0.5 }, 0.0, Medium, Hot, Operator, false,
+    "Least share of a lane's sized candidates whose expected edge is above zero.";
+    funnel_lane_open_rate_min: f64 = 0.03;
+    "funnel.lane_open_rate_min" | "V2_SOURCE_QOS_MIN_OPEN_RATE", "fraction", Domain::Float { min: 0.0, max: 0.3 }, 0.0, Medium, Hot, Operator, false,
+    "Least share of a lane's passed candidates that is entered.";
+    funnel_symbol_cycle_max: i64 = 20;
+    "funnel.symbol_cycle_max" | "V2_SOURCE_QOS_MAX_PER_SYMBOL_PER_CYCLE", "attempts", Domain::Int { min: 1, max: 20 }, 1.0, Medium, Hot, Tuner, false,
+    "Most attempts to enter an asset within 12 scans.";
+    funnel_cycle_topk: i64 = 220;
+    "funnel.cycle_topk" | "V2_SOURCE_QOS_TOPK_PER_CYCLE", "candidates", Domain::Int { min: 20, max: 600 }, 24.0, Low, Hot, Tuner, false,
+    "Most candidates of a scan, by priority.";
+    funnel_prechecks: bool = false;
+    "funnel.prechecks", "", Domain::Bool, 0.0, High, Hot, Operator, false,
+    "Check age, depth, notional of 5 minutes and change of 5 minutes before an entry.";
+    funnel_volume_5m_usd_min: f64 = 1_200.0;
+    "funnel.volume_5m_usd_min" | "SAFE_MIN_VOLUME_5M_USD", "quote", Domain::Float { min: 5.0, max: 8_000.0 }, 3.0, High, Hot, Tuner, false,
+    "Precheck: least notional of 5 minutes.";
+    funnel_depth_usd_min: f64 = 0.0;
+    "funnel.depth_usd_min", "quote", Domain::Float { min: 0.0, max: 1_000_000_000.0 }, 0.0, Medium, Hot, Operator, false,
+    "Precheck: least notional at the touch that an entry takes from.";
+    funnel_change_5m_percent_max: f64 = 100.0;
+    "funnel.change_5m_percent_max", "percent", Domain::Float { min: 0.1, max: 100.0 }, 0.0, Medium, Hot, Operator, false,
+    "Precheck: largest move of 5 minutes, either way.";
+    funnel_market_mode: MarketMode = MarketMode::Open;
+    "funnel.market_mode", "", Domain::Choice(MarketMode::TEXTS), 0.0, High, Hot, Operator, false,
+    "Which score an entry needs: none, the soft one, the strict one, or by posture.";
+    funnel_score_soft: i64 = 70;
+    "funnel.score_soft" | "MARKET_MODE_SOFT_SCORE", "points", Domain::Int { min: 10, max: 90 }, 2.0, High, Hot, Tuner, false,
+    "Least score in the soft market mode.";
+    funnel_score_strict: i64 = 78;
+    "funnel.score_strict" | "MARKET_MODE_STRICT_SCORE", "points", Domain::Int { min: 15, max: 95 }, 2.0, High, Hot, Tuner, false,
+    "Least score in the strict market mode; from here on a candidate is of tier A.";
+    funnel_dedup_ttl_s: i64 = 0;
+    "funnel.dedup_ttl_s" | "HEAVY_CHECK_DEDUP_TTL_SECONDS", "s", Domain::Int { min: 0, max: 120 }, 15.0, Medium, Hot, Tuner, false,
+    "An asset and side that was planned is not planned again for this long.";
+    funnel_quality: bool = false;
+    "funnel.quality", "", Domain::Bool, 0.0, High, Hot, Operator, false,
+    "Hold entries to the shares and caps of the last hour, by asset, lane and novelty.";
+    funnel_symbol_share_max: f64 = 0.1;
+    "funnel.symbol_share_max" | "SYMBOL_CONCENTRATION_MAX_SHARE", "fraction", Domain::Float { min: 0.05, max: 0.5 }, 0.06, High, Hot, Tuner, false,
+    "Largest share of an asset in the entries of an hour; tier A 1.15 times as much.";
+    funnel_novelty_share_min: f64 = 0.3;
+    "funnel.novelty_share_min" | "V2_UNIVERSE_NOVELTY_MIN_SHARE", "fraction", Domain::Float { min: 0.05, max: 0.9 }, 0.06, Medium, Hot, Tuner, false,
+    "Least share of new assets in the entries of an hour.";
+    funnel_lane_budget: bool = true;
+    "funnel.lane_budget" | "V2_QUALITY_SOURCE_BUDGET_ENABLED", "", Domain::Bool, 1.0, Medium, Hot, Tuner, false,
+    "Hold entries to funnel.lane_share_max.";
+    funnel_lane_share_max: f64 = 0.5;
+    "funnel.lane_share_max" | "PLAN_MAX_SINGLE_SOURCE_SHARE", "fraction", Domain::Float { min: 0.2, max: 1.0 }, 0.06, Medium, Hot, Tuner, false,
+    "Largest share of a lane in the entries of an hour.";
+    funnel_watchlist_share_max: f64 = 0.3;
+    "funnel.watchlist_share_max" | "PLAN_MAX_WATCHLIST_SHARE", "fraction", Domain::Float { min: 0.0, max: 1.0 }, 0.06, Medium, Hot, Tuner, false,
+    "Largest share of the watchlist lane in the entries of an hour.";
+    funnel_non_watchlist_min: i64 = 1;
+    "funnel.non_watchlist_min" | "PLAN_MIN_NON_WATCHLIST_PER_BATCH", "candidates", Domain::Int { min: 0, max: 20 }, 1.0, Medium, Hot, Tuner, false,
+    "Candidates of other lanes that a scan needs before one of the watchlist lane may enter.";
+    funnel_quality_share_max: f64 = 0.1;
+    "funnel.quality_share_max" | "V2_QUALITY_SYMBOL_MAX_SHARE", "fraction", Domain::Float { min: 0.05, max: 0.5 }, 0.03, Medium, Hot, Tuner, false,
+    "Share of an hour's entries up to which an asset may go, once above funnel.quality_symbol_cap.";
+    funnel_quality_symbol_cap: i64 = 2;
+    "funnel.quality_symbol_cap" | "V2_QUALITY_SYMBOL_MIN_ABS_CAP", "entries", Domain::Int { min: 1, max: 10 }, 1.0, Medium, Hot, Tuner, false,
+    "Entries of an hour that every asset may have.";
+    funnel_top_n: i64 = 10;
+    "funnel.top_n" | "AUTO_TRADE_TOP_N", "candidates", Domain::Int { min: 8, max: 80 }, 6.0, Medium, Hot, Tuner, false,
+    "Best candidates of a scan that are looked at after the thresholds.";
+    funnel_attempts_max: i64 = 1;
+    "funnel.attempts_max", "candidates", Domain::Int { min: 1, max: 80 }, 0.0, Medium, Hot, Operator, false,
+    "Candidates of a scan that may fail at direction, guards, size or edge before the scan is given up.";
+    funnel_trade_usd_min: f64 = 0.25;
+    "funnel.trade_usd_min" | "MIN_TRADE_USD", "quote", Domain::Float { min: 0.01, max: 2.0 }, 0.1, Low, Hot, Tuner, false,
+    "Least notional of an entry, beside the instrument's own (data.min_notional), which is the higher one on most venues.";
+    funnel_core_trade_usd_min: f64 = 0.45;
+    "funnel.core_trade_usd_min" | "ENTRY_A_CORE_MIN_TRADE_USD", "quote", Domain::Float { min: 0.1, max: 2.5 }, 0.1, Low, Hot, Tuner, false,
+    "The same for tier A.";
+
+    memory_lane_trades_min: i64 = 8;
+    "memory.lane_trades_min" | "SOURCE_ROUTER_MIN_TRADES", "trades", Domain::Int { min: 4, max: 40 }, 2.0, Medium, Hot, Tuner, false,
+    "Trades of a lane within 120 minutes before its record counts.";
+    memory_lane_bad_probability: f64 = 0.55;
+    "memory.lane_bad_probability" | "SOURCE_ROUTER_BAD_ENTRY_PROBABILITY", "fraction", Domain::Float { min: 0.35, max: 0.95 }, 0.06, High, Hot, Tuner, false,
+    "Chance of a candidate of a lane with a bad record.";
+    memory_lane_severe_probability: f64 = 0.35;
+    "memory.lane_severe_probability" | "SOURCE_ROUTER_SEVERE_ENTRY_PROBABILITY", "fraction", Domain::Float { min: 0.2, max: 0.9 }, 0.06, High, Hot, Tuner, false,
+    "The same with a severe record.";
+    memory_enabled: bool = false;
+    "memory.enabled", "", Domain::Bool, 0.0, High, Hot, Operator, false,
+    "Let the record of an asset reduce size and chance of its entries and raise the edge that they need.";
+    memory_symbol_trades_min: i64 = 4;
+    "memory.symbol_trades_min" | "TOKEN_EV_MEMORY_MIN_TRADES", "trades", Domain::Int { min: 2, max: 30 }, 2.0, Medium, Hot, Tuner, false,
+    "Trades of an asset before its record counts.";
+    memory_symbol_bad_probability: f64 = 0.72;
+    "memory.symbol_bad_probability" | "TOKEN_EV_MEMORY_BAD_ENTRY_PROBABILITY", "fraction", Domain::Float { min: 0.35, max: 0.95 }, 0.06, High, Hot, Tuner, false,
+    "Chance of a candidate with a bad record.";
+    memory_symbol_severe_probability: f64 = 0.42;
+    "memory.symbol_severe_probability" | "TOKEN_EV_MEMORY_SEVERE_ENTRY_PROBABILITY", "fraction", Domain::Float { min: 0.2, max: 0.9 }, 0.06, High, Hot, Tuner, false,
+    "The same with a severe record.";
+    memory_cooldown_s: i64 = 0;
+    "memory.cooldown_s" | "MAX_TOKEN_COOLDOWN_SECONDS", "s", Domain::Int { min: 0, max: 3_600 }, 40.0, Medium, Hot, Tuner, false,
+    "No entry into an asset for this long after a loss in it.";
+    memory_reentry_s: i64 = 0;
+    "memory.reentry_s" | "V2_QUALITY_SYMBOL_REENTRY_MIN_SECONDS", "s", Domain::Int { min: 0, max: 3_600 }, 60.0, Medium, Hot, Tuner, false,
+    "No entry into an asset for this long after any trade in it.";
+
+    edge_gate: bool = false;
+    "edge.gate" | "PROFIT_ENGINE_ENABLED", "", Domain::Bool, 1.0, High, Hot, Tuner, false,
+    "Refuse entries whose expected edge is below the floors.";
+    edge_percent_min: f64 = 2.0;
+    "edge.percent_min" | "MIN_EXPECTED_EDGE_PERCENT", "percent", Domain::Float { min: 0.05, max: 3.0 }, 0.1, High, Hot, Tuner, false,
+    "Least expected edge.";
+    edge_usd_min: f64 = 0.05;
+    "edge.usd_min" | "MIN_EXPECTED_EDGE_USD", "quote", Domain::Float { min: 0.000_5, max: 0.05 }, 0.001_5, High, Hot, Tuner, false,
+    "The same in money.";
+    edge_rolling_percent_min: f64 = 0.35;
+    "edge.rolling_percent_min" | "V2_ROLLING_EDGE_MIN_PERCENT", "percent", Domain::Float { min: 0.05, max: 3.0 }, 0.08, High, Hot, Tuner, false,
+    "A second floor of the expected edge; the higher counts.";
+    edge_rolling_usd_min: f64 = 0.008;
+    "edge.rolling_usd_min" | "V2_ROLLING_EDGE_MIN_USD", "quote", Domain::Float { min: 0.000_5, max: 0.05 }, 0.001_5, High, Hot, Tuner, false,
+    "The same in money.";
+    edge_net_usd_min: f64 = 0.001;
+    "edge.net_usd_min" | "EV_FIRST_ENTRY_MIN_NET_USD", "quote", Domain::Float { min: -0.002, max: 0.02 }, 0.001, High, Hot, Tuner, false,
+    "Least expected net result, corrected by what the lane earned.";
+    edge_probe_tolerance_usd: f64 = 0.003;
+    "edge.probe_tolerance_usd" | "EV_FIRST_ENTRY_CORE_PROBE_EV_TOLERANCE_USD", "quote", Domain::Float { min: 0.001, max: 0.01 }, 0.001, Medium, Hot, Tuner, false,
+    "How far below edge.net_usd_min a tier A candidate may be.";
+    edge_risk_penalty: f64 = 0.0;
+    "edge.risk_penalty", "fraction", Domain::Float { min: 0.0, max: 0.5 }, 0.0, High, Hot, Operator, false,
+    "Taken off the chance of the take-profit.";
+    edge_calibration: bool = false;
+    "edge.calibration" | "V2_CALIBRATION_ENABLED", "", Domain::Bool, 1.0, High, Hot, Tuner, false,
+    "Correct the expected edge by what trades of the lane earned.";
+    edge_calibration_no_tighten: bool = true;
+    "edge.calibration_no_tighten" | "V2_CALIBRATION_NO_TIGHTEN_DURING_RELAX_WINDOW", "", Domain::Bool, 1.0, Medium, Hot, Tuner, false,
+    "The correction may raise the expected edge and not lower it.";
+    edge_calibration_weight: f64 = 0.1;
+    "edge.calibration_weight", "fraction", Domain::Float { min: 0.001, max: 1.0 }, 0.0, Medium, Hot, Operator, false,
+    "Weight of the newest trade in the correction.";
+    edge_calibration_usd_min: f64 = 0.01;
+    "edge.calibration_usd_min" | "V2_CALIBRATION_EDGE_USD_MIN", "quote", Domain::Float { min: 0.000_5, max: 0.05 }, 0.001_5, High, Hot, Tuner, false,
+    "Least corrected edge in money while the correction is on.";
+    edge_calibration_volume_usd_min: f64 = 20.0;
+    "edge.calibration_volume_usd_min" | "V2_CALIBRATION_VOLUME_MIN", "quote", Domain::Float { min: 5.0, max: 450.0 }, 12.0, Medium, Hot, Tuner, false,
+    "Precheck: least notional of 5 minutes while the correction is on.";
+
+    router_style: Style = Style::Taker;
+    "router.style" | "DOLPHIN_PINK_EXEC_STYLE", "", Domain::Choice(Style::TEXTS), 0.0, High, Hot, Operator, true,
+    "How orders leave: taker at once by market, maker resting at a price of their own first.";
+    router_entry_ttl_ns: i64 = 6_000_000_000;
+    "router.entry_ttl_ns", "ns", Domain::Int { min: 1_000_000, max: TTL_NS_MAX }, 0.0, High, Hot, Operator, true,
+    "Life of a maker entry; then it is called back.";
+    router_exit_ttl_ns: i64 = 5_000_000_000;
+    "router.exit_ttl_ns", "ns", Domain::Int { min: 1_000_000, max: TTL_NS_MAX }, 0.0, High, Hot, Operator, true,
+    "Life of a maker exit; what it has not closed by then leaves by market.";
+    router_entry_miss: Miss = Miss::Skip;
+    "router.entry_miss" | "entry_miss", "", Domain::Choice(Miss::TEXTS), 0.0, High, Hot, Operator, true,
+    "What follows a maker entry with nothing filled: give it up, quote again, or take.";
+    router_entry_retries: i64 = 1;
+    "router.entry_retries" | "entry_retries", "orders", Domain::Int { min: 0, max: 10 }, 0.0, Medium, Hot, Operator, true,
+    "Further quotes of a missed entry with router.entry_miss = retry.";
+    router_retry_exhaust: Exhaust = Exhaust::Skip;
+    "router.retry_exhaust" | "retry_exhaust", "", Domain::Choice(Exhaust::TEXTS), 0.0, High, Hot, Operator, true,
+    "What follows when the retries are used up: give it up, or take.";
+    router_post_only: bool = true;
+    "router.post_only" | "post_only", "", Domain::Bool, 0.0, High, Hot, Operator, true,
+    "Maker orders are refused by the venue rather than taking.";
+    router_min_interval_ms: i64 = 0;
+    "router.min_interval_ms" | "min_interval_ms", "ms", Domain::Int { min: 0, max: 300 }, 20.0, Medium, Hot, Tuner, false,
+    "Least time between two entry orders; 0: none. Exits know no pace.";
+    router_replace_rate_per_min: i64 = 300;
+    "router.replace_rate_per_min" | "replace_rate_per_min", "orders", Domain::Int { min: 1, max: 400 }, 30.0, Medium, Hot, Tuner, false,
+    "Most replacements of entry quotes in a minute; cap.orders_per_minute_max counts them too, and stops entries.";
+    router_base_spread_bps: Rate = Rate::ZERO;
+    "router.base_spread_bps" | "base_spread_bps", "bps", rate(0, 100 * 100_000_000), 0.0, Medium, Hot, Operator, false,
+    "How much further from the market than the best price a quote stands.";
+    router_base_spread_bps_delta: Rate = Rate::ZERO;
+    "router.base_spread_bps_delta" | "base_spread_bps_delta", "bps", rate(0, 60_000_000), 0.05, Medium, Hot, Tuner, false,
+    "Added to router.base_spread_bps.";
+    router_impact_cap_ratio: Rate = Rate::ZERO;
+    "router.impact_cap_ratio" | "impact_cap_ratio", "fraction", rate(0, 100_000_000), 0.01, Medium, Hot, Tuner, false,
+    "Largest share of the depth shown at the touch that an entry asks for; 0: no cap.";
+    router_tail_age_ms: i64 = 0;
+    "router.tail_age_ms" | "tail_age_ms", "ms", Domain::Int { min: 0, max: 10_000 }, 50.0, Medium, Hot, Tuner, false,
+    "An entry quote older than this that no longer stands where it should is replaced; 0: never.";
+    router_max_delta_ratio: Rate = Rate::ONE;
+    "router.max_delta_ratio" | "max_delta_ratio", "fraction", rate(0, 100_000_000), 0.01, Medium, Hot, Tuner, false,
+    "How far the price of a replacement may be from the one it replaces, as a fraction of that.";
+    router_concurrency_limit: i64 = 16;
+    "router.concurrency_limit" | "concurrency_limit", "orders", Domain::Int { min: 1, max: 16 }, 0.0, Medium, Hot, Operator, false,
+    "Most entry quotes at a time.";
 
     guard_quote_age_ns_max: i64 = 2_000_000_000;
     "guard.quote_age_ns_max", "ns", ns(DAY_NS), 0.0, High, Hot, Operator, true,
@@ -297,7 +587,7 @@ settings_table! {
     "Most exits and cancels in a second; stops nothing but a runaway.";
 
     kernel_slots_max: i64 = 1;
-    "kernel.slots_max", "", Domain::Int { min: 1, max: 16 }, 0.0, High, Restart, Operator, true,
+    "kernel.slots_max", "slots", Domain::Int { min: 1, max: 16 }, 0.0, High, Restart, Operator, true,
     "Trade slots.";
 
     paper_order_latency_ns: i64 = 5_000_000;
@@ -307,7 +597,7 @@ settings_table! {
     "paper.reply_latency_ns", "ns", ns(60_000_000_000), 0.0, High, Restart, Operator, false,
     "Median time from the paper venue to us.";
     paper_latency_sigma: f64 = 0.3;
-    "paper.latency_sigma", "", Domain::Float { min: 0.0, max: 3.0 }, 0.0, Medium, Restart, Operator, false,
+    "paper.latency_sigma", "log", Domain::Float { min: 0.0, max: 3.0 }, 0.0, Medium, Restart, Operator, false,
     "Standard deviation of the logarithm of both latencies.";
     paper_trade_slip_ticks: i64 = 1;
     "paper.trade_slip_ticks", "ticks", Domain::Int { min: 0, max: 1_000 }, 0.0, Medium, Restart, Operator, false,
@@ -320,7 +610,7 @@ settings_table! {
     "Funding rate per interval where the data does not say it; positive: longs pay.";
 
     paper_leverage: i64 = 20;
-    "paper.leverage", "", Domain::Int { min: 1, max: 125 }, 0.0, High, Restart, Operator, false,
+    "paper.leverage", "x", Domain::Int { min: 1, max: 125 }, 0.0, High, Restart, Operator, false,
     "Initial margin of a paper position is its notional divided by this.";
     paper_maintenance_rate: Rate = Rate::from_raw(400_000);
     "paper.maintenance_rate", "fraction", rate(0, 100_000_000), 0.0, High, Restart, Operator, false,
@@ -333,7 +623,7 @@ settings_table! {
     "How long a taker waits for trades where the data has no quotes; then its rest expires.";
 
     synth_instruments: i64 = 10;
-    "synth.instruments", "", Domain::Int { min: 1, max: 64 }, 0.0, High, Restart, Operator, false,
+    "synth.instruments", "instruments", Domain::Int { min: 1, max: 64 }, 0.0, High, Restart, Operator, false,
     "Perpetuals of the built-in market.";
     synth_duration_ns: i64 = DAY_NS;
     "synth.duration_ns", "ns", Domain::Int { min: 1_000_000_000, max: 365 * DAY_NS }, 0.0, High, Restart, Operator, false,
@@ -345,10 +635,18 @@ fn text(symbol: &str) -> TextId {
 }
 
 impl Settings {
-    /// Finds a key by its dotted name.
+    /// Finds a key by its dotted name, or by one of its other names.
     #[must_use]
     pub fn key(name: &str) -> Option<&'static Key> {
-        KEYS.iter().find(|key| key.name == name)
+        Self::place(name).map(|place| &KEYS[place])
+    }
+
+    /// The position in [`KEYS`] of what [`Settings::key`] finds.
+    #[must_use]
+    pub fn place(name: &str) -> Option<usize> {
+        KEYS.iter().position(|key| {
+            key.name == name || key.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name))
+        })
     }
 
     /// The value of a key by its dotted name.
@@ -371,6 +669,24 @@ mod tests {
             assert!((key.set)(&mut copy, &value), "{}", key.name);
             assert_eq!((key.get)(&copy), value);
         }
+    }
+
+    #[test]
+    fn other_names_are_unique_and_find_their_key() {
+        let taken = |name: &str| KEYS.iter().filter(|key| key.name == name).count();
+        for key in KEYS {
+            for alias in key.aliases {
+                assert_eq!(taken(alias), 0, "{alias}");
+                assert_eq!(Settings::key(alias).map(|found| found.name), Some(key.name));
+                assert_eq!(Settings::key(&alias.to_lowercase()).map(|f| f.name), Some(key.name));
+                // A dot would make it a section.
+                assert!(!alias.contains('.'), "{alias}");
+            }
+        }
+        assert_eq!(
+            Settings::key("min_interval_ms").map(|key| key.name),
+            Some("router.min_interval_ms")
+        );
     }
 
     #[test]

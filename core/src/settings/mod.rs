@@ -12,7 +12,7 @@ pub use keys::{KEYS, Settings};
 pub use value::{Apply, Domain, Key, Sensitivity, Value, Writer};
 
 use crate::id::TextId;
-use crate::units::{Money, Price, Qty};
+use crate::units::{Money, Nanos, Price, Qty};
 
 crate::text_enum! {
     /// What the run trades against.
@@ -79,12 +79,58 @@ crate::text_enum! {
 }
 
 crate::text_enum! {
+    /// Which score an entry needs.
+    pub enum MarketMode {
+        /// Any.
+        Open => "open",
+        /// `funnel.score_soft`.
+        Soft => "soft",
+        /// `funnel.score_strict`.
+        Strict => "strict",
+        /// Soft in the apex posture, strict in the stalker posture.
+        Auto => "auto",
+    }
+}
+
+crate::text_enum! {
     /// Threshold of the volatility gate.
     pub enum VolMode {
         /// A quantile of the recent past.
         Rolling => "rolling",
         /// A configured number.
         Static => "static",
+    }
+}
+
+crate::text_enum! {
+    /// How orders leave.
+    pub enum Style {
+        /// At once, by market.
+        Taker => "taker",
+        /// Resting at a price of their own first.
+        Maker => "maker",
+    }
+}
+
+crate::text_enum! {
+    /// What follows a maker entry that ended with nothing filled.
+    pub enum Miss {
+        /// The entry is given up: always safe.
+        Skip => "skip",
+        /// It is quoted again, a bounded number of times.
+        Retry => "retry",
+        /// It enters by market.
+        Market => "market",
+    }
+}
+
+crate::text_enum! {
+    /// What follows when the retries of a maker entry are used up.
+    pub enum Exhaust {
+        /// The entry is given up.
+        Skip => "skip",
+        /// It enters by market.
+        Market => "market",
     }
 }
 
@@ -101,4 +147,6 @@ pub struct InstrumentOverride {
     pub min_notional: Option<Money>,
     /// Tradable, where given.
     pub tradable: Option<bool>,
+    /// Time of the listing, UTC, where given.
+    pub listed_ns: Option<Nanos>,
 }

@@ -7,7 +7,9 @@ use core::fmt::Write as _;
 use crate::id::TextId;
 use crate::instrument::canonical_symbol;
 use crate::settings::check::describe;
-use crate::settings::{Idle, Layout, Mode, Posture, Settings, Sides, VolMode};
+use crate::settings::{
+    Exhaust, Idle, Layout, MarketMode, Miss, Mode, Posture, Settings, Sides, Style, VolMode,
+};
 use crate::units::{DECIMAL_TEXT_MAX, Money, Rate, parse_raw, print_raw};
 
 /// A value of a key, typed.
@@ -113,6 +115,8 @@ crate::text_enum! {
 pub struct Key {
     /// Dotted name, as in files.
     pub name: &'static str,
+    /// Other names it may be given by, whatever their case: those of the systems that the setting comes from.
+    pub aliases: &'static [&'static str],
     /// Unit; empty for counts, switches and texts.
     pub unit: &'static str,
     /// Accepted values.
@@ -199,6 +203,10 @@ choice_field! {
     Sides;
     Posture;
     VolMode;
+    MarketMode;
+    Style;
+    Miss;
+    Exhaust;
 }
 
 impl Domain {

@@ -9,6 +9,7 @@
 
 mod eigen;
 mod history;
+mod outside;
 mod prices;
 mod ranking;
 mod stage;
@@ -18,6 +19,7 @@ mod window;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+pub use outside::OutsideScan;
 pub use prices::Scanner;
 pub use ranking::{STABLECOINS, ars, is_stablecoin};
 pub use stage::SignalStage;
@@ -25,7 +27,7 @@ pub use volatility::{VOL_WINDOW, VolReading};
 pub use window::WindowReading;
 
 use crate::instrument::InstrumentTable;
-use crate::msg::{PositionSide, Rank, Scan, ScanMsg};
+use crate::msg::{Modifiers, PositionSide, Rank, Scan, ScanMsg};
 use crate::settings::Settings;
 use crate::units::Nanos;
 use eigen::Eigen;
@@ -63,6 +65,8 @@ pub struct Regime {
     pub picker_warm: bool,
     /// All ranked assets, best first per direction, short before long.
     pub ranking: Vec<Rank>,
+    /// What an outside source says of the size; `None` for a scan of our own.
+    pub modifiers: Option<Modifiers>,
 }
 
 impl Regime {
@@ -79,6 +83,7 @@ impl Regime {
             volatility: VolReading { vol: None, threshold: None, ok: false },
             picker_warm: false,
             ranking: Vec::with_capacity(2 * assets),
+            modifiers: None,
         }
     }
 
@@ -87,18 +92,21 @@ impl Regime {
         self.ranking.iter().filter(move |row| row.direction == direction)
     }
 
-    /// How many messages the scan is on the scan link: its rows and the closing one.
+    /// How many messages the scan is on the scan link: its rows, what an outside source says of the size, and
+    /// the closing one.
     #[must_use]
     pub const fn messages(&self) -> usize {
-        self.ranking.len() + 1
+        self.ranking.len() + self.modifiers.is_some() as usize + 1
     }
 
     /// Message `index` of the scan; every index from [`Self::messages`] − 1 is the closing one.
     #[must_use]
     pub fn message(&self, index: usize) -> ScanMsg {
-        self.ranking
-            .get(index)
-            .map_or_else(|| ScanMsg::Scan(self.closing()), |row| ScanMsg::Rank(*row))
+        match (self.ranking.get(index), self.modifiers) {
+            (Some(row), _) => ScanMsg::Rank(*row),
+            (None, Some(modifiers)) if index == self.ranking.len() => ScanMsg::Modifiers(modifiers),
+            (None, _) => ScanMsg::Scan(self.closing()),
+        }
     }
 
     fn closing(&self) -> Scan {
@@ -143,6 +151,8 @@ pub enum WindowSet {
     All,
     /// The shortest and the longest: what `vel_div` is made of, at half the cost.
     Outer,
+    /// None: somebody else says what the regime is.
+    Outside,
 }
 
 impl Signal {
@@ -158,7 +168,12 @@ impl Signal {
             history: History::new(assets, longest, span),
             windows: WINDOWS.map(|length| {
                 let outer = length == WINDOWS[0] || length == WINDOWS[WINDOWS.len() - 1];
-                (outer || set == WindowSet::All).then(|| Window::new(length, assets, assets_min))
+                let is_asked = match set {
+                    WindowSet::All => true,
+                    WindowSet::Outer => outer,
+                    WindowSet::Outside => false,
+                };
+                is_asked.then(|| Window::new(length, assets, assets_min))
             }),
             eigen: Eigen::new(assets),
             gate: VolatilityGate::new(settings),
@@ -210,6 +225,16 @@ impl Signal {
     pub fn skip(&mut self, scans: u64) {
         let scans = u32::try_from(scans).unwrap_or(u32::MAX);
         self.regime.number = self.regime.number.saturating_add(scans);
+    }
+
+    /// Puts what an outside source says in place of what the latest scan found.
+    fn overrule(&mut self, said: &OutsideScan) {
+        let regime = &mut self.regime;
+        let [shortest, .., longest] = &mut regime.windows;
+        (shortest.velocity, longest.velocity) = (said.velocity_50, said.velocity_750);
+        regime.vel_div = said.vel_div;
+        regime.volatility.ok = said.vol_ok.unwrap_or(regime.volatility.ok);
+        regime.modifiers = Some(said.modifiers);
     }
 
     /// The latest scan.

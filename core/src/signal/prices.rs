@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use crate::instrument::InstrumentTable;
 use crate::msg::{MarketBody, MarketMsg};
 use crate::settings::Settings;
-use crate::signal::{Regime, Signal, WINDOWS, WindowSet};
+use crate::signal::{OutsideScan, Regime, Signal, WINDOWS, WindowSet};
 use crate::units::{Nanos, Price, SCALE};
 
 /// Bars for which a close stays usable after its own.
@@ -206,6 +206,22 @@ impl Scanner {
         let is_empty = self.prices.iter().all(Option::is_none);
         self.empty = if is_empty { self.empty + 1 } else { 0 };
         self.signal.scan(time, label, &self.prices)
+    }
+
+    /// Makes a scan of an outside source at this time. Assets are ranked by its prices, or by the market's
+    /// where it gives none.
+    pub(super) fn scan_as(&mut self, time: Nanos, said: &OutsideScan) -> &Regime {
+        for (index, (price, cell)) in self.prices.iter_mut().zip(&self.cells).enumerate() {
+            *price = match said.prices.get(index) {
+                Some(given) => *given,
+                None => cell.at(time),
+            };
+        }
+        let ahead = said.number.saturating_sub(self.signal.regime().number).saturating_sub(1);
+        self.signal.skip(u64::from(ahead));
+        self.signal.scan(time, time, &self.prices);
+        self.signal.overrule(said);
+        self.signal.regime()
     }
 
     /// The latest scan.

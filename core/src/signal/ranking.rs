@@ -182,6 +182,7 @@ mod tests {
             lot: Qty::from_raw(1),
             min_notional: Money::ZERO,
             tradable: !symbol.starts_with("HALT"),
+            listed_ns: None,
         };
         InstrumentTable::new(symbols.iter().map(row).collect()).unwrap()
     }

@@ -1,12 +1,14 @@
 //! The signal stage: the scanner between the tap link and the scan link.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::instrument::InstrumentTable;
 use crate::link::{Rx, Tx};
 use crate::msg::{MarketMsg, ScanMsg};
 use crate::settings::Settings;
-use crate::signal::{Regime, Scanner, WindowSet};
+use crate::signal::outside::Outside;
+use crate::signal::{OutsideScan, Regime, Scanner, WindowSet};
 use crate::stage::{Stage, Work};
 use crate::units::Nanos;
 
@@ -21,6 +23,8 @@ const MESSAGES_PER_POLL: usize = 256;
 #[derive(Debug)]
 pub struct SignalStage {
     scanner: Scanner,
+    /// `None`: the scans are our own.
+    outside: Option<Outside>,
     tap: Rx<MarketMsg>,
     scans: Tx<ScanMsg>,
     /// Messages of the latest scan that have left.
@@ -40,10 +44,60 @@ impl SignalStage {
         tap: Rx<MarketMsg>,
         scans: Tx<ScanMsg>,
     ) -> Self {
-        let scanner = Scanner::new(settings, table, WindowSet::Outer);
+        Self::with(settings, table, WindowSet::Outer, None, tap, scans)
+    }
+
+    /// The same, with the regime of an outside source: one scan for each of these, in order of time and
+    /// number. Those later than the market are not made.
+    #[must_use]
+    pub fn outside(
+        settings: &Settings,
+        table: Arc<InstrumentTable>,
+        said: Vec<OutsideScan>,
+        tap: Rx<MarketMsg>,
+        scans: Tx<ScanMsg>,
+    ) -> Self {
+        let outside = Some(Outside::new(said, settings));
+        Self::with(settings, table, WindowSet::Outside, outside, tap, scans)
+    }
+
+    fn with(
+        settings: &Settings,
+        table: Arc<InstrumentTable>,
+        set: WindowSet,
+        outside: Option<Outside>,
+        tap: Rx<MarketMsg>,
+        scans: Tx<ScanMsg>,
+    ) -> Self {
+        let scanner = Scanner::new(settings, table, set);
         // Nothing was scanned, so nothing waits.
         let sent = scanner.regime().messages();
-        Self { scanner, tap, scans, sent, held: 0, counted_held: false, polled: Nanos::ZERO }
+        let (held, polled) = (0, Nanos::ZERO);
+        Self { scanner, outside, tap, scans, sent, held, counted_held: false, polled }
+    }
+
+    fn due(&self) -> Option<Nanos> {
+        self.outside.as_ref().map_or_else(|| self.scanner.due(), Outside::due)
+    }
+
+    fn absorb(&mut self, message: &MarketMsg) {
+        if let Some(outside) = &mut self.outside {
+            outside.saw(message.ts_recv_ns);
+        }
+        self.scanner.absorb(message);
+    }
+
+    fn scan(&mut self) {
+        match &mut self.outside {
+            None => {
+                self.scanner.scan();
+            }
+            Some(outside) => {
+                if let Some((time, said)) = outside.take() {
+                    self.scanner.scan_as(time, said);
+                }
+            }
+        }
     }
 
     /// Takes over the keys that may change during a run: the picker's filters and the sides.
@@ -88,7 +142,7 @@ impl SignalStage {
     /// Takes in messages up to the next scan's time; true when that scan can be made.
     fn take_in(&mut self, now: Nanos, work: &mut Work) -> bool {
         for _ in 0..MESSAGES_PER_POLL {
-            let due = self.scanner.due();
+            let due = self.due();
             let Some(message) = self.tap.peek() else {
                 return due.is_some_and(|due| now > due);
             };
@@ -96,7 +150,7 @@ impl SignalStage {
                 return true;
             }
             if let Some(message) = self.tap.pop() {
-                self.scanner.absorb(&message);
+                self.absorb(&message);
                 work.count += 1;
             }
         }
@@ -115,7 +169,7 @@ impl Stage for SignalStage {
         self.send(&mut work);
         let ready = self.take_in(now, &mut work);
         if ready && !self.is_waiting() {
-            self.scanner.scan();
+            self.scan();
             self.sent = 0;
             self.counted_held = false;
             self.send(&mut work);
@@ -125,11 +179,11 @@ impl Stage for SignalStage {
 
     fn next_deadline(&self) -> Option<Nanos> {
         // A scan that waits for room needs the reader of the link, not time.
-        if self.is_waiting() { None } else { self.scanner.due().map(|due| due.plus(1)) }
+        if self.is_waiting() { None } else { self.due().map(|due| due.plus(1)) }
     }
 
     fn drained(&self) -> bool {
-        let ahead = self.scanner.due().is_none_or(|due| due >= self.polled);
+        let ahead = self.due().is_none_or(|due| due >= self.polled);
         ahead && !self.is_waiting() && self.tap.is_empty()
     }
 }

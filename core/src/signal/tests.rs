@@ -22,6 +22,7 @@ fn table(assets: usize) -> Arc<InstrumentTable> {
         lot: Qty::from_raw(1),
         min_notional: Money::ZERO,
         tradable: true,
+        listed_ns: None,
     };
     Arc::new(InstrumentTable::new((0..assets).map(row).collect()).unwrap())
 }
@@ -281,6 +282,7 @@ fn summary(messages: &[ScanMsg]) -> String {
     for message in messages {
         match message {
             ScanMsg::Rank(row) => out.push_str(&format!("{}.{} ", row.number, row.place)),
+            ScanMsg::Modifiers(_) => panic!("the scanner knows none"),
             ScanMsg::Scan(scan) => {
                 out.push_str(&format!("[{} {} {}] ", scan.number, scan.ts_ns.get(), scan.ranked));
             }
@@ -377,4 +379,63 @@ fn a_silence_longer_than_every_window_is_counted_and_not_scanned() {
     assert_eq!(scanner.due(), Some(Nanos::new(day + settings.signal_scan_ns)));
     let regime = scanner.scan();
     assert_eq!((regime.number, regime.priced), (17_282, 1));
+}
+
+/// A stage on the regime of an outside source, for two assets.
+fn outside(said: Vec<OutsideScan>) -> Rig {
+    let (tap, stage_tap) = link(4096);
+    let (stage_scans, scans) = link(64);
+    let settings = Settings { picker_window: 5, picker_assets_min: 1, ..Settings::default() };
+    let stage = SignalStage::outside(&settings, table(2), said, stage_tap, stage_scans);
+    Rig { tap, stage, scans }
+}
+
+#[test]
+fn outside_scans_without_a_time_lie_on_the_grid_and_end_with_the_last() {
+    let said = [3, 7].map(|number| OutsideScan { number, ..OutsideScan::default() });
+    let mut rig = outside(said.into());
+    assert_eq!(rig.stage.next_deadline(), None, "before the first price");
+    rig.tap.push(trade(0, 10, 100)).unwrap();
+    let messages = rig.settle(Nanos::new(60 * SECOND));
+    let scans: Vec<(u32, i64)> = messages
+        .iter()
+        .filter_map(|message| match message {
+            ScanMsg::Scan(scan) => Some((scan.number, scan.ts_ns.get())),
+            ScanMsg::Rank(_) | ScanMsg::Modifiers(_) => None,
+        })
+        .collect();
+    assert_eq!(scans, [(3, 10), (7, 10 + 5 * SECOND)]);
+    assert!(rig.stage.drained() && rig.stage.next_deadline().is_none());
+}
+
+#[test]
+fn an_outside_scan_brings_its_regime_its_factors_and_the_prices_of_the_ranking() {
+    let prices = |step: u32| alloc::vec![Some(f64::from(200 - step * step)), None];
+    let modifiers = |number| Modifiers { number, boost: Some(1.5), ..Modifiers::default() };
+    let said = |number: u32| OutsideScan {
+        ts_ns: Some(Nanos::new(i64::from(number) * SECOND)),
+        number,
+        vel_div: Some(-0.04),
+        velocity_50: Some(-0.03),
+        velocity_750: Some(0.01),
+        vol_ok: Some(true),
+        prices: prices(number),
+        modifiers: modifiers(number),
+    };
+    let mut rig = outside((1..=8).map(said).collect());
+    rig.tap.push(trade(1, 1, 100)).unwrap();
+    let messages = rig.settle(Nanos::new(60 * SECOND));
+    let Some((ScanMsg::Scan(last), before)) = messages.split_last() else { panic!("a scan last") };
+    assert_eq!((last.number, last.active, last.vel_div), (8, 1, Some(-0.04)));
+    assert_eq!((last.velocity_50, last.velocity_750), (Some(-0.03), Some(0.01)));
+    assert!(last.vol_ok && last.picker_warm);
+    assert_eq!(before.last(), Some(&ScanMsg::Modifiers(modifiers(8))));
+    let ranked = before.iter().rev().skip(1).take(usize::from(last.ranked));
+    let ranks: Vec<_> = ranked
+        .map(|message| match message {
+            ScanMsg::Rank(rank) => (rank.number, rank.instrument.index()),
+            ScanMsg::Scan(_) | ScanMsg::Modifiers(_) => panic!("rows before the factors"),
+        })
+        .collect();
+    assert!(!ranks.is_empty() && ranks.iter().all(|rank| *rank == (8, 0)), "{ranks:?}");
 }

@@ -459,6 +459,9 @@ fn contract<'a>(row: &Value<'a>, oddities: &mut Oddities) -> Result<Contract<'a>
     let lot = step(whole("quantityPrecision")?, "quantityPrecision")?;
     let min_notional =
         row.get("tradeMinUSDT").map_or(Ok(None), |least| least.money("tradeMinUSDT"))?;
+    let listed_ns = whole("launchTime")?
+        .filter(|ms| *ms > 0)
+        .and_then(|ms| i64::try_from(ms).ok()?.checked_mul(1_000_000).map(Nanos::new));
     let open = flag("apiStateOpen")?.unwrap_or(true) && flag("apiStateClose")?.unwrap_or(true);
     let instrument =
         canonical_symbol(symbol).zip(tick).zip(lot).map(|((symbol, tick), lot)| Instrument {
@@ -467,6 +470,7 @@ fn contract<'a>(row: &Value<'a>, oddities: &mut Oddities) -> Result<Contract<'a>
             lot: Qty::from_raw(lot),
             min_notional: min_notional.unwrap_or(Money::ZERO),
             tradable: status == Some(ONLINE) && open && min_notional.is_some(),
+            listed_ns,
         });
     Ok(Contract {
         symbol,

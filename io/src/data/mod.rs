@@ -11,13 +11,16 @@ mod folder;
 mod format;
 mod lines;
 mod merge;
+mod outside;
 mod raw;
 mod reader;
 mod rows;
 mod scan;
+mod strict;
 
 pub use depth::DepthStatus;
 pub use merge::DataSource;
+pub use outside::{OutsideScans, read_scans};
 
 use std::path::PathBuf;
 
@@ -245,6 +248,7 @@ fn instruments(files: &[Scanned], options: &DataOptions<'_>) -> Vec<Instrument> 
                 lot: known.lot.unwrap_or_else(|| Qty::from_raw(finest(&|scan| scan.qty_step))),
                 min_notional: known.min_notional.unwrap_or(options.min_notional),
                 tradable: known.tradable.unwrap_or_else(|| !is_inverse(symbol.as_str())),
+                listed_ns: known.listed_ns,
             }
         })
         .collect()

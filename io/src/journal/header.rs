@@ -126,6 +126,7 @@ impl RunHeader {
                     "lot": row.lot.to_string(),
                     "min_notional": row.min_notional.to_string(),
                     "tradable": row.tradable,
+                    "listed_ns": row.listed_ns.map(Nanos::get),
                 })
             })
             .collect();
@@ -161,6 +162,7 @@ impl RunHeader {
                 lot: row.parsed("lot", |text| text.parse::<Qty>().ok())?,
                 min_notional: row.parsed("min_notional", |text| text.parse::<Money>().ok())?,
                 tradable: row.flag("tradable")?,
+                listed_ns: row.maybe_integer("listed_ns")?.map(Nanos::new),
             })
         });
         let rows = rows.collect::<Result<Vec<Instrument>, JournalFault>>()?;
@@ -297,6 +299,14 @@ impl<'a> Members<'a> {
 
     fn integer(&self, key: &str) -> Result<i64, JournalFault> {
         self.get(key, "a whole number", Value::as_i64)
+    }
+
+    /// `None` for null, and where an older file lacks it.
+    fn maybe_integer(&self, key: &str) -> Result<Option<i64>, JournalFault> {
+        match self.map.get(key) {
+            None | Some(Value::Null) => Ok(None),
+            Some(_) => self.integer(key).map(Some),
+        }
     }
 
     pub(super) fn narrow(&self, key: &str) -> Result<u32, JournalFault> {

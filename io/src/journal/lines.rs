@@ -9,7 +9,10 @@ use std::fmt;
 use pinion_core::id::{InstrumentId, TradeId};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::Record;
+use pinion_core::msg::funnel::FunnelBlock;
 use pinion_core::msg::record::{FunnelReason, Sizing};
+use pinion_core::policy::edge;
+use pinion_core::universe::AdvBucket;
 
 use crate::journal::header::SettingsVersion;
 use crate::journal::json::Object;
@@ -48,12 +51,22 @@ impl<'a> Context<'a> {
     }
 
     fn trade(&self, object: &mut Object, id: InstrumentId, trade: TradeId) {
+        self.round_trip(object, "trade_id", id, trade);
+    }
+
+    fn round_trip(
+        &self,
+        object: &mut Object,
+        name: &'static str,
+        id: InstrumentId,
+        trade: TradeId,
+    ) {
         // A symbol is printable ASCII, but may hold what JSON escapes.
         let symbol = self.symbol(id);
         if symbol.contains(['"', '\\']) {
-            object.text("trade_id", &TradeText { symbol, trade }.to_string());
+            object.text(name, &TradeText { symbol, trade }.to_string());
         } else {
-            object.display("trade_id", TradeText { symbol, trade });
+            object.display(name, TradeText { symbol, trade });
         }
     }
 }
@@ -108,7 +121,7 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
             }
             object.text("action", action.as_str());
             object.text("reason", reason.as_str());
-            object.maybe_float("vel_div", vel_div);
+            object.maybe_float("vel_div", vel_div.get());
             if let Some(sizing) = sizing {
                 object.object("sizing", |inner| sizing_fields(inner, &sizing));
             }
@@ -156,9 +169,15 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
             object.decimal("entry_price", entry_price);
             object.text("entry_price_source", source.as_str());
         }
-        Record::Router { event, trade, instrument, reason } => {
+        Record::Router { event, trade, base, instrument, reason } => {
             object.text("event", event.as_str());
-            context.trade(object, instrument, trade);
+            match trade {
+                Some(trade) => context.trade(object, instrument, trade),
+                None => object.null("trade_id"),
+            }
+            if let Some(base) = base {
+                context.round_trip(object, "base_trade_id", instrument, base);
+            }
             context.asset(object, instrument);
             object.text_or_null("reason", reason);
         }
@@ -203,6 +222,13 @@ fn sizing_fields(object: &mut Object, sizing: &Sizing) {
     object.float("leverage", sizing.leverage);
     object.float("bucket", sizing.bucket);
     object.float("streak", sizing.streak);
+    object.float("regime", sizing.regime);
+    object.float("ob", sizing.ob);
+    object.float("esof", sizing.esof);
+    object.float("memory", sizing.memory);
+    object.float("applied", sizing.applied);
+    object.text("cap", sizing.cap.as_str());
+    object.decimal("capital", sizing.capital);
     object.decimal("qty", sizing.qty);
 }
 
@@ -219,6 +245,8 @@ fn order_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
         reduce_only,
         qty,
         price,
+        mid,
+        leverage,
         status,
         reason,
     } = *record
@@ -235,7 +263,11 @@ fn order_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
     object.text("tif", tif.as_str());
     object.decimal("qty", qty);
     object.maybe("price", price);
+    object.maybe("mid", mid);
     object.flag("reduce_only", reduce_only);
+    if let Some(leverage) = leverage.get() {
+        object.decimal("leverage", leverage);
+    }
     object.text("status", status.as_str());
     object.text_or_null("reason", reason);
 }
@@ -401,8 +433,8 @@ fn settings_fields(object: &mut Object, context: &Context<'_>, version: u32) {
     });
 }
 
-/// The lane of every candidate: there is one signal.
-const LANE: &str = "regime";
+/// The channel of every candidate: there is one signal.
+const CHANNEL: &str = "regime";
 
 fn candidate_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
     let Record::Candidate {
@@ -414,7 +446,14 @@ fn candidate_fields(object: &mut Object, context: &Context<'_>, record: &Record)
         decision,
         reason,
         score,
+        ars,
         vel_div,
+        lane,
+        tier,
+        family,
+        adv,
+        notional_5m,
+        depth,
     } = *record
     else {
         return;
@@ -426,12 +465,18 @@ fn candidate_fields(object: &mut Object, context: &Context<'_>, record: &Record)
     object.text("symbol", symbol);
     object.text("candidate_id", &format!("{scan}:{symbol}:{}", side.as_str()));
     object.float("score", score);
-    object.null("entry_tier");
-    object.text("entry_channel", LANE);
+    object.text("entry_tier", tier.as_str());
+    object.text("entry_channel", CHANNEL);
+    object.text("lane", lane.as_str());
     object.text("side", side.as_str());
     object.maybe_float("vel_div", vel_div);
     object.integer("scan", scan);
     object.integer("place", place);
+    object.float("ars", ars);
+    object.text("family", family.as_str());
+    object.text_or_null("adv_bucket", adv.map_or("", AdvBucket::as_str));
+    object.maybe("volume_5m_usd", notional_5m);
+    object.maybe("depth_usd", depth);
 }
 
 fn trade_decision_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
@@ -444,6 +489,9 @@ fn trade_decision_fields(object: &mut Object, context: &Context<'_>, record: &Re
         decision,
         reason,
         score,
+        lane,
+        tier,
+        edge_percent,
         position_size,
         pnl_percent,
         pnl,
@@ -462,11 +510,15 @@ fn trade_decision_fields(object: &mut Object, context: &Context<'_>, record: &Re
         None => object.null("trade_id"),
     }
     object.float("score", score);
-    object.null("entry_tier");
-    object.text("entry_channel", LANE);
+    object.text("entry_tier", tier.as_str());
+    object.text("entry_channel", CHANNEL);
+    object.text("lane", lane.as_str());
     object.text("side", side.as_str());
     object.maybe("position_size_usd", position_size);
-    object.null("expected_edge_percent");
+    object.maybe_float("expected_edge_percent", edge_percent);
+    let edge_usd = edge_percent.zip(position_size.get());
+    let edge_usd = edge_usd.map(|(percent, size)| edge::in_money(percent, size));
+    object.maybe_float("expected_edge_usd", edge_usd);
     object.maybe_float("max_hold_seconds", context.max_hold_seconds);
     object.maybe_float("pnl_percent", pnl_percent);
     object.maybe("pnl_usd", pnl);
@@ -475,4 +527,5 @@ fn trade_decision_fields(object: &mut Object, context: &Context<'_>, record: &Re
 
 fn funnel_reason(object: &mut Object, reason: FunnelReason) {
     object.text_or_null("reason", reason.as_str());
+    object.text_or_null("block", reason.block().map_or("", FunnelBlock::as_str));
 }

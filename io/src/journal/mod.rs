@@ -15,7 +15,8 @@
 //! run covers ([`folder::Durability`]).
 
 pub mod compare;
-pub mod fault;
+pub mod execution;
+mod fault;
 pub mod folder;
 pub mod frames;
 pub mod header;

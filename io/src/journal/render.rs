@@ -112,7 +112,7 @@ impl Renderer {
 
     /// The line of a record and the file it belongs to.
     pub fn record(&mut self, message: &RecordMsg) -> (LineFileId, &[u8]) {
-        self.totals.add(&message.record);
+        self.totals.add(message);
         let settings = match message.record {
             Record::Settings { version } => self.versions.remove(&version),
             _ => None,

@@ -3,14 +3,17 @@
 use pinion_core::id::{ClientId, InstrumentId, TextId, TradeId};
 use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::kernel::stage::{SlotEvent, SlotStage};
+use pinion_core::msg::funnel::Tier;
 use pinion_core::msg::record::{
     Action, BlockReason, DecisionReason, FeeDeviation, FeeSource, FunnelDecision, FunnelReason,
-    FunnelStage, OrderStatus, PriceSource, ReanchorRefusal, ReconcileState, RouterEvent, Sizing,
+    FunnelStage, OrderStatus, PriceSource, ReanchorRefusal, ReconcileState, RouterEvent, SizeCap,
+    Sizing,
 };
 use pinion_core::msg::scan::RankVerdict;
 use pinion_core::msg::{Maybe, OrderKind, OrderRole, PositionSide, Record, Side, TimeInForce};
 use pinion_core::settings::{Layout, Mode};
 use pinion_core::units::{Money, Nanos, Price, Qty, Rate};
+use pinion_core::universe::{AdvBucket, Family, Lane};
 
 use crate::journal::header::{RunHeader, SettingChange, SettingsVersion};
 
@@ -29,6 +32,7 @@ pub(crate) fn header() -> RunHeader {
         lot: Qty::ONE,
         min_notional: Money::from_whole(5),
         tradable: true,
+        listed_ns: None,
     };
     RunHeader {
         run_id: "20240808T000000Z-sample".into(),
@@ -161,7 +165,7 @@ fn fee_ratio() -> Record {
     }
 }
 
-fn order() -> Record {
+pub(crate) fn order() -> Record {
     Record::Order {
         client: client(),
         trade: TradeId::new(7),
@@ -174,6 +178,8 @@ fn order() -> Record {
         reduce_only: false,
         qty: Qty::from_whole(26_007),
         price: Maybe::NONE,
+        mid: Maybe::some("0.188".parse().expect("a decimal")),
+        leverage: Maybe::some(Rate::from_whole(3)),
         status: OrderStatus::Submitted,
         reason: "",
     }
@@ -235,8 +241,15 @@ fn candidate() -> Record {
         stage: FunnelStage::FilterFail,
         decision: FunnelDecision::Skip,
         reason: FunnelReason::Filter(RankVerdict::Noise),
-        score: 1.25,
+        score: 86.5,
+        ars: 1.25,
         vel_div: Some(-0.031),
+        lane: Lane::Momentum,
+        tier: Tier::A,
+        family: Family::Linear,
+        adv: Some(AdvBucket::Mid),
+        notional_5m: Maybe::some(money("181000.5")),
+        depth: Maybe::NONE,
     }
 }
 
@@ -249,7 +262,10 @@ fn trade_decision() -> Record {
         stage: FunnelStage::TradeClose,
         decision: FunnelDecision::Close,
         reason: FunnelReason::Policy(DecisionReason::TakeProfit),
-        score: 1.25,
+        score: 86.5,
+        lane: Lane::Momentum,
+        tier: Tier::A,
+        edge_percent: Some(0.31),
         position_size: Maybe::some(money("4884.1146")),
         pnl_percent: Some(0.22),
         pnl: Maybe::some(money("10.9")),
@@ -264,13 +280,20 @@ pub(crate) fn records() -> Vec<Record> {
             instrument: Some(fet()),
             action: Action::Enter,
             reason: DecisionReason::Signal,
-            vel_div: Some(-0.031),
+            vel_div: Some(-0.031).into(),
             sizing: Some(Sizing {
                 strength: 0.5,
                 leverage: 3.25,
                 bucket: 1.0,
                 streak: 0.9,
+                regime: 1.25,
+                ob: 1.1,
+                esof: 0.5,
+                memory: 0.78,
+                applied: 1.5,
+                capital: money("25000"),
                 qty: Qty::from_whole(26_007),
+                cap: SizeCap::None,
             }),
         },
         candidate(),
@@ -280,7 +303,8 @@ pub(crate) fn records() -> Vec<Record> {
         account(),
         Record::Router {
             event: RouterEvent::Working,
-            trade: TradeId::new(7),
+            trade: Some(TradeId::new(7)),
+            base: None,
             instrument: fet(),
             reason: "",
         },

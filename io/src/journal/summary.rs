@@ -4,10 +4,11 @@ use std::path::Path;
 
 use hdrhistogram::Histogram;
 use pinion_core::msg::record::OrderStatus;
-use pinion_core::msg::{Maybe, Record};
+use pinion_core::msg::{Maybe, Record, RecordMsg};
 use pinion_core::units::{Money, Nanos, Rate};
 use serde_json::{Map, Value, json};
 
+use crate::journal::execution::Execution;
 use crate::journal::fault::JournalFault;
 use crate::journal::header::{Members, RunHeader};
 use crate::journal::json::Object;
@@ -144,6 +145,7 @@ pub struct Totals {
     fee_ratio_maker: Rate,
     open_positions: u16,
     unrealized_pnl: Maybe<Money>,
+    execution: Execution,
 }
 
 impl Totals {
@@ -168,12 +170,14 @@ impl Totals {
             fee_ratio_maker: Rate::ONE,
             open_positions: 0,
             unrealized_pnl: Maybe::some(Money::ZERO),
+            execution: Execution::default(),
         }
     }
 
     /// Adds a record.
-    pub fn add(&mut self, record: &Record) {
-        match record {
+    pub fn add(&mut self, message: &RecordMsg) {
+        self.execution.add(message);
+        match &message.record {
             Record::Decision { .. } => self.decisions += 1,
             Record::Order { status, .. } => {
                 self.orders += u64::from(*status == OrderStatus::Submitted)
@@ -280,6 +284,8 @@ pub struct Summary {
     pub open_positions: u16,
     /// Their unrealized result at the last full minute or fill; missing without a price.
     pub unrealized_pnl: Maybe<Money>,
+    /// How well orders were done.
+    pub execution: Execution,
     /// Inputs in the journal.
     pub journal_inputs: u64,
     /// Lines of the session log before the `run_end` line.
@@ -330,6 +336,7 @@ impl Summary {
             fee_ratio_maker: totals.fee_ratio_maker,
             open_positions: totals.open_positions,
             unrealized_pnl: totals.unrealized_pnl,
+            execution: totals.execution.clone(),
             journal_inputs,
             session_lines,
             output_hash,
@@ -416,6 +423,7 @@ impl Summary {
         object.decimal("fee_ratio_maker", self.fee_ratio_maker);
         object.integer("open_positions", self.open_positions);
         object.maybe("unrealized_pnl", self.unrealized_pnl);
+        object.object("execution", |inner| self.execution.write(inner));
         for (key, count) in [
             ("conflated", end.conflated),
             ("dropped", end.dropped),
@@ -508,7 +516,7 @@ mod tests {
         let header = samples::header();
         let mut totals = Totals::new(header.starting_capital);
         for record in samples::records() {
-            totals.add(&record);
+            totals.add(&RecordMsg { ts_ns: Nanos::new(5), record });
         }
         let end = RunEnd {
             reason: "end, \"of\" {data}".into(),
@@ -580,11 +588,12 @@ mod tests {
     #[test]
     fn drawdown_and_what_is_open_are_those_of_the_last_account_or_minute() {
         let mut totals = Totals::new(Money::from_whole(100));
-        totals.add(&samples::account());
+        totals.add(&RecordMsg { ts_ns: Nanos::new(5), record: samples::account() });
         let at_account = (totals.max_drawdown, totals.open_positions);
         assert_eq!(at_account, (samples::money("1.5"), 1));
-        for record in samples::records().iter().filter(|r| matches!(r, Record::Summary { .. })) {
-            totals.add(record);
+        for record in samples::records().into_iter().filter(|r| matches!(r, Record::Summary { .. }))
+        {
+            totals.add(&RecordMsg { ts_ns: Nanos::new(6), record });
         }
         assert_eq!((totals.max_drawdown, totals.open_positions), (samples::money("2"), 0));
         assert_eq!(totals.unrealized_pnl, Maybe::NONE, "the minute has no equity");

@@ -10,7 +10,7 @@ use pinion_core::journal::{InputRx, input_ring};
 use pinion_core::link::{MarketTx, Rx, link};
 use pinion_core::msg::{ControlMsg, RecordMsg};
 use pinion_core::settings::Settings;
-use pinion_core::signal::SignalStage;
+use pinion_core::signal::{OutsideScan, SignalStage};
 use pinion_core::topology;
 
 use crate::ingest::{IngestStage, WhenFull};
@@ -60,7 +60,8 @@ pub struct Assembly<S> {
 
 impl<S: Source> Assembly<S> {
     /// Makes links and stages. At full speed a recording waits where a link is full; at a set pace it
-    /// conflates, and a slow journal blocks new risk, as against a live market.
+    /// conflates, and a slow journal blocks new risk, as against a live market. With `outside` the regime is
+    /// that of these scans, in order of time and number.
     #[must_use]
     pub fn new(
         settings: &Arc<Settings>,
@@ -69,6 +70,7 @@ impl<S: Source> Assembly<S> {
         epoch: u32,
         pace: Pace,
         gauges: Arc<Gauges>,
+        outside: Option<Vec<OutsideScan>>,
     ) -> Self {
         let depth = |name: &str| topology::spec(name).depth;
         let (market_tx, market) = link(depth("market"));
@@ -107,7 +109,10 @@ impl<S: Source> Assembly<S> {
             PaperEgress::new(venue, gate, Arc::clone(&kill), feed, command_rx, ack_tx, account_tx);
         let stages = Stages {
             ingest: IngestStage::new(source, market_tx, tap_tx, Some(feed_tx), when_full),
-            signal: SignalStage::new(settings, table, tap, scan_tx),
+            signal: match outside {
+                Some(said) => SignalStage::outside(settings, table, said, tap, scan_tx),
+                None => SignalStage::new(settings, table, tap, scan_tx),
+            },
             kernel: KernelStage::new(engine, links, on_full),
             egress,
         };

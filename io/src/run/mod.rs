@@ -27,10 +27,12 @@ use crossbeam_queue::ArrayQueue;
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::{Control, ControlMsg};
 use pinion_core::settings::{InstrumentOverride, KEYS, Settings};
+use pinion_core::signal::{OutsideScan, WINDOWS};
 use pinion_core::units::Nanos;
 use sha2::{Digest as _, Sha256};
 
 use crate::affinity::Cores;
+use crate::data::read_scans;
 use crate::journal::folder::Durability;
 use crate::journal::summary::TICK_TO_ORDER;
 use crate::journal::{Journal, JournalHandle, Latency, RunDir, RunEnd, RunHeader, Summary, Wall};
@@ -54,6 +56,8 @@ pub struct PaperPlan {
     pub config_hash: String,
     /// Recorded data; empty: the built-in market.
     pub data: Vec<PathBuf>,
+    /// Scans of an outside source, for the built-in regime; see [`crate::data::read_scans`].
+    pub scans: Option<PathBuf>,
     /// Run directory to create.
     pub out: PathBuf,
     /// Names the run in its files.
@@ -87,19 +91,59 @@ pub fn paper(
     let mut opened = source::open(plan)?;
     opened.notices.iter().for_each(|text| notice(text));
     let table = Arc::new(InstrumentTable::new(std::mem::take(&mut opened.instruments))?);
+    if let Some(text) = no_signal(plan, opened.span, table.len()) {
+        notice(&text);
+    }
     let mut source = opened.into_source(plan, &table)?;
+    let outside = plan.scans.as_deref().map(|path| read_scans(path, &table)).transpose()?;
+    if let Some(outside) = &outside {
+        source.texts.push(outside.text.clone());
+        if !outside.unknown.is_empty() {
+            notice(&format!("not in the market: {} of the scans", outside.unknown.join(", ")));
+        }
+    }
     let Some(start) = source.next_ts()? else { return Err(RunFault::NoEvents) };
+    if let Some(outside) = &outside {
+        outside.check_span(start, source.end)?;
+    }
     let placement = Placement::plan(&plan.settings, plan.pace, &Cores::of_process()?)
         .map_err(RunFault::Placement)?;
     placement.notices.iter().for_each(|text| notice(text));
     let dir = RunDir::create(&plan.out)?;
     let header = header(plan, &table, &source.texts, start, &placement);
     watch.span(start, source.end);
-    let outcome = drive(plan, watch, &dir, header, table, source, start, &placement)?;
+    let outside = outside.map(|outside| outside.scans);
+    let outcome = drive(plan, watch, &dir, header, table, source, outside, start, &placement)?;
     if let Some(text) = pace_lost(plan.pace, &outcome) {
         notice(&text);
     }
     Ok(outcome)
+}
+
+/// Recorded data in which the regime signal cannot have a value enters nothing: the person must know.
+fn no_signal(plan: &PaperPlan, span: Option<(Nanos, Nanos)>, assets: usize) -> Option<String> {
+    let (first, last) = span.filter(|_| plan.scans.is_none())?;
+    let settings = &plan.settings;
+    let span_ns = plan.duration_ns.map_or(i64::MAX, |ns| ns).min(last.since(first));
+    let scans = span_ns / settings.signal_scan_ns.max(1) + 1;
+    let needed = i64::try_from(WINDOWS[WINDOWS.len() - 1]).unwrap_or(i64::MAX).saturating_add(2);
+    let least = settings.signal_assets_min.max(settings.picker_assets_min);
+    let few = i64::try_from(assets).is_ok_and(|assets| assets < least);
+    let profiles = "the profiles short and very-short are for such data";
+    if few {
+        Some(format!(
+            "the data has {assets} instruments; signal.assets_min and picker.assets_min ask for {least}: \
+             nothing will be entered; {profiles}"
+        ))
+    } else if scans < needed {
+        Some(format!(
+            "the data holds {scans} scans at signal.scan_ns = {}; the regime signal needs {needed}: \
+             nothing will be entered; {profiles}",
+            settings.signal_scan_ns
+        ))
+    } else {
+        None
+    }
 }
 
 /// A paced run whose machine was too slow has decided on old prices: the person must know.
@@ -124,11 +168,13 @@ fn drive(
     header: RunHeader,
     table: Arc<InstrumentTable>,
     source: source::Opened,
+    outside: Option<Vec<OutsideScan>>,
     start: Nanos,
     placement: &Placement,
 ) -> Result<PaperOutcome, RunFault> {
     let gauges = Arc::clone(&watch.gauges);
-    let assembly = Assembly::new(&plan.settings, table, source, header.epoch, plan.pace, gauges);
+    let assembly =
+        Assembly::new(&plan.settings, table, source, header.epoch, plan.pace, gauges, outside);
     let Assembly { mut stages, records, inputs, control, kill: _ } = assembly;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // Recorded data at full speed can be run again: a snapshot then need not outlive a loss of power.

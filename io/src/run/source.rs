@@ -1,7 +1,7 @@
 //! The market of a run: recorded data or the built-in market, cut after the wanted duration.
 
 use pinion_core::instrument::{Instrument, InstrumentTable};
-use pinion_core::msg::MarketMsg;
+use pinion_core::msg::{MarketKind, MarketMsg};
 use pinion_core::settings::InstrumentOverride;
 use pinion_core::units::Nanos;
 
@@ -16,6 +16,8 @@ pub(super) struct Found {
     pub(super) notices: Vec<String>,
     texts: Vec<String>,
     end: Nanos,
+    /// Times of the first and the last event of recorded data that is no bars.
+    pub(super) span: Option<(Nanos, Nanos)>,
     data: Option<DataSet>,
 }
 
@@ -50,6 +52,7 @@ pub(super) fn open(plan: &PaperPlan) -> Result<Found, RunFault> {
             notices,
             texts: vec![format!("built-in market, seed {}", settings.engine_seed)],
             end: synth::START.plus(settings.synth_duration_ns),
+            span: None,
             data: None,
         });
     }
@@ -64,6 +67,7 @@ pub(super) fn open(plan: &PaperPlan) -> Result<Found, RunFault> {
         notices: std::mem::take(&mut set.notices),
         texts: set.sources.clone(),
         end: set.span.map_or(Nanos::ZERO, |(_, last)| last),
+        span: set.span.filter(|_| !set.kinds.contains(&MarketKind::Bar)),
         data: Some(set),
     })
 }

@@ -92,6 +92,7 @@ fn instrument(symbol: &str, tick: i64, lot: i64, least: i64) -> Instrument {
         lot: Qty::from_raw(lot),
         min_notional: Money::from_whole(least),
         tradable: true,
+        listed_ns: None,
     }
 }
 

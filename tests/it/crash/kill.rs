@@ -101,6 +101,7 @@ impl World {
             lot: Qty::ONE,
             min_notional: Money::from_whole(5),
             tradable: true,
+            listed_ns: None,
         };
         let table = Arc::new(InstrumentTable::new(vec![row]).expect("a table"));
         let settings =

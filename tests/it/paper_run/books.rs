@@ -231,7 +231,7 @@ fn check_minutes(rows: &[Value], summary: &Value) {
 
 /// Holds all that is promised of a run against its own lines; returns the round trips closed.
 #[track_caller]
-pub(super) fn check(run: &Run) -> u64 {
+pub(crate) fn check(run: &Run) -> u64 {
     assert_eq!(count(&run.summary(), "conflated"), 0, "nothing is merged at full speed");
     check_paced(run)
 }

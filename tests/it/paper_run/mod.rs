@@ -1,10 +1,11 @@
 //! Whole runs of `pinion paper` and `pinion replay`, checked from their files alone.
 
-mod books;
+pub(crate) mod books;
 mod fields;
 mod funnel;
 mod layouts;
 mod output;
+mod outside;
 mod recorded;
 mod repeat;
 mod signals;

@@ -35,6 +35,7 @@ pub(super) fn table() -> Arc<InstrumentTable> {
         lot: qty("0.001"),
         min_notional: Money::from_whole(5),
         tradable,
+        listed_ns: None,
     };
     let rows = vec![row("AAA", true), row("BBB", true), row("CCC", false)];
     Arc::new(InstrumentTable::new(rows).expect("a table"))

@@ -153,7 +153,7 @@ impl Run<'_> {
             let begun = self.begin_again(&rig, old, torn, cut.then_some(cut_max), &mut dice);
             begun.map_err(|breach| self.failed(breach))?
         };
-        if cold || cut {
+        if cold || cut || self.now < self.blind_until {
             blind_ns += BLIND_NS;
         }
         if !cold && !cut {
@@ -201,6 +201,9 @@ impl Run<'_> {
         let Some(rig) = self.rig.take() else { return Ok(()) };
         let begun = self.begin_again(&rig, false, false, None, &mut dice);
         let engine = begun.map_err(|breach| self.failed(breach))?;
+        if self.now < self.blind_until {
+            self.blind_until = self.now.plus(BLIND_NS);
+        }
         self.watch.remember(rig.kernel.engine());
         self.proof.restart(self.now, true);
         self.rig = Some(Rig::new(&self.world, engine, rig.into_venue()));

@@ -75,6 +75,7 @@ impl Generator {
             lot: Qty::from_raw(path.lot),
             min_notional: Money::from_whole(5),
             tradable: true,
+            listed_ns: None,
         };
         let rows = paths.iter().enumerate().map(row).collect();
         let table = InstrumentTable::new(rows).expect("the rows are valid");

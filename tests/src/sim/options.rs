@@ -153,6 +153,16 @@ options! {
     restart_ppm, "crash";
     /// Entries in a minute that the gate lets out; 0: as the settings say.
     minute_max, "shape";
+    /// Oldest balance for an entry; 0: as the settings say.
+    balance_age_ns, "shape";
+    /// The base policy's orders rest first; otherwise they take.
+    maker, "shape";
+    /// Life of a resting entry and of a resting exit; 0: as the settings say.
+    quote_ttl_ns, "shape";
+    /// What follows a missed entry: 0 nothing, 1 another quote, 2 a market order.
+    entry_miss, "shape";
+    /// Age from which a resting entry follows the market; 0: never.
+    tail_age_ms, "shape";
 }
 
 /// Groups that the minimiser may switch off whole; `shape` and `market` are what a run consists of.
@@ -236,16 +246,37 @@ impl Options {
             minute_max: if d.chance(900_000) { 0 } else { d.between(1, 4) },
             force_order_ppm: if d.chance(700_000) { 0 } else { d.between(1, 100_000) },
             crash_order_ppm: if d.chance(700_000) { 0 } else { d.between(1, 50_000) },
+            balance_age_ns: 0,
+            maker: 0,
+            quote_ttl_ns: 0,
+            entry_miss: 0,
+            tail_age_ms: 0,
         };
         // Sometimes a single turn is more than the link holds.
         let mut command = Dice::new(seed, 4, 0);
         if command.chance(250_000) {
             options.ring_command = command.between(1, 8);
         }
+        options.draw_more(seed);
         if exact == 1 {
             options.make_exact();
         }
         options
+    }
+
+    /// Draws of their own, so that the other options of a seed stay what they were.
+    fn draw_more(&mut self, seed: u64) {
+        let mut style = Dice::new(seed, 5, 0);
+        if self.policy == 1 && style.chance(500_000) {
+            self.maker = 1;
+            self.quote_ttl_ns = style.magnitude(50_000_000, 20_000_000_000);
+            self.entry_miss = style.between(0, 2);
+            self.tail_age_ms = if style.chance(500_000) { 0 } else { style.between(50, 5_000) };
+        }
+        let mut age = Dice::new(seed, 6, 0);
+        if age.chance(250_000) {
+            self.balance_age_ns = age.magnitude(1_000_000_000, 30_000_000_000);
+        }
     }
 
     /// Switches off what loses information for good.

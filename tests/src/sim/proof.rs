@@ -4,9 +4,9 @@
 //! Only inputs and records are looked at, none of the kernel's own conclusions: so a guard that is gone, or
 //! that looks at the wrong thing, shows at once and not only when it costs money.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pinion_core::id::{InstrumentId, TextId};
+use pinion_core::id::{ClientId, InstrumentId, TextId};
 use pinion_core::kernel::Kernel;
 use pinion_core::kernel::facts::Probe;
 use pinion_core::kernel::stage::SlotEvent;
@@ -36,6 +36,14 @@ struct Forced {
     fill_id: TextId,
 }
 
+/// The fees of a round trip that began in this process, by what was recorded of it.
+#[derive(Clone, Copy, Debug, Default)]
+struct TripFees {
+    sum: Money,
+    /// Somebody else closed a part of it; such a booking may be taken back.
+    is_mixed: bool,
+}
+
 /// What the journal has said. Owner: the driver.
 #[derive(Debug)]
 pub(super) struct Proof {
@@ -46,6 +54,9 @@ pub(super) struct Proof {
     entered: BTreeSet<u64>,
     adopted: BTreeSet<u64>,
     forced: Vec<Forced>,
+    forced_told: BTreeSet<TextId>,
+    trips: BTreeMap<u64, TripFees>,
+    submitted: BTreeSet<ClientId>,
     booked: BTreeSet<TextId>,
     /// Since when too many orders hold entries back.
     latched: Option<Nanos>,
@@ -72,6 +83,9 @@ impl Proof {
             entered: BTreeSet::new(),
             adopted: BTreeSet::new(),
             forced: Vec::new(),
+            forced_told: BTreeSet::new(),
+            trips: BTreeMap::new(),
+            submitted: BTreeSet::new(),
             booked: BTreeSet::new(),
             latched: None,
             foreign: BTreeSet::new(),
@@ -101,6 +115,7 @@ impl Proof {
         self.sent.clear();
         self.snapshot = None;
         self.forced.clear();
+        self.trips.clear();
         if !remembers {
             self.entered.clear();
             self.adopted.clear();
@@ -120,7 +135,9 @@ impl Proof {
             VenueEvent::Forced { side, fill_id, qty, price, .. } => {
                 self.heats.push((at, message.instrument));
                 let is_whole = !fill_id.is_empty() && qty.is_positive() && price.is_positive();
-                if let Some(instrument) = message.instrument.filter(|_| is_whole) {
+                // What is told again is judged by the first time, also where the process has died since.
+                let is_new = self.forced_told.insert(fill_id);
+                if let Some(instrument) = message.instrument.filter(|_| is_whole && is_new) {
                     self.forced.push(Forced { at, instrument, side, fill_id });
                 }
             }
@@ -149,9 +166,10 @@ impl Proof {
     /// A record was written. Inputs of the same turn and of earlier ones are known by then.
     ///
     /// # Errors
-    /// `I2_foreign`, `I8_hot_window`, `I8_margin`, `I8_recovered`, `I19_trade_once`.
+    /// `I2_foreign`, `I8_hot_window`, `I8_margin`, `I8_recovered`, `I15_trip_fees`, `I19_trade_once`.
     pub(super) fn record(&mut self, message: &RecordMsg) -> Result<(), Breach> {
         let at = message.ts_ns;
+        self.fees(&message.record)?;
         match message.record {
             // One that tells of a refused cancel has a reason.
             Record::Order {
@@ -196,6 +214,39 @@ impl Proof {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The fees of a round trip are those of its fills, whenever they became known.
+    fn fees(&mut self, record: &Record) -> Result<(), Breach> {
+        match *record {
+            Record::Order { client, status: OrderStatus::Submitted, .. } => {
+                self.submitted.insert(client);
+            }
+            Record::Slot { event: SlotEvent::Enter, trade, .. } => {
+                self.trips.insert(trade.seq(), TripFees::default());
+            }
+            Record::Fill { client, trade, fee, .. } => {
+                if let Some(trip) = self.trips.get_mut(&trade.seq()) {
+                    trip.sum += fee;
+                    trip.is_mixed |= !self.submitted.contains(&client);
+                }
+            }
+            Record::FeeSettled { trade, estimated, fee, .. } => {
+                if let Some(trip) = self.trips.get_mut(&trade.seq()) {
+                    trip.sum += fee - estimated;
+                }
+            }
+            Record::TradeClosed { trade, fees, .. } => {
+                let trip = self.trips.remove(&trade.seq()).filter(|trip| !trip.is_mixed);
+                if let Some(trip) = trip.filter(|trip| trip.sum != fees) {
+                    let what =
+                        format!("round trip {}: fees {fees}, its fills {}", trade.seq(), trip.sum);
+                    return Err(Breach { check: "I15_trip_fees", what });
+                }
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     /// An entry left: was there proof for it?

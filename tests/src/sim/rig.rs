@@ -10,7 +10,7 @@ use pinion_core::instrument::InstrumentTable;
 use pinion_core::journal::{CodecState, Entry, InputRx, PUSH_MAX, decode, input_ring};
 use pinion_core::link::{MarketTx, Rx, Tx, link};
 use pinion_core::msg::{Control, ControlMsg, Input, MarketMsg, RecordMsg, ScanMsg};
-use pinion_core::settings::Settings;
+use pinion_core::settings::{Miss, Settings, Style};
 use pinion_core::units::Nanos;
 use pinion_io::paper::PaperEgress;
 use pinion_io::paper::faults::FaultyVenue;
@@ -48,6 +48,22 @@ impl World {
         if options.minute_max > 0 {
             settings.cap_orders_per_minute_max = options.minute_max;
             settings.cap_orders_per_second_max = options.minute_max;
+        }
+        if options.balance_age_ns > 0 {
+            settings.guard_balance_age_ns_max = options.balance_age_ns;
+        }
+        if options.maker == 1 {
+            settings.router_style = Style::Maker;
+            settings.router_tail_age_ms = options.tail_age_ms;
+            settings.router_entry_miss = match options.entry_miss {
+                0 => Miss::Skip,
+                1 => Miss::Retry,
+                _ => Miss::Market,
+            };
+            if options.quote_ttl_ns > 0 {
+                settings.router_entry_ttl_ns = options.quote_ttl_ns;
+                settings.router_exit_ttl_ns = options.quote_ttl_ns;
+            }
         }
         Self { seed, options: options.clone(), settings: Arc::new(settings), table }
     }

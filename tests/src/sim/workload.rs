@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrayvec::ArrayVec;
+use pinion_core::broker::Broker;
 use pinion_core::engine::Damage;
 use pinion_core::id::{ClientId, InstrumentId, TradeId};
 use pinion_core::instrument::InstrumentTable;
@@ -298,10 +299,11 @@ impl Workload {
     }
 
     /// Counts what is filled of the legs, and cancels.
-    fn count(&mut self, kernel: &Kernel, first_record: usize, out: &Effects) {
-        for message in out.records.get(first_record..).unwrap_or_default() {
+    fn count(&mut self, broker: &mut Broker<'_>) {
+        for message in broker.records() {
             let Record::Fill { client, trade, role, qty, .. } = message.record else { continue };
-            let is_own = kernel.order(client).is_some_and(|order| !order.is_outside);
+            let order = broker.kernel().order(client);
+            let is_own = order.is_some_and(|order| !order.is_outside);
             for legs in self.legs.iter_mut().flatten().filter(|legs| legs.trade == trade) {
                 match role {
                     OrderRole::Entry => legs.entered += qty,
@@ -311,6 +313,7 @@ impl Workload {
             }
         }
         let asked = std::mem::take(&mut self.heard.asked);
+        let (_, _, out) = broker.raw();
         for message in out.commands.iter().filter(|_| !asked) {
             let Command::Cancel { client, .. } = message.command else { continue };
             let (since, count) = self.heard.cancels.entry(client).or_insert((out.now_ns, 0));
@@ -387,14 +390,9 @@ impl Workload {
 }
 
 impl Decide for Workload {
-    fn on_market(
-        &mut self,
-        now: Nanos,
-        message: &MarketMsg,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
+    fn on_market(&mut self, message: &MarketMsg, broker: &mut Broker<'_>) {
+        let now = broker.now();
+        let (kernel, settings, out) = broker.raw();
         if self.flatten {
             self.flatten(now, kernel, settings, out);
             return;
@@ -425,17 +423,15 @@ impl Decide for Workload {
         }
     }
 
-    fn on_rank(&mut self, _rank: &Rank) {}
-
-    fn on_scan(&mut self, _: Nanos, _: &Scan, _: &mut Kernel, _: &Settings, _: &mut Effects) {}
-
-    fn on_tick(&mut self, now: Nanos, kernel: &mut Kernel, settings: &Settings, out: &mut Effects) {
+    fn on_tick(&mut self, broker: &mut Broker<'_>) {
+        let now = broker.now();
+        let (kernel, settings, out) = broker.raw();
         if self.flatten {
             self.flatten(now, kernel, settings, out);
         }
     }
 
-    fn on_control(&mut self, control: Control) {
+    fn on_control(&mut self, control: Control, _broker: &mut Broker<'_>) {
         match control {
             Control::Flatten => self.flatten = true,
             Control::Resume => self.flatten = false,
@@ -449,8 +445,8 @@ impl Decide for Workload {
         }
     }
 
-    fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
-        self.count(kernel, first_record, out);
+    fn after_turn(&mut self, broker: &mut Broker<'_>) {
+        self.count(broker);
     }
 }
 
@@ -498,93 +494,65 @@ impl Brain {
 
 /// [`Decide`] without what needs a size, so that one call serves both.
 trait Words {
-    fn market(
-        &mut self,
-        now: Nanos,
-        m: &MarketMsg,
-        k: &mut Kernel,
-        s: &Settings,
-        out: &mut Effects,
-    );
+    fn market(&mut self, message: &MarketMsg, broker: &mut Broker<'_>);
     fn rank(&mut self, rank: &Rank);
-    fn scan(&mut self, now: Nanos, scan: &Scan, k: &mut Kernel, s: &Settings, out: &mut Effects);
-    fn tick(&mut self, now: Nanos, k: &mut Kernel, s: &Settings, out: &mut Effects);
-    fn control(&mut self, control: Control);
+    fn scan(&mut self, scan: &Scan, broker: &mut Broker<'_>);
+    fn tick(&mut self, broker: &mut Broker<'_>);
+    fn control(&mut self, control: Control, broker: &mut Broker<'_>);
     fn back(&mut self, instruments: usize, table: Arc<InstrumentTable>) -> Result<(), Damage>;
-    fn after(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects);
+    fn after(&mut self, broker: &mut Broker<'_>);
 }
 
 impl<P: Decide> Words for P {
-    fn market(
-        &mut self,
-        now: Nanos,
-        m: &MarketMsg,
-        k: &mut Kernel,
-        s: &Settings,
-        out: &mut Effects,
-    ) {
-        self.on_market(now, m, k, s, out);
+    fn market(&mut self, message: &MarketMsg, broker: &mut Broker<'_>) {
+        self.on_market(message, broker);
     }
     fn rank(&mut self, rank: &Rank) {
         self.on_rank(rank);
     }
-    fn scan(&mut self, now: Nanos, scan: &Scan, k: &mut Kernel, s: &Settings, out: &mut Effects) {
-        self.on_scan(now, scan, k, s, out);
+    fn scan(&mut self, scan: &Scan, broker: &mut Broker<'_>) {
+        self.on_scan(scan, broker);
     }
-    fn tick(&mut self, now: Nanos, k: &mut Kernel, s: &Settings, out: &mut Effects) {
-        self.on_tick(now, k, s, out);
+    fn tick(&mut self, broker: &mut Broker<'_>) {
+        self.on_tick(broker);
     }
-    fn control(&mut self, control: Control) {
-        self.on_control(control);
+    fn control(&mut self, control: Control, broker: &mut Broker<'_>) {
+        self.on_control(control, broker);
     }
     fn back(&mut self, instruments: usize, table: Arc<InstrumentTable>) -> Result<(), Damage> {
         self.restored(instruments, table)
     }
-    fn after(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
-        self.after_turn(kernel, first_record, out);
+    fn after(&mut self, broker: &mut Broker<'_>) {
+        self.after_turn(broker);
     }
 }
 
 impl Decide for Brain {
-    fn on_market(
-        &mut self,
-        now: Nanos,
-        message: &MarketMsg,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
-        self.decide().market(now, message, kernel, settings, out);
+    fn on_market(&mut self, message: &MarketMsg, broker: &mut Broker<'_>) {
+        self.decide().market(message, broker);
     }
 
     fn on_rank(&mut self, rank: &Rank) {
         self.decide().rank(rank);
     }
 
-    fn on_scan(
-        &mut self,
-        now: Nanos,
-        scan: &Scan,
-        kernel: &mut Kernel,
-        settings: &Settings,
-        out: &mut Effects,
-    ) {
-        self.decide().scan(now, scan, kernel, settings, out);
+    fn on_scan(&mut self, scan: &Scan, broker: &mut Broker<'_>) {
+        self.decide().scan(scan, broker);
     }
 
-    fn on_tick(&mut self, now: Nanos, kernel: &mut Kernel, settings: &Settings, out: &mut Effects) {
-        self.decide().tick(now, kernel, settings, out);
+    fn on_tick(&mut self, broker: &mut Broker<'_>) {
+        self.decide().tick(broker);
     }
 
-    fn on_control(&mut self, control: Control) {
-        self.decide().control(control);
+    fn on_control(&mut self, control: Control, broker: &mut Broker<'_>) {
+        self.decide().control(control, broker);
     }
 
     fn restored(&mut self, instruments: usize, table: Arc<InstrumentTable>) -> Result<(), Damage> {
         self.decide().back(instruments, table)
     }
 
-    fn after_turn(&mut self, kernel: &Kernel, first_record: usize, out: &mut Effects) {
-        self.decide().after(kernel, first_record, out);
+    fn after_turn(&mut self, broker: &mut Broker<'_>) {
+        self.decide().after(broker);
     }
 }

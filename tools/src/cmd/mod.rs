@@ -4,6 +4,7 @@ pub mod book;
 pub mod completion;
 pub mod config;
 pub mod decode;
+pub mod explain;
 pub mod kernel;
 pub mod paper;
 pub mod recover;

@@ -24,6 +24,9 @@ pub struct Args {
     /// the built-in market.
     #[arg(long, value_name = "PATH")]
     data: Vec<PathBuf>,
+    /// Scans of an outside source (JSON lines) for the built-in regime signal.
+    #[arg(long, value_name = "FILE")]
+    scans: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArgs,
     /// Run directory to create; by default `runs/<utc>-<profile>/`.
@@ -84,6 +87,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             loaded.settings.engine_mode.as_str()
         )));
     }
+    if let Some(missing) = first_missing(args.scans.as_slice()) {
+        let text = format!("--scans {}: there is no such file", missing.display());
+        return Err(Failure::usage(text));
+    }
     if let Some(missing) = first_missing(&args.data) {
         return Err(no_such_data(missing));
     }
@@ -97,6 +104,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         instruments: loaded.instruments,
         config_hash: loaded.config_hash,
         data: args.data.clone(),
+        scans: args.scans.clone(),
         out: out.clone(),
         profile_id: args.profile_id.clone(),
         pace: args.speed,

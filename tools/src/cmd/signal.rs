@@ -287,6 +287,7 @@ mod tests {
             lot: Qty::from_raw(1),
             min_notional: Money::ZERO,
             tradable: true,
+            listed_ns: None,
         };
         let table = Arc::new(InstrumentTable::new(vec![row]).unwrap());
         let mut scanner = Scanner::new(settings, table, WindowSet::All);

@@ -53,6 +53,7 @@ mod tests {
             lot: None,
             min_notional: None,
             tradable: None,
+            listed_ns: None,
         };
         assert_ne!(config_hash(&default, &[row]), hash);
     }

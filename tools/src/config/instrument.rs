@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pinion_core::id::TextId;
 use pinion_core::instrument::canonical_symbol;
 use pinion_core::settings::{Domain, InstrumentOverride, Value};
-use pinion_core::units::{Money, Price, Qty};
+use pinion_core::units::{Money, Nanos, Price, Qty};
 
 /// Name of the section.
 pub const SECTION: &str = "instrument";
@@ -26,7 +26,7 @@ pub struct Field {
 const STEP: Domain = Domain::Decimal { min: 1, max: i64::MAX };
 
 /// Every field of an override.
-pub const FIELDS: [Field; 4] = [
+pub const FIELDS: [Field; 5] = [
     Field {
         name: "tick",
         domain: STEP,
@@ -56,6 +56,15 @@ pub const FIELDS: [Field; 4] = [
             row.tradable = if let Value::Bool(yes) = value { Some(*yes) } else { None };
         },
         get: |row| row.tradable.map(Value::Bool),
+    },
+    Field {
+        name: "listed_ns",
+        domain: Domain::Int { min: 0, max: i64::MAX },
+        doc: "When the venue listed it, ns since 1970 UTC.",
+        set: |row, value| {
+            row.listed_ns = if let Value::Int(ns) = value { Some(Nanos::new(*ns)) } else { None };
+        },
+        get: |row| row.listed_ns.map(|listed| Value::Int(listed.get())),
     },
 ];
 
@@ -87,6 +96,7 @@ impl Rows {
             lot: None,
             min_notional: None,
             tradable: None,
+            listed_ns: None,
         });
         (field.set)(row, value);
     }
@@ -109,6 +119,7 @@ mod tests {
         for field in &FIELDS {
             let value = match field.domain {
                 Domain::Bool => Value::Bool(false),
+                Domain::Int { .. } => Value::Int(7),
                 _ => Value::Decimal(7),
             };
             let mut rows = Rows::default();

@@ -14,7 +14,7 @@ use crate::config::nearest::nearest;
 use crate::config::problem::{Place, Problem, Problems};
 use crate::config::secret::redacted;
 use crate::config::venue::{self, Venue};
-use crate::config::{Loaded, hash};
+use crate::config::{Loaded, foreign, hash};
 
 /// Prefix of the environment variables that are settings.
 pub const ENV_PREFIX: &str = "PINION__";
@@ -54,6 +54,7 @@ pub(super) struct Stack {
     /// Keys with a wrong value: relations with them are not judged.
     failed: BTreeSet<&'static str>,
     problems: Vec<Problem>,
+    notices: Vec<String>,
 }
 
 impl Stack {
@@ -67,6 +68,7 @@ impl Stack {
             given: BTreeMap::new(),
             failed: BTreeSet::new(),
             problems: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -108,6 +110,11 @@ impl Stack {
             if let Err(problem) = self.venue.put(field, given.found, &value_place) {
                 self.refuse(*problem);
             }
+            return;
+        }
+        if let Some(why) = foreign::why(name) {
+            let notice = format!("{name_place}: {name} has no meaning for perpetuals: {why}");
+            self.notices.push(notice);
             return;
         }
         let Some(target) = resolve(name) else {
@@ -171,7 +178,7 @@ impl Stack {
     /// Judges the relations between keys and hands the result over, or every problem.
     pub(super) fn finish(mut self) -> Result<Loaded, Problems> {
         let place_of = |name: &str| {
-            let index = KEYS.iter().position(|key| key.name == name)?;
+            let index = Settings::place(name)?;
             Some(self.places[index].clone()).filter(|place| *place != Place::Default)
         };
         for issue in check(&self.settings) {
@@ -196,6 +203,7 @@ impl Stack {
         Ok(Loaded {
             config_hash: hash::config_hash(&self.settings, &instruments),
             origins: self.places,
+            notices: self.notices,
             settings: self.settings,
             instruments,
             venue: self.venue,
@@ -204,7 +212,7 @@ impl Stack {
 }
 
 fn resolve(name: &str) -> Option<Target> {
-    if let Some(index) = KEYS.iter().position(|key| key.name == name) {
+    if let Some(index) = Settings::place(name) {
         return Some(Target::Key(index, &KEYS[index]));
     }
     instrument::resolve(name).map(|(symbol, field)| Target::Override(symbol, field))

@@ -1,14 +1,16 @@
-//! Loading settings: defaults < file < environment < `--set`.
+//! Loading settings: defaults < profile < file < environment < `--set`.
 //!
 //! The layers are stacked onto the defaults, checked whole, and handed over with their hash, or not at
 //! all: every problem is collected and told with file, line, column, key, what was found and what was
 //! expected.
 //!
+//! * profile: a settings file that ships with the program, by name ([`PROFILES`])
 //! * file: TOML, `[signal] scan_ns = 5_000_000_000` or `signal.scan_ns = …`; instruments as
 //!   `[instrument.BTCUSDT] tick = "0.1"`, the venue of a live run as `[venue]`
 //! * environment: `PINION__SIGNAL__SCAN_NS=5000000000`
 //! * command line: `--set signal.scan_ns=5000000000`
 
+mod foreign;
 pub mod hash;
 pub mod instrument;
 mod layers;
@@ -20,6 +22,7 @@ mod toml_file;
 pub mod venue;
 pub mod view;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use pinion_core::settings::{InstrumentOverride, KEYS, Settings};
@@ -44,9 +47,18 @@ pub struct Loaded {
     pub config_hash: String,
     /// Where each key's value comes from, in the order of [`KEYS`].
     pub origins: Vec<Place>,
+    /// What was given and means nothing here, for people.
+    pub notices: Vec<String>,
 }
 
 impl Loaded {
+    /// Prints to stderr what was given and means nothing here.
+    pub fn tell_notices(&self) {
+        for notice in &self.notices {
+            drop(writeln!(std::io::stderr(), "{notice}"));
+        }
+    }
+
     /// Where a key's value comes from; the default for a name that is no key.
     #[must_use]
     pub fn origin(&self, name: &str) -> &Place {
@@ -57,9 +69,19 @@ impl Loaded {
     }
 }
 
+/// Settings files that ship with the program: name and text.
+pub const PROFILES: &[(&str, &str)] = &[
+    ("short", include_str!("../../profiles/short.toml")),
+    ("very-short", include_str!("../../profiles/very-short.toml")),
+];
+
 /// The options of every verb that takes settings.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct SettingsArgs {
+    /// Settings that ship with the program, under those of the file: `short` for recordings of ten minutes
+    /// and more, `very-short` for those of two.
+    #[arg(long, value_name = "NAME", value_parser = PROFILES.iter().map(|row| row.0).collect::<Vec<_>>())]
+    pub profile: Option<String>,
     /// Settings file (TOML); without it, the defaults.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -74,7 +96,9 @@ impl SettingsArgs {
     /// # Errors
     /// As [`load`].
     pub fn load(&self) -> Result<Loaded, Failure> {
-        load(self.config.as_deref(), environment(), &self.sets)
+        let loaded = load(self.profile(), self.config.as_deref(), environment(), &self.sets)?;
+        loaded.tell_notices();
+        Ok(loaded)
     }
 
     /// As [`SettingsArgs::load`], with the problems as data.
@@ -83,22 +107,27 @@ impl SettingsArgs {
     /// The outer one when the file cannot be read, the inner one when the configuration is wrong.
     pub fn check(&self) -> Result<Result<Loaded, Problems>, Failure> {
         let file = self.config.as_deref().map(read_file).transpose()?;
-        Ok(stack(file.as_ref(), environment(), &self.sets))
+        Ok(stack(self.profile(), file.as_ref(), environment(), &self.sets))
+    }
+
+    fn profile(&self) -> Option<&str> {
+        self.profile.as_deref()
     }
 }
 
-/// Loads file, environment and command line over the defaults.
+/// Loads profile, file, environment and command line over the defaults.
 ///
 /// # Errors
 /// Exit 2 for a file that does not exist, 1 for one that cannot be read, 4 with every problem of the
 /// configuration.
 pub fn load(
+    profile: Option<&str>,
     file: Option<&Path>,
     env: impl IntoIterator<Item = (String, String)>,
     sets: &[String],
 ) -> Result<Loaded, Failure> {
     let file = file.map(read_file).transpose()?;
-    stack(file.as_ref(), env, sets).map_err(Failure::from)
+    stack(profile, file.as_ref(), env, sets).map_err(Failure::from)
 }
 
 /// Stacks the layers, pure.
@@ -106,11 +135,17 @@ pub fn load(
 /// # Errors
 /// Every problem, in the order of the layers; nothing is applied then.
 pub fn stack(
+    profile: Option<&str>,
     file: Option<&FileText>,
     env: impl IntoIterator<Item = (String, String)>,
     sets: &[String],
 ) -> Result<Loaded, Problems> {
     let mut stack = Stack::new();
+    if let Some(row) = PROFILES.iter().find(|row| Some(row.0) == profile) {
+        let (file, text) = (format!("profile {}", row.0), row.1.to_owned());
+        toml_file::read(&mut stack, &FileText { file, text });
+    }
+    stack.next_layer();
     if let Some(file) = file {
         toml_file::read(&mut stack, file);
     }

@@ -7,7 +7,7 @@ fn file(text: &str) -> FileText {
 }
 
 fn of_file(text: &str) -> Result<Loaded, Problems> {
-    stack(Some(&file(text)), [], &[])
+    stack(None, Some(&file(text)), [], &[])
 }
 
 fn problems(text: &str) -> Vec<String> {
@@ -27,7 +27,7 @@ fn sets(items: &[&str]) -> Vec<String> {
 
 #[test]
 fn nothing_given_is_the_defaults() {
-    let loaded = stack(None, [], &[]).expect("defaults are valid");
+    let loaded = stack(None, None, [], &[]).expect("defaults are valid");
     assert_eq!(loaded.settings, Settings::default());
     assert!(loaded.origins.iter().all(|place| *place == Place::Default));
 }
@@ -40,7 +40,7 @@ fn a_higher_layer_replaces_a_lower_one_key_by_key() {
         (String::from("PINION__EXIT__TP_BPS"), String::from("8")),
         (String::from("PINION_OTHER"), String::from("not ours")),
     ];
-    let loaded = stack(Some(&file), env, &sets(&["exit.tp_bps = 9"])).expect("valid");
+    let loaded = stack(None, Some(&file), env, &sets(&["exit.tp_bps = 9"])).expect("valid");
     assert_eq!(loaded.settings.signal_scan_ns, 2_000_000);
     assert_eq!(loaded.settings.signal_stale_ns, 4_000_000);
     assert_eq!(loaded.settings.exit_tp_bps.to_string(), "9");
@@ -49,6 +49,18 @@ fn a_higher_layer_replaces_a_lower_one_key_by_key() {
     assert_eq!(origin("signal.stale_ns"), "environment PINION__SIGNAL__STALE_NS");
     assert_eq!(origin("exit.tp_bps"), "--set");
     assert_eq!(origin("exit.sl_bps"), "default");
+}
+
+#[test]
+fn the_other_names_of_a_key_work_in_every_layer() {
+    let text = "replace_rate_per_min = 90\nmin_interval_ms = 50\ntail_age_ms = 400\nDOLPHIN_PINK_EXEC_STYLE = 'maker'";
+    let env = [(String::from("PINION__TAIL_AGE_MS"), String::from("500"))];
+    let loaded =
+        stack(None, Some(&file(text)), env, &sets(&["MIN_INTERVAL_MS=60"])).expect("valid");
+    let settings = &loaded.settings;
+    assert_eq!((settings.router_min_interval_ms, settings.router_tail_age_ms), (60, 500));
+    assert_eq!(settings.router_style.as_str(), "maker");
+    assert_eq!(loaded.origin("router.min_interval_ms").to_string(), "--set");
 }
 
 #[test]
@@ -163,12 +175,14 @@ fn a_key_given_twice_is_refused_in_any_spelling() {
         "exit.tp_bps = 5\nexit.tp_bps = 6",
         "'exit.tp_bps' = 5\n[exit]\ntp_bps = 6",
         "[instrument.BTCUSDT]\nlot = 1\n[instrument.btc-usdt]\nlot = 1",
+        "min_interval_ms = 50\n[router]\nmin_interval_ms = 60",
     ] {
         let found = problems(text);
         assert_eq!(found.len(), 1, "{text}: {found:?}");
         assert!(found[0].contains("it once"), "{found:?}");
     }
-    let error = stack(None, [], &sets(&["exit.tp_bps=5", "exit.tp_bps=6"])).expect_err("twice");
+    let error =
+        stack(None, None, [], &sets(&["exit.tp_bps=5", "exit.tp_bps=6"])).expect_err("twice");
     assert!(error.to_string().contains("exit.tp_bps is given twice"), "{error}");
 }
 
@@ -195,7 +209,8 @@ fn environment_and_command_line_are_checked_alike() {
         (String::from("PINION__SIGNAL__SCAN_NSS"), String::from("1")),
         (String::from("PINION__EXIT__TP_BPS"), String::new()),
     ];
-    let error = stack(None, env, &sets(&["exit.legs=0.5", "seed", "x=1"])).expect_err("wrong");
+    let error =
+        stack(None, None, env, &sets(&["exit.legs=0.5", "seed", "x=1"])).expect_err("wrong");
     let lines: Vec<String> = error.0.iter().map(ToString::to_string).collect();
     assert_eq!(
         lines,
@@ -217,7 +232,7 @@ fn instruments_are_overridden_by_any_spelling_of_the_symbol() {
         "[instrument.btc-usdt]\ntick = \"0.1\"\nlot = 0.001\n[instrument.\"FET/USDT\"]\n\
          min_notional = 5\ntradable = false\n",
     );
-    let loaded = stack(Some(&file), [], &sets(&["instrument.FETUSDT.lot=1"])).expect("valid");
+    let loaded = stack(None, Some(&file), [], &sets(&["instrument.FETUSDT.lot=1"])).expect("valid");
     let texts: Vec<String> = loaded
         .instruments
         .iter()
@@ -250,11 +265,11 @@ fn wrong_overrides_are_told() {
             "a.toml:3:8: instrument.BTCUSDT.tick is 0, expected a decimal from 0.00000001 to \
              92233720368.54775807",
             "a.toml:4:1: instrument.BTCUSDT.tck is unknown, expected a known key; write \
-             [instrument.SYMBOL] with any of tick, lot, min_notional, tradable",
+             [instrument.SYMBOL] with any of tick, lot, min_notional, tradable, listed_ns",
             "a.toml:5:12: instrument.BTCUSDT.tradable is 'no', expected true or false; write it \
              without quotes",
             "a.toml:7:1: instrument..lot is unknown, expected a known key; write \
-             [instrument.SYMBOL] with any of tick, lot, min_notional, tradable",
+             [instrument.SYMBOL] with any of tick, lot, min_notional, tradable, listed_ns",
         ]
     );
 }
@@ -262,7 +277,8 @@ fn wrong_overrides_are_told() {
 #[test]
 fn a_secret_never_reaches_a_message() {
     let file = file("[bingx]\napi_key = \"hush\"\nsecret = hush\n");
-    let error = stack(Some(&file), [], &sets(&["bingx.token=hush"])).expect_err("no such keys");
+    let error =
+        stack(None, Some(&file), [], &sets(&["bingx.token=hush"])).expect_err("no such keys");
     assert!(!error.to_string().contains("hush"), "{error}");
     assert!(!error.to_json().to_string().contains("hush"), "{error}");
 }
@@ -277,4 +293,33 @@ fn what_show_prints_as_toml_loads_to_the_same() {
         let again = of_file(&printed).unwrap_or_else(|error| panic!("{error}\n{printed}"));
         assert_eq!(again.config_hash, loaded.config_hash, "{printed}");
     }
+}
+
+#[test]
+fn a_profile_lies_under_the_file_and_every_one_is_sound() {
+    for (name, _) in PROFILES {
+        let loaded = stack(Some(name), None, [], &[]).expect("sound");
+        assert_eq!((loaded.settings.signal_assets_min, loaded.settings.picker_assets_min), (2, 2));
+        assert_eq!(loaded.origin("signal.scan_ns").to_string(), format!("profile {name}:4:11"));
+    }
+    let scan = |file: &str| {
+        let file = self::file(file);
+        stack(Some("very-short"), Some(&file), [], &[]).expect("sound").settings.signal_scan_ns
+    };
+    assert_eq!((scan(""), scan("signal.scan_ns = 200_000_000")), (100_000_000, 200_000_000));
+}
+
+#[test]
+fn keys_of_another_system_that_mean_nothing_here_are_accepted_and_told() {
+    let text = "WATCHLIST_MAX_TOKENS = 30\n[V2_SOURCE_QOS_SOURCE_CAPS]\nonchain = 140\n";
+    let loaded = of_file(text).expect("accepted");
+    assert_eq!(loaded.settings, Settings::default());
+    assert_eq!(loaded.notices.len(), 2, "{:?}", loaded.notices);
+    for start in [
+        "a.toml:1:1: WATCHLIST_MAX_TOKENS has no meaning for perpetuals: ",
+        "a.toml:2:2: V2_SOURCE_QOS_SOURCE_CAPS has no meaning for perpetuals: ",
+    ] {
+        assert!(loaded.notices.iter().any(|told| told.starts_with(start)), "{:?}", loaded.notices);
+    }
+    assert!(of_file("WATCHLIST_MOST_TOKENS = 30\n").is_err());
 }

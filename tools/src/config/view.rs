@@ -54,7 +54,7 @@ const fn limits(domain: Domain) -> Limits {
     Limits { min, max, choices }
 }
 
-/// The key table in JSON. Every row has every name: `name`, `type`, `unit`, `default`, `min`, `max`,
+/// The key table in JSON. Every row has every name: `name`, `aliases`, `type`, `unit`, `default`, `min`, `max`,
 /// `choices`, `step`, `sensitivity`, `apply`, `writer`, `protected`, `doc`; null means none.
 #[must_use]
 pub fn keys_json() -> Json {
@@ -63,6 +63,7 @@ pub fn keys_json() -> Json {
             let limits = limits(key.domain);
             json!({
                 "name": key.name,
+                "aliases": key.aliases,
                 "type": key.domain.type_name(),
                 "unit": (!key.unit.is_empty()).then_some(key.unit),
                 "default": json_value(&default_of(key)),
@@ -101,14 +102,18 @@ pub fn keys_text() -> String {
         ]
     }));
     let lines = aligned(&rows);
-    let docs = std::iter::once("").chain(KEYS.iter().map(|key| key.doc));
+    let docs =
+        std::iter::once(("", [].as_slice())).chain(KEYS.iter().map(|key| (key.doc, key.aliases)));
     let mut out = String::new();
-    for (line, doc) in lines.iter().zip(docs) {
+    for (line, (doc, aliases)) in lines.iter().zip(docs) {
         out.push_str(line);
         out.push('\n');
         if !doc.is_empty() {
             out.push_str("    ");
             out.push_str(doc);
+            if !aliases.is_empty() {
+                out.push_str(&format!(" Also: {}.", aliases.join(", ")));
+            }
             out.push('\n');
         }
     }

@@ -230,6 +230,7 @@ impl Session {
             lot: object.needed("lot")?,
             min_notional: object.exact("min_notional")?.unwrap_or(Money::ZERO),
             tradable: object.flag("tradable")?.unwrap_or(true),
+            listed_ns: None,
         };
         let mut instruments = self.instruments.clone();
         instruments.push(row);

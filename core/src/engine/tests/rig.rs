@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::engine::Engine;
 use crate::id::{ClientId, InstrumentId, TextId};
 use crate::instrument::{Instrument, InstrumentTable};
-use crate::kernel::{Effects, Intent, Kernel, Verdict};
+use crate::kernel::{Effects, Intent, Verdict};
 use crate::msg::record::{Action, DecisionReason};
 use crate::msg::{
     ClientRef, Command, Control, ControlMsg, Input, MarketBody, MarketMsg, Maybe, OrderKind,
-    OrderRole, PositionSide, ProbeKind, Rank, Record, Scan, TimeInForce, VenueEvent, VenueMsg,
+    OrderRole, PositionSide, ProbeKind, Record, TimeInForce, VenueEvent, VenueMsg,
 };
 use crate::policy::Decide;
 use crate::settings::Settings;
@@ -26,22 +26,7 @@ pub(super) const SECOND: i64 = Nanos::SECOND;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Absent;
 
-impl Decide for Absent {
-    fn on_market(
-        &mut self,
-        _: Nanos,
-        _: &MarketMsg,
-        _: &mut Kernel,
-        _: &Settings,
-        _: &mut Effects,
-    ) {
-    }
-    fn on_rank(&mut self, _: &Rank) {}
-    fn on_scan(&mut self, _: Nanos, _: &Scan, _: &mut Kernel, _: &Settings, _: &mut Effects) {}
-    fn on_tick(&mut self, _: Nanos, _: &mut Kernel, _: &Settings, _: &mut Effects) {}
-    fn on_control(&mut self, _: Control) {}
-    fn after_turn(&mut self, _: &Kernel, _: usize, _: &mut Effects) {}
-}
+impl Decide for Absent {}
 
 pub(super) struct Rig {
     pub(super) engine: Engine<Absent>,
@@ -53,6 +38,18 @@ pub(super) struct Rig {
 
 pub(super) fn asset() -> InstrumentId {
     InstrumentId::new(0)
+}
+
+pub(super) fn table() -> Arc<InstrumentTable> {
+    let rows = vec![Instrument {
+        symbol: TextId::new("FETUSDT").expect("fits"),
+        tick: "0.0001".parse().expect("a tick"),
+        lot: Qty::ONE,
+        min_notional: Money::from_whole(5),
+        tradable: true,
+        listed_ns: None,
+    }];
+    Arc::new(InstrumentTable::new(rows).expect("a table"))
 }
 
 fn entry() -> Intent {
@@ -74,16 +71,8 @@ fn entry() -> Intent {
 
 impl Rig {
     pub(super) fn new(settings: Settings) -> Self {
-        let rows = vec![Instrument {
-            symbol: TextId::new("FETUSDT").expect("fits"),
-            tick: "0.0001".parse().expect("a tick"),
-            lot: Qty::ONE,
-            min_notional: Money::from_whole(5),
-            tradable: true,
-        }];
-        let table = Arc::new(InstrumentTable::new(rows).expect("a table"));
         Self {
-            engine: Engine::with_policy(Arc::new(settings), table, 7, Absent),
+            engine: Engine::with_policy(Arc::new(settings), table(), 7, Absent),
             now: Nanos::new(1_000 * SECOND),
             out: Effects::default(),
             records: Vec::new(),

@@ -4,21 +4,25 @@ use alloc::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
 
-use super::rig::{Absent, Rig, asset};
-use crate::engine::{Gauges, JournalFull, KernelLinks, KernelStage};
+use super::rig::{Rig, asset, table};
+use crate::broker::{Broker, EntryPlan};
+use crate::engine::{Engine, Gauges, JournalFull, KernelLinks, KernelStage};
 use crate::journal::{InputRx, input_ring};
 use crate::link::{Rx, Tx, link};
 use crate::msg::{
-    ClientRef, Command, CommandMsg, MarketBody, MarketMsg, Maybe, ProbeKind, RecordMsg, ScanMsg,
-    VenueEvent, VenueMsg,
+    ClientRef, Command, CommandMsg, MarketBody, MarketMsg, Maybe, PositionSide, ProbeKind,
+    RecordMsg, ScanMsg, VenueEvent, VenueMsg,
 };
-use crate::settings::Settings;
+use crate::policy::Decide;
+use crate::settings::{Settings, Style};
 use crate::stage::{Stage, Work};
 use crate::topology::spec;
-use crate::units::Nanos;
+use crate::units::{Nanos, Qty, Rate};
+use arrayvec::ArrayVec;
+use serde::{Deserialize, Serialize};
 
-struct Wired {
-    stage: KernelStage<Absent>,
+struct Wired<P> {
+    stage: KernelStage<P>,
     market: Tx<MarketMsg>,
     account: Tx<VenueMsg>,
     command: Rx<CommandMsg>,
@@ -28,7 +32,7 @@ struct Wired {
 
 const NOW: Nanos = Nanos::new(1_000 * Nanos::SECOND);
 
-fn wired(commands: usize) -> Wired {
+fn wired<P: Decide>(engine: Engine<P>, commands: usize) -> Wired<P> {
     let (market, market_rx) = link(64);
     let (scan_tx, scan) = link(4);
     let (ack_tx, ack) = link(4);
@@ -47,7 +51,6 @@ fn wired(commands: usize) -> Wired {
         control: Arc::new(ArrayQueue::new(1)),
         gauges: Arc::new(Gauges::default()),
     };
-    let engine = Rig::new(Settings::default()).engine;
     Wired {
         stage: KernelStage::new(engine, links, JournalFull::Wait),
         market,
@@ -79,7 +82,7 @@ fn end(event: VenueEvent) -> VenueMsg {
 
 #[test]
 fn with_commands_waiting_a_poll_takes_nothing_and_loses_nothing() {
-    let mut wired = wired(1);
+    let mut wired = wired(Rig::new(Settings::default()).engine, 1);
     wired.market.push(quote()).expect("room");
     assert_eq!(wired.stage.poll(NOW), Work::done(1), "its probe fills the link");
     let revision = 0;
@@ -113,7 +116,7 @@ fn with_commands_waiting_a_poll_takes_nothing_and_loses_nothing() {
 
 #[test]
 fn published_settings_come_into_force_with_the_next_poll_before_anything_else() {
-    let mut wired = wired(8);
+    let mut wired = wired(Rig::new(Settings::default()).engine, 8);
     wired.market.push(quote()).expect("room");
     let next = Arc::new(Settings { engine_tick_ns: 7_000_000, ..Settings::default() });
     wired.stage.publish(1, Arc::new(Settings::default()));
@@ -126,4 +129,63 @@ fn published_settings_come_into_force_with_the_next_poll_before_anything_else() 
     wired.stage.publish(1, Arc::new(Settings::default()));
     let _work = wired.stage.poll(NOW);
     assert!(Arc::ptr_eq(wired.stage.engine().settings(), &next), "not newer");
+}
+
+/// A policy that enters whenever it can.
+#[derive(Debug, Serialize, Deserialize)]
+struct Eager;
+
+impl Decide for Eager {
+    fn after_turn(&mut self, broker: &mut Broker<'_>) {
+        let Some(slot) = broker.free_slot().filter(|_| broker.entry_guard(asset()).is_ok()) else {
+            return;
+        };
+        let verdict = broker.enter(&EntryPlan {
+            slot,
+            instrument: asset(),
+            side: PositionSide::Long,
+            qty: Qty::from_whole(1_000),
+            leverage: Rate::ONE,
+            reference_price: "0.2000".parse().expect("a price"),
+            legs: ArrayVec::new(),
+        });
+        assert!(verdict.accepted);
+    }
+}
+
+#[test]
+fn the_stage_wakes_for_a_quote_whose_time_is_over() {
+    let settings = Settings {
+        router_style: Style::Maker,
+        router_entry_ttl_ns: 300_000_000,
+        ..Settings::default()
+    };
+    let engine = Engine::with_policy(Arc::new(settings), table(), 7, Eager);
+    let mut wired = wired(engine, 64);
+    wired.market.push(quote()).expect("room");
+    let positions = VenueEvent::PositionsEnd { ok: true, rows: 0, revision: 0 };
+    wired.account.push(end(positions)).expect("room");
+    let wallet = Maybe::some(wired.stage.engine().kernel().ledger().capital());
+    let none = Maybe::NONE;
+    let balance = VenueEvent::Balance { wallet, available: wallet, used: none, maint: none };
+    wired.account.push(end(balance)).expect("room");
+    assert!(!wired.stage.poll(NOW).backpressured);
+    let due = NOW.plus(300_000_000);
+    assert_eq!(wired.stage.next_deadline(), Some(due), "before the next tick");
+    let places = |wired: &mut Wired<Eager>| {
+        core::iter::from_fn(|| wired.command.pop())
+            .filter(|message| matches!(message.command, Command::Place { .. }))
+            .count()
+    };
+    assert_eq!(places(&mut wired), 1);
+    let called_back = |wired: &mut Wired<Eager>| {
+        core::iter::from_fn(|| wired.command.pop())
+            .any(|message| matches!(message.command, Command::Cancel { .. }))
+    };
+    assert_eq!(wired.stage.poll(due.plus(-1)), Work::NONE);
+    assert_eq!(wired.stage.poll(due), Work::done(1));
+    assert!(called_back(&mut wired));
+    assert_eq!(wired.stage.poll(due), Work::NONE, "once");
+    // The grid of the ticks stays where it was.
+    assert_eq!(wired.stage.next_deadline(), Some(NOW.plus(Nanos::SECOND)));
 }

@@ -347,6 +347,33 @@ fn a_stray_blocks_entries_at_any_time() {
     assert_eq!(rig.guard(), Err(B::HotWindow));
 }
 
+/// The tail of the journal was lost: the refusal of the entry that is remembered, and the entry that filled.
+#[test]
+fn a_denied_entry_does_not_hold_the_slot_for_ever_that_a_forgotten_position_needs() {
+    let mut rig = Rig::ready();
+    rig.quote(fet(), "0.1878", "0.1879");
+    let entry = rig.enter(PositionSide::Short, "1000");
+    rig.control(Control::Recover);
+    rig.wait(VIEW_LAG_NS).tick();
+    for round in 0..9 {
+        status(&mut rig, entry, V::NotFound, "", None);
+        list(&mut rig, &[]);
+        rig.probe(&[(fet(), PositionSide::Long, "7")]);
+        rig.wallet("25000");
+        if round < 4 {
+            assert_eq!(
+                rig.slot().entry_order(),
+                Some(entry),
+                "{round}: the position may be its work"
+            );
+        }
+        rig.wait(5_000_000_000).tick();
+    }
+    assert_eq!((rig.stage(), rig.slot().side()), (S::PositionOpen, Some(PositionSide::Long)));
+    assert_eq!(rig.slot().size(), qty("7"));
+    assert!(!rig.kernel.is_recovering() && !rig.kernel.is_frozen());
+}
+
 #[test]
 fn a_recovery_takes_over_what_the_lost_tail_opened() {
     let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");

@@ -188,6 +188,76 @@ fn fills_without_totals_that_overtake_each_other_after_a_look_up_add_up() {
     }
 }
 
+/// Neither identity nor total, a look-up in between, and the later fill is the faster one.
+#[test]
+fn fills_without_identity_that_overtake_each_other_after_a_look_up_add_up() {
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.1878");
+    let exit = rig.exit(Some("100"));
+    status(&mut rig, exit, V::PartiallyFilled, "10", Some("0.19"));
+    for size in ["4", "8", "2"] {
+        let fill = Fill {
+            client: Some(exit),
+            id: "",
+            qty: size,
+            price: "0.19",
+            cum: None,
+            ..Fill::default()
+        };
+        rig.fill(fill);
+    }
+    assert_eq!(rig.slot().size(), qty("986"));
+    assert_eq!(status(&mut rig, exit, V::Canceled, "14", Some("0.19")), Verdict::OK);
+    assert!(rig.slot().exit_order().is_none() && !rig.has_error());
+
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.1878");
+    let exit = rig.exit(Some("20"));
+    status(&mut rig, exit, V::PartiallyFilled, "14", Some("0.19"));
+    for (id, size, at) in [("f", "3", "0.18"), ("", "14", "0.19")] {
+        let fill =
+            Fill { client: Some(exit), id, qty: size, price: at, cum: None, ..Fill::default() };
+        rig.fill(fill);
+    }
+    status(&mut rig, exit, V::Canceled, "17", Some("0.18823529"));
+    assert_eq!((rig.slot().size(), rig.slot().realized()), (qty("983"), money("0.0074")));
+    assert!(!rig.has_error());
+}
+
+/// The venue contradicts its own fills; it must not lock the exits.
+#[test]
+fn an_end_told_below_the_fills_is_the_end_when_the_positions_agree() {
+    for total in [Some("20"), None] {
+        let mut rig = Rig::open(PositionSide::Long, "1000", "0.1878");
+        let exit = rig.exit(Some("100"));
+        for (id, cum) in [("x", "20"), ("y", "40")] {
+            rig.fill(Fill {
+                client: Some(exit),
+                id,
+                qty: "20",
+                price: "0.19",
+                cum: Some(cum),
+                ..Fill::default()
+            });
+        }
+        let end = |rig: &mut Rig| {
+            let verdict = rig.canceled(exit, total);
+            rig.wait(6 * SECOND).tick();
+            verdict
+        };
+        for round in 0..3 {
+            end(&mut rig);
+            assert_eq!(rig.slot().exit_order(), Some(exit), "{round}: positions have not spoken");
+        }
+        assert!(rig.kernel.wants_positions());
+        rig.probe(&[(fet(), PositionSide::Long, "970")]);
+        end(&mut rig);
+        assert_eq!(rig.slot().exit_order(), Some(exit), "they do not agree");
+        rig.probe(&[(fet(), PositionSide::Long, "960")]);
+        assert_eq!(end(&mut rig), Verdict::OK);
+        assert_eq!((rig.slot().exit_order(), rig.slot().size()), (None, qty("960")));
+        rig.exit(None);
+    }
+}
+
 /// Its last fill was told while the stream was down: nobody will tell it again.
 #[test]
 fn a_resting_order_that_a_whole_list_does_not_have_is_looked_up() {

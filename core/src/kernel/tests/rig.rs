@@ -95,6 +95,7 @@ impl Rig {
             lot: qty(lot),
             min_notional: Money::from_whole(5),
             tradable: true,
+            listed_ns: None,
         };
         let rows = vec![row("BTCUSDT", "0.1", "0.001"), row("FETUSDT", "0.0001", "1")];
         let table = Arc::new(InstrumentTable::new(rows).expect("a table"));

@@ -16,6 +16,7 @@ fn table() -> InstrumentTable {
         lot: Qty::ONE,
         min_notional: Money::ZERO,
         tradable: true,
+        listed_ns: None,
     };
     InstrumentTable::new(vec![row]).expect("a table")
 }

@@ -142,6 +142,7 @@ fn table() -> InstrumentTable {
         lot: Qty::ONE,
         min_notional: Money::ZERO,
         tradable: true,
+        listed_ns: None,
     };
     InstrumentTable::new(vec![row("BTCUSDT"), row("ETHUSDT")]).expect("a table")
 }

@@ -7,8 +7,9 @@ const PROMISED: &[(&str, &str)] = &[
     ("decision", "scan asset action reason vel_div sizing"),
     (
         "",
-        "schema_version ts timestamp ts_ns run_tag decision_stage decision reason symbol candidate_id \
-         score entry_tier entry_channel side vel_div",
+        "schema_version ts timestamp ts_ns run_tag decision_stage decision reason block symbol \
+         candidate_id score entry_tier entry_channel lane side vel_div ars family adv_bucket \
+         volume_5m_usd depth_usd",
     ),
     (
         "order",
@@ -34,9 +35,9 @@ const PROMISED: &[(&str, &str)] = &[
     ),
     (
         "",
-        "schema_version ts ts_ns run_tag decision_stage decision reason symbol candidate_id score \
-         entry_tier entry_channel side position_size_usd expected_edge_percent max_hold_seconds \
-         pnl_percent pnl_usd",
+        "schema_version ts ts_ns run_tag decision_stage decision reason block symbol candidate_id score \
+         entry_tier entry_channel lane side position_size_usd expected_edge_percent expected_edge_usd \
+         max_hold_seconds pnl_percent pnl_usd",
     ),
     ("entry_blocked", "asset reason"),
     (
@@ -128,7 +129,12 @@ fn funnel_rows_name_their_schema_and_candidate() {
     assert_eq!(trade["candidate_id"], "311:FETUSDT:short");
     assert_eq!(trade["max_hold_seconds"], 1250.0);
     assert_eq!(trade["position_size_usd"], "4884.1146");
-    assert_eq!(trade["expected_edge_percent"], Value::Null);
+    assert_eq!(trade["expected_edge_percent"], 0.31);
+    let edge_usd = trade["expected_edge_usd"].as_f64().expect("a number");
+    assert!((edge_usd - 15.140_755_26).abs() < 1e-9, "{edge_usd}");
+    assert_eq!((&candidate["block"], &trade["block"]), (&json!("raw"), &json!("exec")));
+    assert_eq!((&candidate["lane"], &trade["entry_tier"]), (&json!("momentum"), &json!("A")));
+    assert_eq!((&candidate["adv_bucket"], &candidate["depth_usd"]), (&json!("mid"), &Value::Null));
 }
 
 #[test]

@@ -86,7 +86,7 @@ faults! {
     Adl "adl" "matching" 2_000;
 
     /// The fill comes without its fee, which is settled later. Per fill told.
-    FeeLate "fee_late" "stream" 500_000;
+    FeeLate "fee_late" "stream" 1_000_000;
     /// The fee is settled before the fill comes without it. Per fill told.
     FeeEarly "fee_early" "stream" 200_000;
     /// The fee comes with the fill and is settled again, twice. Per fill told.

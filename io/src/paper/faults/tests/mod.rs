@@ -44,6 +44,7 @@ fn table() -> Arc<InstrumentTable> {
         lot: qty("0.001"),
         min_notional: Money::from_whole(5),
         tradable: true,
+        listed_ns: None,
     };
     Arc::new(InstrumentTable::new(vec![row("AAA"), row("BBB")]).expect("a table"))
 }
