@@ -110,12 +110,14 @@ fn orders_fills_positions_and_balances_are_read() {
     let age_ns = world.now.since(fill.traded_ns.expect("a time"));
     assert!((0..10_000_000_000).contains(&age_ns), "{age_ns}");
 
+    let qty = fill.qty;
+
     let body = world.body(Endpoint::Positions, "");
     let reply = open(&mut tape, body.as_bytes()).expect("opens");
     let mut sides = Vec::new();
     let take = |row: rows::PositionRow<'_>| sides.push((row.side, row.qty, row.avg_price));
     rows::positions(&reply, take).expect("read");
-    assert_eq!(sides, [(Some(crate::bingx::words::WireSide::Short), fill.qty, average)]);
+    assert_eq!(sides, [(Some(crate::bingx::words::WireSide::Short), qty, average)]);
     let body = world.body(Endpoint::Balance, "");
     let reply = open(&mut tape, body.as_bytes()).expect("opens");
     let mut wallets = Vec::new();
