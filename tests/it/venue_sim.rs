@@ -310,7 +310,6 @@ fn nonsense_ends_its_own_connection_only() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn ccxt_as_it_is_trades_and_listens() {
     let import = Command::new("python3").args(["-c", "import ccxt.pro"]).output();
     if !import.is_ok_and(|output| output.status.success()) {

@@ -240,91 +240,7 @@ impl Books {
                     order.updated = at;
                 });
             }
-            Truth::Fill {
-                at,
-                number,
-                owner,
-                instrument,
-                position_side,
-                reduces,
-                qty,
-                price,
-                notional,
-                fee,
-                is_maker,
-            } => {
-                let side =
-                    if reduces { position_side.exit_side() } else { position_side.entry_side() };
-                let profit = self.realize((instrument, position_side), reduces, qty, notional);
-                let order = match owner {
-                    Owner::Ours(client) => self.by_client.get(&client).copied(),
-                    Owner::Foreign | Owner::Venue => {
-                        let forced = owner == Owner::Venue;
-                        let order = Order {
-                            id: self.next_id(at),
-                            origin: Origin::Outside { forced },
-                            client_text: String::new(),
-                            instrument,
-                            side,
-                            position_side: (!one_way).then_some(position_side),
-                            is_market: true,
-                            tif: "IOC",
-                            reduce_only: reduces,
-                            qty,
-                            price: Some(price),
-                            cum_qty: Qty::ZERO,
-                            cum_notional: Money::ZERO,
-                            fee: Money::ZERO,
-                            profit: Money::ZERO,
-                            state: VenueOrderState::New,
-                            at,
-                            updated: at,
-                            leverage: leverage(instrument, position_side),
-                            past: Vec::new(),
-                        };
-                        let id = order.id;
-                        self.expect(order);
-                        Some(id)
-                    }
-                };
-                let Some(order) = order.and_then(|id| self.orders.get_mut(&id)) else { return };
-                order.keep(at);
-                order.cum_qty = order.cum_qty.checked_add(qty).unwrap_or(order.cum_qty);
-                order.cum_notional = sum(order.cum_notional, notional);
-                order.fee = sum(order.fee, fee);
-                order.profit = sum(order.profit, profit);
-                order.updated = at;
-                order.state = if order.cum_qty >= order.qty {
-                    VenueOrderState::Filled
-                } else {
-                    VenueOrderState::PartiallyFilled
-                };
-                let fill = Fill {
-                    number,
-                    order: order.id,
-                    at,
-                    instrument,
-                    side,
-                    position_side,
-                    qty,
-                    price,
-                    notional,
-                    fee,
-                    profit,
-                    is_maker,
-                };
-                out.push(Change::Order { order: Box::new(order.clone()), fill: Some(fill) });
-                self.fills.push(fill);
-                if !profit.is_zero() {
-                    self.income(at, Some(instrument), "REALIZED_PNL", profit);
-                }
-                self.income(at, Some(instrument), "TRADING_FEE", -fee);
-                out.push(Change::Account {
-                    cause: Cause::Order,
-                    position: Some((instrument, position_side)),
-                    amount: sum(profit, -fee),
-                });
-            }
+            Truth::Fill { .. } => self.fill(truth, one_way, leverage, out),
             Truth::Funding { at, instrument, amount, .. } => {
                 self.income(at, Some(instrument), "FUNDING_FEE", amount);
                 let cause = Cause::Funding;
@@ -336,6 +252,101 @@ impl Books {
                 out.push(Change::Account { cause, position: None, amount });
             }
         }
+    }
+
+    /// Takes in a fill, of an order here or of somebody else's.
+    fn fill(
+        &mut self,
+        truth: &Truth,
+        one_way: bool,
+        leverage: impl Fn(InstrumentId, PositionSide) -> i64,
+        out: &mut Vec<Change>,
+    ) {
+        let Truth::Fill {
+            at,
+            number,
+            owner,
+            instrument,
+            position_side,
+            reduces,
+            qty,
+            price,
+            notional,
+            fee,
+            is_maker,
+        } = *truth
+        else {
+            return;
+        };
+        let side = if reduces { position_side.exit_side() } else { position_side.entry_side() };
+        let profit = self.realize((instrument, position_side), reduces, qty, notional);
+        let order = match owner {
+            Owner::Ours(client) => self.by_client.get(&client).copied(),
+            Owner::Foreign | Owner::Venue => {
+                let order = Order {
+                    id: self.next_id(at),
+                    origin: Origin::Outside { forced: owner == Owner::Venue },
+                    client_text: String::new(),
+                    instrument,
+                    side,
+                    position_side: (!one_way).then_some(position_side),
+                    is_market: true,
+                    tif: "IOC",
+                    reduce_only: reduces,
+                    qty,
+                    price: Some(price),
+                    cum_qty: Qty::ZERO,
+                    cum_notional: Money::ZERO,
+                    fee: Money::ZERO,
+                    profit: Money::ZERO,
+                    state: VenueOrderState::New,
+                    at,
+                    updated: at,
+                    leverage: leverage(instrument, position_side),
+                    past: Vec::new(),
+                };
+                let id = order.id;
+                self.expect(order);
+                Some(id)
+            }
+        };
+        let Some(order) = order.and_then(|id| self.orders.get_mut(&id)) else { return };
+        order.keep(at);
+        order.cum_qty = order.cum_qty.checked_add(qty).unwrap_or(order.cum_qty);
+        order.cum_notional = sum(order.cum_notional, notional);
+        order.fee = sum(order.fee, fee);
+        order.profit = sum(order.profit, profit);
+        order.updated = at;
+        order.state = if order.cum_qty >= order.qty {
+            VenueOrderState::Filled
+        } else {
+            VenueOrderState::PartiallyFilled
+        };
+        let fill = Fill {
+            number,
+            order: order.id,
+            at,
+            instrument,
+            side,
+            position_side,
+            qty,
+            price,
+            notional,
+            fee,
+            profit,
+            is_maker,
+        };
+        out.push(Change::Order { order: Box::new(order.clone()), fill: Some(fill) });
+        self.fills.push(fill);
+        if !profit.is_zero() {
+            self.income(at, Some(instrument), "REALIZED_PNL", profit);
+        }
+        self.income(at, Some(instrument), "TRADING_FEE", -fee);
+        out.push(Change::Account {
+            cause: Cause::Order,
+            position: Some((instrument, position_side)),
+            amount: sum(profit, -fee),
+        });
     }
 
     fn income(

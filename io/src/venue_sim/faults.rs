@@ -45,6 +45,10 @@ faults! {
     ClockError => "clock_error",
     /// A list without its rows. Per list.
     EmptyList => "empty_list",
+    /// A row comes twice. Per list.
+    DuplicateRow => "duplicate_row",
+    /// The rows come in another order. Per list.
+    RowOrder => "row_order",
     /// An order as it was. Per look-up.
     OrderLag => "order_lag",
     /// Open orders as they were. Per list.
@@ -106,6 +110,10 @@ pinion_core::text_enum! {
         Reorder => "reorder_ms",
         /// Of an outage and a silence.
         Outage => "outage_ms",
+        /// The venue's clock is ahead by exactly so much, as calls see it.
+        Ahead => "ahead_ms",
+        /// The venue's clock is behind by exactly so much, as calls see it.
+        Behind => "behind_ms",
     }
 }
 
@@ -117,6 +125,7 @@ impl Span {
             Self::Duplicate => 5_000,
             Self::Reorder => 800,
             Self::Outage => 10_000,
+            Self::Ahead | Self::Behind => 0,
         }
     }
 }
@@ -179,6 +188,7 @@ impl WireFaults {
     /// Nothing goes wrong from now on; the counts stay.
     pub(super) fn clear(&mut self) {
         self.rates.fill(0);
+        self.spans_ms = Span::ALL.iter().map(|span| span.default_ms()).collect();
         self.inside = FaultPlan::NONE;
     }
 
@@ -229,6 +239,23 @@ impl WireFaults {
         let most = self.spans_ms[usize::from(span.code())];
         let drawn_ms = self.draw(most + 1);
         i64::try_from(drawn_ms).unwrap_or(i64::MAX).saturating_mul(Nanos::SECOND / 1_000)
+    }
+
+    /// How far the venue's clock is ahead; negative when it is behind.
+    pub(super) fn clock_off_ms(&self) -> i64 {
+        let set = |span: Span| self.spans_ms[usize::from(span.code())];
+        let ms = |span| i64::try_from(set(span)).unwrap_or(i64::MAX);
+        ms(Span::Ahead).saturating_sub(ms(Span::Behind))
+    }
+
+    /// What goes wrong with the rows of a list.
+    pub(super) fn disorder<T: Clone>(&mut self, rows: &mut Vec<T>) {
+        if self.roll(Fault::DuplicateRow) {
+            rows.extend(rows.first().cloned());
+        }
+        if self.roll(Fault::RowOrder) {
+            rows.reverse();
+        }
     }
 
     /// A number below `most`; splitmix64.

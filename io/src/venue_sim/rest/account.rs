@@ -30,6 +30,7 @@ pub(super) fn positions(exchange: &mut Exchange, ask: &Ask<'_>) -> Result<Data, 
     let symbol = wanted.map(|id| exchange.board.row(id).symbol.clone());
     let mut rows = exchange.positions_view(ask.now, ask.account);
     rows.retain(|row| symbol.as_deref().is_none_or(|symbol| row["symbol"] == symbol));
+    exchange.faults.disorder(&mut rows);
     Ok(Data::Enveloped(json!(rows)))
 }
 

@@ -28,7 +28,10 @@ fn wanted(exchange: &mut Exchange, ask: &Ask<'_>, span: (i64, i64)) -> Result<Ve
             && (span.0..=span.1).contains(&ms(fill.at))
             && fill.at <= seen
     };
-    Ok(exchange.desks[ask.account].books.fills.iter().filter(fits).copied().collect())
+    let all = exchange.desks[ask.account].books.fills.iter();
+    let mut rows: Vec<Fill> = all.filter(fits).copied().collect();
+    exchange.faults.disorder(&mut rows);
+    Ok(rows)
 }
 
 /// By order, without trade ids. A longer span than seven days is answered all the same: old clients ask

@@ -287,7 +287,8 @@ impl Exchange {
             if self.faults.roll(Fault::ClockError) {
                 return Err(Refusal::new(100_421, "Null timestamp or timestamp mismatch"));
             }
-            params.check(&self.desks[account].signer, now_ms)?;
+            let clock_ms = now_ms + self.faults.clock_off_ms();
+            params.check(&self.desks[account].signer, clock_ms)?;
         }
         let endpoint = (route.method, route.path);
         let left = self.limits.private(call.peer, account, endpoint, route.per_second, now_ms)?;

@@ -336,7 +336,9 @@ pub(super) fn open_orders(exchange: &mut Exchange, ask: &Ask<'_>) -> Result<Data
         .filter(|order| !empty && wanted.is_none_or(|id| id == order.instrument))
         .filter_map(|order| order.as_of(seen))
         .filter(Order::is_open);
-    let rows: Vec<Value> = orders.map(|order| rows::order(&exchange.board, &order, None)).collect();
+    let mut rows: Vec<Value> =
+        orders.map(|order| rows::order(&exchange.board, &order, None)).collect();
+    exchange.faults.disorder(&mut rows);
     Ok(Data::Enveloped(json!({"orders": rows})))
 }
 

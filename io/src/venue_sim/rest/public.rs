@@ -52,8 +52,9 @@ fn one_or_all(
     }))
 }
 
-pub(super) fn server_time(_: &mut Exchange, ask: &Ask<'_>) -> Result<Data, Refusal> {
-    Ok(Data::Enveloped(json!({"serverTime": ms(ask.now)})))
+pub(super) fn server_time(exchange: &mut Exchange, ask: &Ask<'_>) -> Result<Data, Refusal> {
+    let told = ms(ask.now) + exchange.faults.clock_off_ms();
+    Ok(Data::Enveloped(json!({"serverTime": told})))
 }
 
 pub(super) fn contracts(exchange: &mut Exchange, ask: &Ask<'_>) -> Result<Data, Refusal> {

@@ -135,3 +135,33 @@ fn faults_of_the_model_happen_inside() {
     assert_eq!(placed["status"], "EXPIRED", "{placed}");
     assert_eq!(placed["executedQty"], world.books(0)["positions"][0]["positionAmt"]);
 }
+
+#[test]
+fn a_clock_that_is_off_refuses_those_who_do_not_ask_it() {
+    let mut world = World::new();
+    world.sim("POST", "faults", "behind_ms=6000");
+    assert_eq!(world.code("POST", ORDER, BUY), 100_421);
+    let reply = world.raw_call("GET", "/openApi/swap/v2/server/time", "", None);
+    let body: serde_json::Value = serde_json::from_str(&reply.body).expect("JSON");
+    assert_eq!(body["data"]["serverTime"], world.now.get() / 1_000_000 - 6_000);
+    world.sim("POST", "faults", "reset=true");
+    assert_eq!(world.code("POST", ORDER, BUY), 0);
+}
+
+#[test]
+fn rows_come_twice_and_backwards() {
+    let mut world = World::new();
+    for _ in 0..2 {
+        world.place("side=BUY&positionSide=LONG&type=LIMIT&price=80000&quantity=0.01");
+    }
+    let ids = |world: &mut World| -> Vec<u64> {
+        let open = world.ok("GET", "v2/trade/openOrders", "");
+        let rows = open["orders"].as_array().expect("rows").clone();
+        rows.iter().filter_map(|row| row["orderId"].as_u64()).collect()
+    };
+    let usual = ids(&mut world);
+    world.sim("POST", "faults", "duplicate_row=1000000");
+    assert_eq!(ids(&mut world), [usual[0], usual[1], usual[0]]);
+    world.sim("POST", "faults", "reset=true&row_order=1000000");
+    assert_eq!(ids(&mut world), [usual[1], usual[0]]);
+}

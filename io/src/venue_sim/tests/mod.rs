@@ -1,6 +1,7 @@
 //! The exchange without sockets, in virtual time.
 
 mod account;
+mod adapter;
 mod faults;
 mod orders;
 mod streams;

@@ -58,11 +58,10 @@ fn the_incremental_book_can_be_followed_without_a_gap() {
         frames.iter().filter(|frame| frame["dataType"] == "BTC-USDT@incrDepth").collect();
     assert!(updates.len() > 5 && updates[0]["data"]["action"] == "all", "{}", updates.len());
     let mut asks: BTreeMap<Price, String> = BTreeMap::new();
-    let mut last = updates[0]["data"]["lastUpdateId"].as_u64().expect("a number") - 1;
-    for update in updates {
+    let first = updates[0]["data"]["lastUpdateId"].as_u64().expect("a number");
+    for (expected, update) in (first..).zip(updates) {
         let data = &update["data"];
-        assert_eq!(data["lastUpdateId"].as_u64(), Some(last + 1));
-        last += 1;
+        assert_eq!(data["lastUpdateId"].as_u64(), Some(expected));
         for level in data["asks"].as_array().expect("levels") {
             let price = Price::parse(level[0].as_str().expect("text").as_bytes()).expect("a price");
             if level[1] == "0" {
