@@ -18,6 +18,7 @@ pub(super) fn table() -> Arc<InstrumentTable> {
         lot: Qty::from_raw(10_000),
         min_notional: Money::from_whole(2),
         tradable: true,
+        listed_ns: None,
     };
     Arc::new(InstrumentTable::new(vec![row]).expect("one row"))
 }
