@@ -70,7 +70,9 @@ const EXCUSED_EDGES: &[(SlotStage, SlotEvent, &str)] = &[
     (SlotStage::Dust, SlotEvent::ExitLegFill, LATE),
 ];
 
-/// Names that a run of enough seeds must have counted, beside edges, blocks and rejects.
+/// Names that a run of enough seeds must have counted, beside edges, blocks and rejects. What two thousand seeds
+/// meet only a few times is not among them, since a gate must not hang on chance: a unit test shows it instead, as
+/// for a close by somebody else that was not of our position.
 const WANTED: &[(&str, &str)] = &[
     ("ring full", "market"),
     ("ring full", "feed"),
@@ -113,7 +115,6 @@ const WANTED: &[(&str, &str)] = &[
     ("closed by", "max_hold"),
     ("closed by", "regime_reversal"),
     ("router", "exit_market_fallback"),
-    ("error", "a close by somebody else was not of our position"),
     ("error", "an order of ours that no slot has works"),
     ("error", "dust: what remains is too small to be sold"),
     ("error", "settings that are not newer"),
