@@ -17,6 +17,7 @@ mod ethtool;
 mod facts;
 mod files;
 mod finding;
+pub mod jitter;
 
 pub use asked::{Asked, KernelClock, Later, Space};
 pub use ethtool::Card;

@@ -110,7 +110,7 @@ fn irqbalance(facts: &Facts) -> Reading {
 }
 
 /// Rows of `/proc/interrupts` with their sum over some cores: name, count.
-pub(crate) fn counts(text: &str, cores: &CoreSet) -> BTreeMap<String, u64> {
+fn counts(text: &str, cores: &CoreSet) -> BTreeMap<String, u64> {
     let mut lines = text.lines();
     let columns: Vec<Option<usize>> = lines
         .next()
@@ -140,7 +140,7 @@ pub(crate) fn counts(text: &str, cores: &CoreSet) -> BTreeMap<String, u64> {
 }
 
 /// What grew between two readings, most first.
-pub(crate) fn grown(first: &str, last: &str, cores: &CoreSet) -> Vec<(String, u64)> {
+pub(in crate::host) fn grown(first: &str, last: &str, cores: &CoreSet) -> Vec<(String, u64)> {
     let before = counts(first, cores);
     let mut rows: Vec<(String, u64)> = counts(last, cores)
         .into_iter()

@@ -14,6 +14,8 @@ mod tests;
 use crate::affinity::CoreSet;
 use crate::host::{Check, Facts, Finding, Profile, Reading};
 
+pub(in crate::host) use interrupts::grown as grown_interrupts;
+
 /// Every check, in the order in which they are told.
 pub fn all() -> impl Iterator<Item = &'static Check> {
     [
