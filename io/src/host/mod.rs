@@ -9,7 +9,7 @@
 //! | `finding`, `checks` | how it is judged: `pinion doctor` |
 //! | `jitter` | pauses of a spinning thread on each core, hops between cores: `pinion jitter` |
 //! | `plan` | files that prepare a host, and how far a host follows them: `pinion host` |
-//! | `notify` | what a service tells its manager, and the watchdog's feeding |
+//! | `notify`, `heartbeat` | what a service tells its manager; when its watchdog is fed |
 
 mod asked;
 pub mod checks;
@@ -17,7 +17,10 @@ mod ethtool;
 mod facts;
 mod files;
 mod finding;
+pub mod heartbeat;
 pub mod jitter;
+pub mod notify;
+pub mod plan;
 
 pub use asked::{Asked, KernelClock, Later, Space};
 pub use ethtool::Card;

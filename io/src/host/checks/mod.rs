@@ -12,7 +12,7 @@ mod time;
 mod tests;
 
 use crate::affinity::CoreSet;
-use crate::host::{Check, Facts, Finding, Profile, Reading};
+use crate::host::{Check, Facts, Finding, Grade, Profile, Reading};
 
 pub(in crate::host) use interrupts::grown as grown_interrupts;
 
@@ -40,6 +40,11 @@ pub fn judge(facts: &Facts, profile: Profile) -> Vec<Finding> {
             Finding::judge(check.id, check.why, check.weight, profile, (check.read)(facts))
         })
         .collect()
+}
+
+/// What one check reads; `None` for an unknown id.
+pub(in crate::host) fn grade_of(id: &str, facts: &Facts) -> Option<Grade> {
+    all().find(|check| check.id == id).map(|check| (check.read)(facts).grade)
 }
 
 /// The cores of the stage threads, or the reading of a check that means nothing without them.

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::host::{Asked, Card, Files, Grade, KernelClock, Later, Space};
+use crate::host::{Asked, Card, Files, KernelClock, Later, Space};
 
 /// A made-up machine: its files and what it answers.
 struct Machine {
