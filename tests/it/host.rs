@@ -246,3 +246,70 @@ fn jitter_tells_every_core_and_its_verdict() {
     let none = pinion().args(["jitter", "--cpus", "1000"]).output().unwrap();
     assert_eq!(none.status.code(), Some(2));
 }
+
+#[test]
+fn the_unit_is_one_that_systemd_understands() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/pinion@.service");
+    let unit = fs::read_to_string(unit).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    // The command is not installed where this test runs.
+    let runnable = unit.replace("/usr/local/bin/pinion", "/bin/true");
+    assert_ne!(unit, runnable);
+    let path = folder.path().join("pinion@.service");
+    let verify = |text: &str| {
+        fs::write(&path, text).unwrap();
+        Command::new("systemd-analyze").arg("verify").arg(&path).output()
+    };
+    let Ok(output) = verify(&runnable) else {
+        skipped("systemd-analyze is not on this machine");
+        return;
+    };
+    let complaints = text(&output.stderr);
+    // What it says of the machine's own units is not about this one.
+    let own = |said: &str| said.lines().filter(|line| line.contains("pinion@")).count();
+    assert_eq!(own(&complaints), 0, "{complaints}");
+    let spoiled = verify(&runnable.replace("WatchdogSec=5", "WatchdogSec=five")).unwrap();
+    assert!(own(&text(&spoiled.stderr)) > 0, "a mistake would be seen");
+}
+
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
+#[test]
+fn a_plan_s_units_are_ones_that_systemd_understands() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("plan");
+    assert!(
+        at(&machine("bare"), &["host", "plan", "--out", out.to_str().unwrap()]).status.success()
+    );
+    let units = out.join("files/etc/systemd/system");
+    let service = fs::read_to_string(units.join("pinion-irq.service")).unwrap();
+    let service = service.replace("/usr/local/sbin/pinion-irq-affinity", "/bin/true");
+    fs::write(units.join("pinion-irq.service"), service).unwrap();
+    for unit in ["pinion-irq.service", "pinion.slice"] {
+        let output = Command::new("systemd-analyze").arg("verify").arg(units.join(unit)).output();
+        let Ok(output) = output else {
+            skipped("systemd-analyze is not on this machine");
+            return;
+        };
+        let complaints = text(&output.stderr);
+        assert!(!complaints.contains(unit), "{complaints}");
+    }
+}
+
+#[test]
+fn the_container_s_health_check_is_a_command_that_exists() {
+    let text_of = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/Dockerfile");
+    let dockerfile = fs::read_to_string(text_of).unwrap();
+    let line =
+        dockerfile.lines().skip_while(|line| !line.starts_with("HEALTHCHECK")).nth(1).unwrap();
+    let command: Vec<String> =
+        serde_json::from_str(line.trim().strip_prefix("CMD ").unwrap()).unwrap();
+    assert_eq!(command[0], "pinion");
+    let folder = tempfile::tempdir().unwrap();
+    let output = pinion().current_dir(folder.path()).args(&command[1..]).output().unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", text(&output.stderr));
+    assert!(dockerfile.contains("\nUSER pinion\n"), "it does not run as root");
+}

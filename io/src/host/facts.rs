@@ -75,9 +75,9 @@ impl Facts {
     #[must_use]
     pub fn argument(&self, name: &str) -> Option<String> {
         let line = self.files.text("proc/cmdline")?;
-        let words =
+        let mut words =
             line.split_ascii_whitespace().map(|word| word.split_once('=').unwrap_or((word, "")));
-        words.filter(|(key, _)| *key == name).last().map(|(_, value)| value.to_owned())
+        words.rfind(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
     }
 
     /// A list of cores in a file.

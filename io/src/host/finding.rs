@@ -122,8 +122,8 @@ impl Reading {
     /// Not readable: `what` names the file or the call.
     #[must_use]
     pub fn unknown(what: &str, expected: &str) -> Self {
-        let remedy =
-            "a container hides it: run this on the host, or mount its /proc and /sys read-only";
+        let remedy = "run this on the machine itself; where a container hides it, on its host, or with the host's \
+                      /proc and /sys mounted read-only";
         Self::new(Grade::Unknown, format!("{what} cannot be read"), expected, remedy)
     }
 

@@ -139,8 +139,14 @@ fn siblings(facts: &Facts) -> Reading {
     }
     let isolated = facts.cores("sys/devices/system/cpu/isolated").unwrap_or(CoreSet::EMPTY);
     let busy = others.minus(&isolated);
-    let off = busy.iter().map(|core| format!("echo 0 > /sys/devices/system/cpu/cpu{core}/online"));
-    let remedy = format!("{} (as root), or isolate them too", off.collect::<Vec<_>>().join("; "));
+    let left = facts.usable.unwrap_or(CoreSet::EMPTY).minus(&hot).minus(&others);
+    let remedy = if left.is_empty() {
+        "a machine with two physical cores or more: these are the threads of one".to_owned()
+    } else {
+        let off =
+            busy.iter().map(|core| format!("echo 0 > /sys/devices/system/cpu/cpu{core}/online"));
+        format!("{} (as root), or isolate them too", off.collect::<Vec<_>>().join("; "))
+    };
     let found = if others.is_empty() {
         "no siblings".to_owned()
     } else if busy.is_empty() {

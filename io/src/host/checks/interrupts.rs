@@ -133,8 +133,12 @@ fn counts(text: &str, cores: &CoreSet) -> BTreeMap<String, u64> {
             .filter(|(core, _)| core.is_some_and(|core| cores.contains(core)))
             .map(|(_, count)| count)
             .sum();
-        let device = words.get(columns.len()..).and_then(<[&str]>::last).copied().unwrap_or("");
-        rows.insert(format!("{} {device}", name.trim()).trim().to_owned(), sum);
+        let (name, words) = (name.trim(), words.get(columns.len()..).unwrap_or_default());
+        // A device has a number and its own name comes last; the kernel's own rows have a description.
+        let numbered = name.bytes().all(|byte| byte.is_ascii_digit());
+        let what =
+            if numbered { words.last().copied().unwrap_or("").to_owned() } else { words.join(" ") };
+        rows.insert(format!("{name} {what}").trim().to_owned(), sum);
     }
     rows
 }

@@ -73,23 +73,37 @@ pub(super) fn files(
     arguments: &[String],
     settings: &[Setting],
 ) -> Vec<Planned> {
-    let usable = chosen.quiet.union(&chosen.rest);
-    let (quiet, rest) = (chosen.quiet, chosen.rest);
-    let reload = "systemctl daemon-reload";
-    let mut files = Vec::new();
-    let mut add = |target: &str, purpose: &str, apply: &str, text: String| {
-        let before =
-            facts.files.bytes(target).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        files.push(Planned {
+    let mut drawer = Drawer { facts, files: Vec::new() };
+    start_files(&mut drawer, arguments, settings);
+    unit_files(&mut drawer, chosen);
+    interrupt_files(&mut drawer, chosen);
+    drawer.files.sort_by(|a, b| a.target.cmp(&b.target));
+    drawer.files
+}
+
+/// Where files of a plan are gathered.
+struct Drawer<'f> {
+    facts: &'f Facts,
+    files: Vec<Planned>,
+}
+
+impl Drawer<'_> {
+    fn add(&mut self, target: &str, purpose: &str, apply: &str, text: String) {
+        let before = self.facts.files.bytes(target);
+        self.files.push(Planned {
             target: target.to_owned(),
             purpose: purpose.to_owned(),
             apply: apply.to_owned(),
             executable: text.starts_with("#!"),
             text,
-            before,
+            before: before.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
         });
-    };
-    add(
+    }
+}
+
+/// What is in force from the start of the machine, or of a session, on.
+fn start_files(drawer: &mut Drawer<'_>, arguments: &[String], settings: &[Setting]) {
+    drawer.add(
         "/etc/default/grub.d/90-pinion.cfg",
         "Kernel arguments that keep everything but the stage threads off their cores.",
         "update-grub, then restart the machine",
@@ -99,28 +113,74 @@ pub(super) fn files(
             arguments.join(" ")
         ),
     );
-    add(
+    drawer.add(
         "/etc/security/limits.d/90-pinion.conf",
         "Limits of the user pinion outside of systemd.",
         "log in again",
         "pinion - memlock unlimited\npinion - nofile 65536\npinion - rtprio 80\npinion - core 0\n"
             .to_owned(),
     );
-    add(
+    let (below_sys, sysctls): (Vec<&Setting>, Vec<&Setting>) =
+        settings.iter().partition(|setting| setting.name.starts_with('/'));
+    drawer.add(
         "/etc/sysctl.d/90-pinion.conf",
         "Kernel settings that spare pauses and waiting.",
         "sysctl --system",
-        lines(settings.iter().filter(|setting| !setting.name.starts_with('/')), |setting| {
-            format!("{} = {}", setting.name, setting.wanted)
-        }),
+        lines(sysctls.iter(), |setting| format!("{} = {}", setting.name, setting.wanted)),
     );
-    add(
+    drawer.add(
+        "/etc/tmpfiles.d/pinion.conf",
+        "Values below /sys, at every start.",
+        "systemd-tmpfiles --create /etc/tmpfiles.d/pinion.conf",
+        lines(below_sys.iter(), |setting| format!("w {} - - - - {}", setting.name, setting.wanted)),
+    );
+}
+
+/// Who may use which cores.
+fn unit_files(drawer: &mut Drawer<'_>, chosen: &Chosen) {
+    let (usable, rest) = (chosen.quiet.union(&chosen.rest), chosen.rest);
+    let reload = "systemctl daemon-reload";
+    drawer.add(
+        "/etc/systemd/system/pinion.slice",
+        "The group of the engine: it may use every core.",
+        reload,
+        format!("[Slice]\nAllowedCPUs={usable}\n"),
+    );
+    let nodes = drawer.facts.files.names("sys/devices/system/node");
+    let several = nodes.iter().any(|name| name == "node1");
+    let local = if several { "NUMAPolicy=local\n" } else { "" };
+    drawer.add(
+        "/etc/systemd/system/pinion@.service.d/50-host.conf",
+        "Puts the engine into its group; its threads pin themselves.",
+        reload,
+        format!(
+            "[Service]\nSlice=pinion.slice\n# The empty one takes back what the unit says.\nCPUAffinity=\n\
+             CPUAffinity={usable}\n{local}Environment=PINION__ENGINE__CORES={}\n",
+            commas(chosen)
+        ),
+    );
+    for (unit, section) in
+        [("init.scope", "Scope"), ("system.slice", "Slice"), ("user.slice", "Slice")]
+    {
+        drawer.add(
+            &format!("/etc/systemd/system/{unit}.d/50-pinion.conf"),
+            "Keeps everything else off the quiet cores, before a restart too.",
+            reload,
+            format!("[{section}]\nAllowedCPUs={rest}\n"),
+        );
+    }
+}
+
+/// Interrupts and network cards.
+fn interrupt_files(drawer: &mut Drawer<'_>, chosen: &Chosen) {
+    let (quiet, rest) = (chosen.quiet, chosen.rest);
+    drawer.add(
         "/etc/systemd/system/irqbalance.service.d/50-pinion.conf",
         "Keeps the balancer of interrupts off the quiet cores.",
         "systemctl daemon-reload, systemctl try-restart irqbalance",
         format!("[Service]\nEnvironment=IRQBALANCE_BANNED_CPULIST={quiet}\n"),
     );
-    add(
+    drawer.add(
         "/etc/systemd/system/pinion-irq.service",
         "Moves the interrupts of devices away at every start.",
         "systemctl daemon-reload, systemctl enable --now pinion-irq",
@@ -129,66 +189,31 @@ pub(super) fn files(
          [Install]\nWantedBy=multi-user.target\n"
             .to_owned(),
     );
-    add(
-        "/etc/systemd/system/pinion.slice",
-        "The group of the engine: it may use every core.",
-        reload,
-        format!("[Slice]\nAllowedCPUs={usable}\n"),
-    );
-    let nodes = facts.files.names("sys/devices/system/node");
-    let numa = nodes.iter().any(|name| name == "node1");
-    let local = if numa { "NUMAPolicy=local\n" } else { "" };
-    add(
-        "/etc/systemd/system/pinion@.service.d/50-host.conf",
-        "Puts the engine into its group; its threads pin themselves.",
-        reload,
-        format!(
-            "[Service]\nSlice=pinion.slice\nCPUAffinity={usable}\n{local}Environment=PINION__ENGINE__CORES={}\n",
-            commas(chosen)
-        ),
-    );
-    for slice in ["init.scope", "system.slice", "user.slice"] {
-        let section = if slice == "init.scope" { "Scope" } else { "Slice" };
-        add(
-            &format!("/etc/systemd/system/{slice}.d/50-pinion.conf"),
-            "Keeps everything else off the quiet cores, before a restart too.",
-            reload,
-            format!("[{section}]\nAllowedCPUs={rest}\n"),
-        );
-    }
-    add(
-        "/etc/tmpfiles.d/pinion.conf",
-        "Values below /sys, at every start.",
-        "systemd-tmpfiles --create /etc/tmpfiles.d/pinion.conf",
-        lines(settings.iter().filter(|setting| setting.name.starts_with('/')), |setting| {
-            format!("w {} - - - - {}", setting.name, setting.wanted)
-        }),
-    );
-    let cards = facts.interfaces();
-    if !cards.is_empty() {
-        add(
-            "/etc/udev/rules.d/90-pinion-network.rules",
-            "Holds interrupts back while a socket is polled, and stops the card from gathering frames.",
-            "udevadm control --reload, udevadm trigger --subsystem-match=net",
-            lines(cards.iter(), |name| {
-                format!(
-                    "ACTION==\"add|change\", SUBSYSTEM==\"net\", KERNEL==\"{name}\", \
-                     ATTR{{napi_defer_hard_irqs}}=\"100\", ATTR{{gro_flush_timeout}}=\"200000\", \
-                     RUN+=\"/usr/sbin/ethtool -C {name} adaptive-rx off rx-usecs 0\""
-                )
-            }),
-        );
-    }
-    add(
+    drawer.add(
         "/usr/local/sbin/pinion-irq-affinity",
         "Moves every interrupt that can be moved to the other cores.",
-        "run by pinion-irq.service",
+        "systemctl restart pinion-irq",
         format!(
             "#!/bin/sh\n# Managed interrupts refuse: isolcpus=managed_irq keeps those away.\n\
              for list in /proc/irq/*/smp_affinity_list; do\n    echo {rest} 2>/dev/null >\"$list\" || true\ndone\n"
         ),
     );
-    files
+    let cards = drawer.facts.interfaces();
+    if cards.is_empty() {
+        return;
+    }
+    drawer.add(
+        "/etc/udev/rules.d/90-pinion-network.rules",
+        "Holds interrupts back while a socket is polled, and stops the card from gathering frames.",
+        "udevadm control --reload, udevadm trigger --subsystem-match=net",
+        lines(cards.iter(), |name| {
+            format!(
+                "ACTION==\"add|change\", SUBSYSTEM==\"net\", KERNEL==\"{name}\", \
+                 ATTR{{napi_defer_hard_irqs}}=\"100\", ATTR{{gro_flush_timeout}}=\"200000\", \
+                 RUN+=\"/usr/sbin/ethtool -C {name} adaptive-rx off rx-usecs 0\""
+            )
+        }),
+    );
 }
 
 /// The cores of the stage threads as `engine.cores` reads them.
