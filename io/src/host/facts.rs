@@ -94,17 +94,17 @@ impl Facts {
         Some(format!("sys/fs/cgroup{}", path.trim_end_matches('/')))
     }
 
-    /// A value of this process's control group or the nearest one above it that has the file.
+    /// A value of this process's control group and of every group above it that has the file, the nearest first.
+    /// A limit of any of them binds.
     #[must_use]
-    pub fn group_value(&self, name: &str) -> Option<String> {
-        let mut folder = self.group()?;
+    pub fn group_values(&self, name: &str) -> Vec<String> {
+        let mut folder = self.group().unwrap_or_default();
+        let mut values = Vec::new();
         while folder.starts_with("sys/fs/cgroup") {
-            if let Some(text) = self.files.text(&format!("{folder}/{name}")) {
-                return Some(text);
-            }
-            folder.truncate(folder.rfind('/')?);
+            values.extend(self.files.text(&format!("{folder}/{name}")));
+            folder.truncate(folder.rfind('/').unwrap_or(0));
         }
-        None
+        values
     }
 
     /// Flags of the first processor.

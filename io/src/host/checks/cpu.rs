@@ -101,7 +101,9 @@ fn cores(facts: &Facts) -> Reading {
 fn quota(facts: &Facts) -> Reading {
     let expected = "no limit of processor time";
     let remedy = "remove the limit: CPUQuota= of the unit, --cpus of the container; give whole cores instead";
-    let value = facts.group_value("cpu.max").or_else(|| {
+    let values = facts.group_values("cpu.max");
+    let tightest = values.iter().find(|value| !value.starts_with("max")).or(values.first());
+    let value = tightest.cloned().or_else(|| {
         let quota = facts.files.text("sys/fs/cgroup/cpu/cpu.cfs_quota_us")?;
         Some(if quota == "-1" { "max".to_owned() } else { quota })
     });
@@ -161,7 +163,7 @@ fn isolated(facts: &Facts) -> Reading {
     let expected = "every core of a stage thread";
     let remedy = "kernel arguments isolcpus=domain,managed_irq,{hot} (pinion host plan writes them), or an \
                   isolated cpuset partition";
-    if facts.group_value("cpuset.cpus.partition").is_some_and(|kind| kind == "isolated") {
+    if facts.group_values("cpuset.cpus.partition").first().is_some_and(|kind| kind == "isolated") {
         return Reading::good("the control group is an isolated partition", expected);
     }
     let path = "sys/devices/system/cpu/isolated";

@@ -70,15 +70,17 @@ fn available(facts: &Facts) -> Reading {
 
 fn limit(facts: &Facts) -> Reading {
     let expected = "none, or 512 MiB and more";
-    let value = facts.group_value("memory.max").or_else(|| {
-        let bytes = facts.files.text("sys/fs/cgroup/memory/memory.limit_in_bytes")?;
+    let mut texts = facts.group_values("memory.max");
+    if let Some(bytes) = facts.files.text("sys/fs/cgroup/memory/memory.limit_in_bytes") {
         // Version 1 says "none" as a number near the largest.
-        Some(if bytes.len() > 18 { "max".to_owned() } else { bytes })
-    });
+        texts.push(if bytes.len() > 18 { "max".to_owned() } else { bytes });
+    }
     let top = facts.files.exists("sys/fs/cgroup/cgroup.controllers");
-    match value.as_deref().map(|text| Amount::from_text(text, "max")) {
+    let read: Option<Vec<Amount>> =
+        texts.iter().map(|text| Amount::from_text(text, "max")).collect();
+    match read.map(|amounts| amounts.into_iter().min()) {
         Some(Some(Amount::Unlimited)) => Reading::good("none", expected),
-        None if top => Reading::good("none", expected),
+        Some(None) if top => Reading::good("none", expected),
         Some(Some(Amount::Of(bytes))) => {
             let found = format!("{} MiB", bytes / MIB);
             let remedy = "raise MemoryMax= of the unit, or --memory of the container";

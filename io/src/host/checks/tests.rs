@@ -59,6 +59,15 @@ const ROWS: &[Row] = &[
         &[("proc/self/cgroup", "0::/a/b"), ("sys/fs/cgroup/a/b/cpu.max", "150000 100000")],
         Grade::Bad,
     ),
+    (
+        "cpu.quota",
+        &[
+            ("proc/self/cgroup", "0::/a/b"),
+            ("sys/fs/cgroup/a/b/cpu.max", "max 100000"),
+            ("sys/fs/cgroup/a/cpu.max", "50000 100000"),
+        ],
+        Grade::Bad,
+    ),
     ("cpu.quota", &[("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1")], Grade::Good),
     ("cpu.quota", &[("sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000")], Grade::Bad),
     (
@@ -218,6 +227,15 @@ const ROWS: &[Row] = &[
         "memory.limit",
         &[("proc/self/cgroup", "0::/a"), ("sys/fs/cgroup/a/memory.max", "536870911")],
         Grade::Short,
+    ),
+    (
+        "memory.limit",
+        &[
+            ("proc/self/cgroup", "0::/a/b"),
+            ("sys/fs/cgroup/a/b/memory.max", "max"),
+            ("sys/fs/cgroup/a/memory.max", "1048576"),
+        ],
+        Grade::Bad,
     ),
     ("memory.limit", &[("sys/fs/cgroup/memory/memory.limit_in_bytes", "1048576")], Grade::Bad),
     (
