@@ -4,6 +4,7 @@ pub mod affinity;
 pub mod bingx;
 pub mod clock;
 pub mod data;
+pub mod host;
 pub mod idle;
 pub mod ingest;
 pub mod journal;

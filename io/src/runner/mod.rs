@@ -25,7 +25,7 @@ use pinion_core::topology::{End, STAGES};
 use pinion_core::units::Nanos;
 
 pub use inline::run_inline;
-pub use placement::{Placement, choose_layout};
+pub use placement::{DEDICATED_CORES, Placement, best_cores, choose_layout};
 pub use threads::run_threads;
 
 use crate::affinity::AffinityFault;
