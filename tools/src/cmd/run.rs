@@ -43,7 +43,8 @@ pub struct Args {
     /// Trade with real money; the file must say engine.mode = "live" and confirm it.
     #[arg(long)]
     live: bool,
-    /// Run directory to create; by default `runs/<utc>-<profile>/`.
+    /// Run directory to create, or one whose run was interrupted: it goes on. By default
+    /// `runs/<utc>-<profile>/`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Names the run.
@@ -110,6 +111,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     drop(stop);
     let outcome = outcome.map_err(|fault| match fault {
         RunFault::Placement(_)
+        | RunFault::Restart(_)
         | RunFault::Venue(Refusal::Refused(_) | Refusal::NotAsConfigured(_)) => {
             Failure::config(fault.to_string())
         }
