@@ -6,6 +6,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by it as tests do")]
 
 mod audit;
+mod burst;
+mod cuts;
+mod faults;
 mod kills;
 mod restart;
 

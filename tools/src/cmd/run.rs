@@ -90,10 +90,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let keys = keys.map_err(|fault| Failure::config(fault.to_string()))?;
     let seed = loaded.settings.engine_seed.unsigned_abs();
+    let mut settings = loaded.settings.clone();
+    venue.apply_to(&mut settings);
     let plan = LivePlan {
         venue: venue_plan(mode, venue, keys, seed)?,
         flatten_at_end: venue.is("flatten_at_end"),
-        settings: Arc::new(loaded.settings),
+        settings: Arc::new(settings),
         instruments: loaded.instruments,
         config_hash: loaded.config_hash,
         out: args.out.clone().unwrap_or_else(|| {
