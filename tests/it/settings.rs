@@ -6,8 +6,8 @@ use std::process::Output;
 
 use pinion_core::settings::KEYS;
 use pinion_tests::pinion;
-use pinion_tools::config::venue::{FIELDS, Field, Venue};
 use pinion_tools::config::config_hash;
+use pinion_tools::config::venue::{FIELDS, Field, Venue};
 use serde_json::Value as Json;
 
 /// Runs `pinion config …`.
@@ -145,7 +145,7 @@ fn the_venue_is_part_of_what_is_shown_and_hashed() {
     assert_ne!(shown["config_hash"], json(&["show", "--json"])["config_hash"]);
     let file = tempfile::NamedTempFile::with_suffix(".toml").expect("temporary file");
     let printed = config(&[&["show", "--toml"], &set[..]].concat());
-    std::fs::write(file.path(), stdout(&printed)).expect("written");
+    fs::write(file.path(), stdout(&printed)).expect("written");
     let again = json(&["show", "--json", "--config", file.path().to_str().expect("text")]);
     assert_eq!((&again["venue"], &again["config_hash"]), (&shown["venue"], &shown["config_hash"]));
 }

@@ -349,16 +349,17 @@ impl Kernel {
     #[must_use]
     pub fn fills_known_to(&self) -> Option<Nanos> {
         let times = self.fills.newest().filter_map(|fill| Some((fill, fill.ts_exch_ns.get()?)));
-        times.fold(None, |known: Option<(Nanos, bool)>, (fill, at)| {
-            let is_under_way = self.orders.get(fill.order).is_some_and(|order| !order.over);
-            match known {
-                None => Some((at, is_under_way)),
-                Some((before, _)) if is_under_way => Some((before.min(at), true)),
-                Some((before, false)) if !is_under_way => Some((before.max(at), false)),
-                Some(known) => Some(known),
-            }
-        })
-        .map(|(at, _)| at)
+        times
+            .fold(None, |known: Option<(Nanos, bool)>, (fill, at)| {
+                let is_under_way = self.orders.get(fill.order).is_some_and(|order| !order.over);
+                match known {
+                    None => Some((at, is_under_way)),
+                    Some((before, _)) if is_under_way => Some((before.min(at), true)),
+                    Some((before, false)) if !is_under_way => Some((before.max(at), false)),
+                    Some(known) => Some(known),
+                }
+            })
+            .map(|(at, _)| at)
     }
 
     /// Our identity of the order that the venue calls so.

@@ -10,25 +10,25 @@ use std::thread::Thread;
 
 /// Tickets asked for, and up to which the journal has written.
 #[derive(Debug, Default)]
-pub(super) struct Tickets {
+pub(crate) struct Tickets {
     asked: AtomicU64,
     written: AtomicU64,
 }
 
 impl Tickets {
     /// The newest ticket that waits; `None` where none does.
-    pub(super) fn waiting(&self) -> Option<u64> {
+    pub(crate) fn waiting(&self) -> Option<u64> {
         let asked = self.asked.load(Ordering::Acquire);
         (asked > self.written.load(Ordering::Relaxed)).then_some(asked)
     }
 
     /// Everything pushed before this ticket is in the file.
-    pub(super) fn written(&self, ticket: u64) {
+    pub(crate) fn written(&self, ticket: u64) {
         self.written.fetch_max(ticket, Ordering::Release);
     }
 
     /// Nothing is written any more: nobody waits for it.
-    pub(super) fn give_up(&self) {
+    pub(crate) fn give_up(&self) {
         self.written(u64::MAX);
     }
 }
@@ -42,7 +42,7 @@ pub struct WriteAhead {
 }
 
 impl WriteAhead {
-    pub(super) const fn new(tickets: Arc<Tickets>, thread: Thread) -> Self {
+    pub(crate) const fn new(tickets: Arc<Tickets>, thread: Thread) -> Self {
         Self { tickets, thread: Some(thread) }
     }
 

@@ -39,6 +39,8 @@ pub mod tail;
 pub mod thread;
 
 pub use again::{Again, tell_again};
+#[cfg(test)]
+pub(crate) use ahead::Tickets;
 pub use ahead::WriteAhead;
 pub use compare::{Comparison, Difference, Engine, Step, compare};
 pub use fault::JournalFault;

@@ -438,7 +438,10 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, NetFault> {
         }
     }
     if chunked && exactly.is_some() {
-        return Err(NetFault::new(Step::Read, "a length and chunks: which of them ends the answer?"));
+        return Err(NetFault::new(
+            Step::Read,
+            "a length and chunks: which of them ends the answer?",
+        ));
     }
     head.length = match (status, chunked, exactly) {
         (204 | 304 | 100..=199, _, _) => Length::None,

@@ -74,7 +74,8 @@ impl Interrupted {
         let header = &self.recovery.header;
         let refused = |what: &str, found: &str, given: &str| {
             let found = format!("the interrupted run in it has {what} {found}, this one {given}");
-            let expected = "the same account and configuration, which go on with it, or another --out";
+            let expected =
+                "the same account and configuration, which go on with it, or another --out";
             Err(RunFault::Restart(JournalFault::new(self.dir.path(), found, expected)))
         };
         let (mode, was) = (plan.settings.engine_mode, header.mode);

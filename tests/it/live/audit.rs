@@ -79,7 +79,8 @@ pub(super) fn agree(out: &Path, books: &Value) -> Found {
     let mut trades = BTreeSet::new();
     for fill in fills {
         let client = &names[text(fill, "orderId")];
-        let (place, side) = ((text(fill, "symbol"), text(fill, "positionSide")), text(fill, "side"));
+        let (place, side) =
+            ((text(fill, "symbol"), text(fill, "positionSide")), text(fill, "side"));
         let is_entry = (place.1 == "long") == (side == "buy");
         let signed = if is_entry { qty(fill, "qty") } else { -qty(fill, "qty") };
         if is_entry && ours[client] != trade {

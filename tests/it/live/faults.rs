@@ -64,14 +64,17 @@ const PHASES: &[(&str, &str)] = &[
          &fills_lag=300000&lag_ms=150&duplicate_row=200000&row_order=500000&http_500=50000",
     ),
     ("limits", "http_429=30000"),
-    ("sockets", "garbage_frame=2000&truncated_frame=2000&ack_lost=200000&cut=200000&key_expiry=50000\
-                 &double_expiry=500000&half_open=30000&outage_ms=800"),
+    (
+        "sockets",
+        "garbage_frame=2000&truncated_frame=2000&ack_lost=200000&cut=200000&key_expiry=50000\
+                 &double_expiry=500000&half_open=30000&outage_ms=800",
+    ),
     ("clock", "clock_error=100000"),
 ];
 
 #[test]
 fn whatever_the_venue_does_files_and_books_agree_at_the_end() {
-    let seconds = if is_full() { 60 } else { 3 };
+    let seconds = if is_full() { 30 } else { 3 };
     let sim = Sim::process(&["--seed", "13", "--speed", "100"]);
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");

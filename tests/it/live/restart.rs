@@ -1,7 +1,8 @@
 //! A directory that holds a run already.
 
 use super::kills::{Process, config};
-use super::{Sim, until};
+use super::{Sim, audit, until};
+use pinion_tests::pinion;
 
 /// A run that is refused; what it told.
 fn refused(sim: &Sim, config: &std::path::Path, out: &std::path::Path) -> String {
@@ -29,10 +30,20 @@ fn only_an_interrupted_run_of_the_same_account_and_settings_goes_on() {
     assert!(told.contains("configuration") && told.contains("--out"), "{told}");
     std::fs::write(&config, text).unwrap();
 
+    // A line that was being written, as a loss of power leaves it.
+    let lines = out.join("session.jsonl");
+    let mut text = std::fs::read(&lines).unwrap();
+    text.truncate(text.len() - 200);
+    text.extend_from_slice(b"\n{\"seq\":0,");
+    std::fs::write(&lines, text).unwrap();
     let mut process = Process::start(&sim, &config, &out);
     let before = sim.accepted();
     process.trades(&sim, before);
     assert_eq!(process.end(), 0, "{}", process.told());
+    assert!(process.told().contains("written anew"), "{}", process.told());
+    let replayed = pinion().arg("replay").arg(&out).output().unwrap();
+    assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
+    let _found = audit::agree(&out, &sim.books());
     let told = refused(&sim, &config, &out);
     assert!(told.contains("has ended") && told.contains("--out"), "{told}");
 

@@ -159,7 +159,8 @@ impl Venue {
 
     /// Fields that are not at their defaults, with their values as one text.
     pub fn given(&self) -> impl Iterator<Item = (&'static Field, String)> {
-        let given = |field: &'static Field| self.0.get(field.name).map(|texts| (field, texts.join(", ")));
+        let given =
+            |field: &'static Field| self.0.get(field.name).map(|texts| (field, texts.join(", ")));
         FIELDS.iter().filter_map(given).filter(|(field, text)| text != field.default)
     }
 
@@ -174,8 +175,7 @@ impl Venue {
             settings.guard_order_silence_ns = self.int("inflight_check_interval_ms") * 1_000_000;
         }
         if self.text("open_check_interval_secs").is_some() {
-            settings.guard_probe_interval_ns =
-                self.int("open_check_interval_secs") * 1_000_000_000;
+            settings.guard_probe_interval_ns = self.int("open_check_interval_secs") * 1_000_000_000;
         }
     }
 

@@ -185,10 +185,8 @@ fn answers_that_break_the_protocol_are_lost_and_never_half_an_answer() {
     let ok = "HTTP/1.1 200 OK\r\n";
     let header = |row: &str, body: &str| format!("{ok}{row}\r\n\r\n{body}").into_bytes();
     let lengths = ["-1", "+2", "0x2", "2 2", "2,2", "two", "99999999999999999999", "5242880", ""];
-    let mut cases: Vec<Vec<u8>> = lengths
-        .iter()
-        .map(|length| header(&format!("Content-Length: {length}"), "ok"))
-        .collect();
+    let mut cases: Vec<Vec<u8>> =
+        lengths.iter().map(|length| header(&format!("Content-Length: {length}"), "ok")).collect();
     for row in [
         "Content-Length: 2\r\nContent-Length: 3",
         "Content-Length: 2\r\nTransfer-Encoding: chunked",
@@ -250,8 +248,10 @@ fn answers_that_break_the_protocol_are_lost_and_never_half_an_answer() {
 
 #[test]
 fn a_redirect_is_an_answer_and_a_packed_body_is_not_unpacked() {
-    let moved = b"HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\nContent-Length: 0\r\n\r\n";
-    let packed = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08";
+    let moved =
+        b"HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\nContent-Length: 0\r\n\r\n";
+    let packed =
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08";
     let scripts = vec![then_answers(moved.to_vec()), then_answers(packed.to_vec())];
     let server = serve_as(local(), scripts);
     let peer = peer(&server, "https");

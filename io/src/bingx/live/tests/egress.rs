@@ -3,6 +3,7 @@ use std::sync::Arc;
 use crossbeam_queue::ArrayQueue;
 use pinion_core::gate::{Gate, KillSwitch};
 use pinion_core::id::{ClientId, InstrumentId, TextId, TradeId};
+use pinion_core::kernel::Kernel;
 use pinion_core::link::{Rx, Tx, link};
 use pinion_core::msg::venue::RejectReason;
 use pinion_core::msg::{
@@ -16,6 +17,7 @@ use pinion_core::units::{Price, Qty};
 use super::ingest::{symbols, table};
 use super::venue::{Push, Reply, Venue, parameter, venue_ms};
 use super::*;
+use crate::journal::{Tickets, WriteAhead};
 
 const BTC: usize = 0;
 
@@ -244,6 +246,38 @@ fn an_outcome_that_nobody_knows_is_told_so_and_never_sent_again() {
     }
     assert_eq!(rig.venue.asked("POST /openApi/swap/v2/trade/order?").len(), 2);
     assert_eq!(rig.stage.counts().lost, 1);
+}
+
+#[test]
+fn an_entry_leaves_when_its_cause_is_written_and_an_exit_waits_a_moment_at_most() {
+    let mut rig = live();
+    let tickets = Arc::new(Tickets::default());
+    rig.stage.write_ahead(WriteAhead::new(Arc::clone(&tickets), std::thread::current()));
+    rig.command(place(1, OrderRole::Entry, TimeInForce::Ioc));
+    let told = rig.event("refused", |message| of(1, message));
+    assert!(matches!(told.event, VenueEvent::Reject { .. }), "never sent late: {told:?}");
+    rig.command(place(2, OrderRole::Exit, TimeInForce::Ioc));
+    let told = rig.event("the exit left", |message| of(2, message));
+    assert!(matches!(told.event, VenueEvent::Ack { .. }), "{told:?}");
+    rig.command(place(3, OrderRole::Entry, TimeInForce::Ioc));
+    let _taken = rig.until("asked", |_| tickets.waiting().filter(|ticket| *ticket == 3));
+    tickets.written(3);
+    let told = rig.event("the entry left", |message| of(3, message));
+    assert!(matches!(told.event, VenueEvent::Ack { .. }), "{told:?}");
+    let sent = rig.venue.asked("POST /openApi/swap/v2/trade/order?");
+    let ids: Vec<_> = sent.iter().map(|path| parameter(path, "clientOrderId")).collect();
+    assert_eq!(ids, [Some("p-00000007-2"), Some("p-00000007-3")]);
+}
+
+#[test]
+fn what_an_earlier_process_left_is_looked_after() {
+    let mut rig = rig(Venue::start());
+    let kernel = Kernel::new(&Settings::default(), table(), 6);
+    let now = rig.clock.now();
+    rig.stage.resume(&kernel, now, now);
+    rig.until("its timer is turned off, because nothing rests", |rig| {
+        (!rig.venue.asked("type=CLOSE").is_empty()).then_some(())
+    });
 }
 
 #[test]
