@@ -30,6 +30,7 @@ use super::super::user::Account;
 use super::Notices;
 use super::account::{AccountStream, Want};
 use super::history::{History, Why};
+use super::modes::Modes;
 use super::plan::VenuePlan;
 use super::resting::Resting;
 use super::waiting::{Item, Job, Waiting};
@@ -128,6 +129,7 @@ pub struct BingxEgress {
     pub(super) controls: VecDeque<Control>,
     pub(super) kill: Arc<KillSwitch>,
     resumes: u32,
+    modes: Modes,
     links: EgressLinks,
     ahead: WriteAhead,
     routine_due: Nanos,
@@ -163,6 +165,7 @@ impl BingxEgress {
                 replies: VecDeque::with_capacity(REPLIES_MAX),
                 touched: vec![false; table.len()],
             },
+            modes: Modes::new(plan, table.len()),
             table,
             notices,
             counts: EgressCounts::default(),
@@ -278,7 +281,8 @@ impl BingxEgress {
 
     /// Reads the account sockets and sees to what they ask for.
     fn hear_account(&mut self, now: Nanos) -> u32 {
-        let Self { account, fills, out, table, waiting, is_wallet_asked, .. } = self;
+        let Self { account, fills, out, table, waiting, is_wallet_asked, modes, notices, .. } =
+            self;
         let frames = account.poll(now, &mut |frame| match frame {
             Account::Order(update) => {
                 let instrument = table.find(update.symbol);
@@ -297,7 +301,12 @@ impl BingxEgress {
                     waiting.put(Item::new(Job::Wallet, now));
                 }
             }
-            Account::Config(_) | Account::KeyExpired { .. } | Account::Unknown => {}
+            Account::Config(update) => {
+                if let Some(text) = modes.heard(update, table.find(update.symbol)) {
+                    notices.say(text);
+                }
+            }
+            Account::KeyExpired { .. } | Account::Unknown => {}
         });
         self.counts.frames += u64::from(frames);
         while let Some(want) = self.account.next_want() {
@@ -366,7 +375,17 @@ impl BingxEgress {
         let (mut calls, mut orders) = (0, 0);
         self.wants_timer = false;
         let Self {
-            wire, waiting, account, dead_man, symbols, out, kill, wants_timer, ahead, ..
+            wire,
+            waiting,
+            account,
+            dead_man,
+            symbols,
+            out,
+            kill,
+            wants_timer,
+            ahead,
+            modes,
+            ..
         } = self;
         let (is_live, killed) = (account.is_live(), kill.is_on());
         let mut refused: Vec<(Item, Option<RejectReason>)> = Vec::new();
@@ -378,7 +397,8 @@ impl BingxEgress {
                 return None;
             }
             if item.is_entry() {
-                let forbidden = match (killed, is_live) {
+                let is_fit = is_live && item.instrument().is_none_or(|id| modes.fit(id));
+                let forbidden = match (killed, is_fit) {
                     (true, _) => Some(RejectReason::Killed),
                     (false, false) => Some(RejectReason::NotTrading),
                     (false, true) => None,

@@ -67,6 +67,22 @@ impl Item {
         )
     }
 
+    /// The instrument of an order.
+    pub(super) const fn instrument(&self) -> Option<InstrumentId> {
+        match self.job {
+            Job::Command(CommandMsg { command: Command::Place { instrument, .. }, .. }) => {
+                Some(instrument)
+            }
+            Job::Command(_)
+            | Job::Look { .. }
+            | Job::Wallet
+            | Job::Clock
+            | Job::Key(_)
+            | Job::Timer(_)
+            | Job::History(_) => None,
+        }
+    }
+
     pub(super) const fn priority(&self) -> Priority {
         match self.job {
             Job::Command(CommandMsg { command, .. }) => match command {

@@ -270,6 +270,36 @@ fn an_entry_leaves_when_its_cause_is_written_and_an_exit_waits_a_moment_at_most(
 }
 
 #[test]
+fn an_instrument_whose_leverage_somebody_changed_takes_no_entries_until_it_is_back() {
+    let mut rig = live();
+    let plan = rig.venue.plan();
+    let config = |leverage: u64, margin: &str| {
+        let ac = format!(r#"{{"s":"BTC-USDT","l":{leverage},"S":{leverage},"mt":"{margin}"}}"#);
+        let at = venue_ms();
+        Push::Frame(format!(r#"{{"e":"ACCOUNT_CONFIG_UPDATE","E":{at},"ac":{ac}}}"#))
+    };
+    let (fit, other) = ("cross", "isolated");
+    for (seq, leverage, margin) in [(1, plan.leverage + 1, fit), (3, plan.leverage, other)] {
+        rig.said.clear();
+        rig.venue.push_account(&config(leverage, margin));
+        let told = |rig: &mut Rig| rig.said.iter().any(|line| line.contains("no entries on it"));
+        rig.until("told", |rig| told(rig).then_some(()));
+        rig.command(place(seq, OrderRole::Entry, TimeInForce::Ioc));
+        let refusal = rig.event("refused", |message| of(seq, message));
+        assert_eq!(refusal.event, VenueEvent::Reject { reason: RejectReason::NotTrading });
+        rig.command(place(seq + 1, OrderRole::Exit, TimeInForce::Ioc));
+        let exit = rig.event("the exit left", |message| of(seq + 1, message));
+        assert!(matches!(exit.event, VenueEvent::Ack { .. }), "{exit:?}");
+        rig.venue.push_account(&config(plan.leverage, fit));
+        let back = |rig: &mut Rig| rig.said.iter().any(|line| line.contains("as configured again"));
+        rig.until("told", |rig| back(rig).then_some(()));
+    }
+    rig.command(place(5, OrderRole::Entry, TimeInForce::Ioc));
+    let entry = rig.event("the entry left", |message| of(5, message));
+    assert!(matches!(entry.event, VenueEvent::Ack { .. }), "{entry:?}");
+}
+
+#[test]
 fn what_an_earlier_process_left_is_looked_after() {
     let mut rig = rig(Venue::start());
     let kernel = Kernel::new(&Settings::default(), table(), 6);
