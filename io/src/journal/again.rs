@@ -63,11 +63,11 @@ impl Retold {
                 return Ok(());
             }
         }
-        self.to_write()?.push(line)
+        self.writing()?.push(line)
     }
 
     /// The file, cut behind what was found.
-    fn to_write(&mut self) -> Result<&mut LineFile, JournalFault> {
+    fn writing(&mut self) -> Result<&mut LineFile, JournalFault> {
         if let Some(source) = self.source.take() {
             let file = source.into_inner();
             file.set_len(self.same).map_err(|error| write_fault(&self.path, &error))?;
@@ -81,7 +81,7 @@ impl Retold {
 
     /// The file at its end, and how many bytes were cut.
     fn finish(mut self) -> Result<(LineFile, u64), JournalFault> {
-        self.to_write()?.flush()?;
+        self.writing()?.flush()?;
         let cut = self.len - self.same;
         let expected = "a bug report with the text above";
         let file = self.file.ok_or_else(|| JournalFault::new(&self.path, "no file", expected))?;

@@ -10,9 +10,9 @@
 //! Wall-clock values stand in three places only, so that equal inputs give equal files: the `wall`
 //! member of the `run_end` line, the last lines of `summary.json`, and the latency files.
 //!
-//! The files survive the end of the process at any moment (what was flushed, at most 200 ms old, and
-//! against a venue all that came before the last order that left, see [`ahead`]); a loss of power may cost what the system had not yet written, but nothing that a snapshot of a paced
-//! run covers ([`folder::Durability`]).
+//! The files survive the end of the process at any moment (what was flushed, at most 200 ms old, and against a
+//! venue all that came before the last order that left, see [`ahead`]); a loss of power may cost what the
+//! system had not yet written, but nothing that a snapshot of a paced run covers ([`folder::Durability`]).
 
 pub mod again;
 pub mod ahead;

@@ -1,10 +1,9 @@
 //! Rendering a run: records in, lines out, totals and state folded on the way.
 //!
-//! The journal thread and a replay use the same renderer, so a difference between their bytes is a
-//! difference between their records. `output_hash` covers every line of the three line files except
-//! `run_start`, `run_continued` and `run_end` (they name the run and the wall clock): SHA-256 of each file's lines, then
-//! SHA-256 of the three digests in the order session, candidates, trade decisions; its first 16 hex
-//! digits.
+//! The journal thread and a replay use the same renderer, so a difference between their bytes is a difference
+//! between their records. `output_hash` covers every line of the three line files except `run_start`,
+//! `run_continued` and `run_end` (they name the run and the wall clock): SHA-256 of each file's lines, then
+//! SHA-256 of the three digests in the order session, candidates, trade decisions; its first 16 hex digits.
 
 use std::collections::BTreeMap;
 

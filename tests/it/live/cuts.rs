@@ -11,7 +11,7 @@ use crate::crash::{is_full, tell};
 
 #[test]
 fn streams_that_are_cut_again_and_again_cost_no_fill_and_no_digit() {
-    let cuts = if is_full() { 1_000 } else { 15 };
+    let cuts = if is_full() { 1_000 } else { 12 };
     let sim = Sim::process(&["--seed", "11", "--speed", "100"]);
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("run");
@@ -20,9 +20,13 @@ fn streams_that_are_cut_again_and_again_cost_no_fill_and_no_digit() {
     let mut dice = Dice(11);
     process.trades(&sim, 1);
     for _ in 0..cuts {
-        // In a row, or with time to come back and trade between.
-        let wait_ms = if dice.once_in(3) { dice.below(60) } else { dice.below(1_200) };
-        thread::sleep(Duration::from_millis(wait_ms));
+        // With an order under way, or whatever happens to be, also one upon the other.
+        if dice.once_in(2) {
+            process.trades(&sim, sim.accepted());
+            thread::sleep(Duration::from_millis(dice.below(150)));
+        } else {
+            thread::sleep(Duration::from_millis(dice.below(500)));
+        }
         let whom = if dice.once_in(4) { "" } else { "account=0" };
         let _done = sim.control("POST", "cut", whom);
         if dice.once_in(50) {

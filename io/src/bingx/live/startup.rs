@@ -231,7 +231,8 @@ impl<'p> Caller<'p> {
         match judged.class {
             ErrorClass::RateLimit => {
                 let told = judged.retry_at_ms.and_then(|ms| self.offset.to_ours(ms));
-                Some(told.map_or(now.plus(CLOSED_PAUSE_NS), |at| at.plus(Nanos::SECOND / 10)))
+                let later = || now.plus(CLOSED_PAUSE_NS);
+                Some(told.map_or_else(later, |at| at.plus(Nanos::SECOND / 10)))
             }
             ErrorClass::Busy | ErrorClass::Settlement => Some(now.plus(CLOSED_PAUSE_NS)),
             ErrorClass::Timestamp => self.measure_clock().ok().map(|()| now),
