@@ -56,7 +56,7 @@ entry_miss = "market"
 hot_window_ns = 200000000
 probe_interval_ns = 1000000000
 view_lag_ns = 200000000
-not_found_ns = 1000000000
+not_found_ns = 1500000000
 [venue]
 symbols = ["BTC-USDT", "ETH-USDT", "SOL-USDT"]
 rest_url = "https{url}"
