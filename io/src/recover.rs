@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use pinion_core::engine::Engine;
 use pinion_core::msg::Input;
+use pinion_core::units::Nanos;
 
 use crate::journal::folder::{Durability, Folder, replace};
 use crate::journal::frames::{FrameKind, FrameWriter, LONGEST_TAIL};
@@ -76,6 +77,8 @@ pub struct Quarantined {
 pub struct Recovery {
     /// What the run started with last.
     pub header: RunHeader,
+    /// When it first started.
+    pub began_ns: Nanos,
     /// The engine after its last whole input.
     pub replica: Replica,
     /// Inputs that the snapshot spared; `None` when the journal was replayed from its start.
@@ -185,6 +188,8 @@ fn open(folder: &dyn Folder, path: &Path) -> Result<Reader, JournalFault> {
 /// The settings in force while inputs are skipped.
 struct Skipped {
     header: RunHeader,
+    /// The same as it was at the last start.
+    started: RunHeader,
     announced: Option<SettingsVersion>,
 }
 
@@ -198,9 +203,14 @@ impl Skipped {
                     self.header.settings = next.settings;
                 }
             }
-            Item::Continued(header) => self.header = (**header).clone(),
+            Item::Continued(header) => self.start(header),
             Item::Input { .. } | Item::End(_) => {}
         }
+    }
+
+    fn start(&mut self, header: &RunHeader) {
+        self.header = header.clone();
+        self.started = header.clone();
     }
 
     /// The snapshot's engine, where the journal has come to its place: as many inputs, under its epoch.
@@ -248,7 +258,9 @@ fn walk(
     path: &Path,
     snapshot: Option<&Snapshot>,
 ) -> Result<Recovery, JournalFault> {
-    let mut skipped = Skipped { header: reader.header().clone(), announced: None };
+    let header = reader.header().clone();
+    let began_ns = header.started_ns;
+    let mut skipped = Skipped { started: header.clone(), header, announced: None };
     let mut replica = match snapshot {
         None => Some(Replica::new(&path.join(INPUTS), reader.header())?),
         Some(snapshot) => skipped.reached(path, snapshot, 0)?,
@@ -271,7 +283,7 @@ fn walk(
                     Item::End(_) => {}
                 }
                 if let Item::Continued(header) = item {
-                    skipped.header = *header;
+                    skipped.start(&header);
                 }
             }
             None => {
@@ -308,7 +320,8 @@ fn walk(
         }
     };
     Ok(Recovery {
-        header: skipped.header,
+        header: skipped.started,
+        began_ns,
         replica,
         from_snapshot: snapshot.map(|snapshot| snapshot.head.inputs),
         tail,

@@ -7,6 +7,7 @@ use std::process::Output;
 use pinion_core::settings::KEYS;
 use pinion_tests::pinion;
 use pinion_tools::config::config_hash;
+use pinion_tools::config::venue::{FIELDS, Field, Venue};
 use serde_json::Value as Json;
 
 /// Runs `pinion config …`.
@@ -50,7 +51,9 @@ fn keys_list_the_whole_table() {
     let table = json(&["keys", "--json"]);
     let rows = table.as_array().expect("a list");
     let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().expect("a name")).collect();
-    assert_eq!(names, KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
+    let venue: Vec<String> = FIELDS.iter().map(Field::key).collect();
+    let expected = KEYS.iter().map(|key| key.name).chain(venue.iter().map(String::as_str));
+    assert_eq!(names, expected.collect::<Vec<_>>());
     let columns = BTreeSet::from([
         "name",
         "aliases",
@@ -135,8 +138,21 @@ fn show_changed_prints_only_what_differs() {
 }
 
 #[test]
+fn the_venue_is_part_of_what_is_shown_and_hashed() {
+    let set = ["--set", "venue.symbols=BTC-USDT", "--set", "venue.leverage=7"];
+    let shown = json(&[&["show", "--json"], &set[..]].concat());
+    assert_eq!(shown["venue"]["leverage"], "7");
+    assert_ne!(shown["config_hash"], json(&["show", "--json"])["config_hash"]);
+    let file = tempfile::NamedTempFile::with_suffix(".toml").expect("temporary file");
+    let printed = config(&[&["show", "--toml"], &set[..]].concat());
+    fs::write(file.path(), stdout(&printed)).expect("written");
+    let again = json(&["show", "--json", "--config", file.path().to_str().expect("text")]);
+    assert_eq!((&again["venue"], &again["config_hash"]), (&shown["venue"], &shown["config_hash"]));
+}
+
+#[test]
 fn check_says_ok_with_the_hash() {
-    let default = config_hash(&pinion_core::settings::Settings::default(), &[]);
+    let default = config_hash(&pinion_core::settings::Settings::default(), &[], &Venue::default());
     let output = config(&["check"]);
     assert_eq!(stdout(&output), format!("ok, hash {default}\n"));
     let changed = json(&["check", "--json", "--set", "exit.tp_bps=7"]);

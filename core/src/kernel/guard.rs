@@ -36,6 +36,16 @@ pub(super) struct Halts {
     pub(super) was_strange: bool,
 }
 
+impl Halts {
+    /// Another process goes on: the end that the one before had begun, and the journal that it could not
+    /// write, were its own. What the operator and the evidence say stays.
+    pub(super) const fn begin_anew(&mut self) {
+        self.stopped = false;
+        self.journal_failed = false;
+        self.journal_behind = false;
+    }
+}
+
 impl Kernel {
     /// Whether an entry on this asset could leave now, and why not.
     ///

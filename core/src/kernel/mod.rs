@@ -338,6 +338,30 @@ impl Kernel {
         self.orders.get(client)
     }
 
+    /// Orders that are still remembered, in no order.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.iter()
+    }
+
+    /// Venue time up to which every fill of ours is known: the last booked one, or the first booked one of
+    /// an order that is not over, whichever is earlier. `None` before the first fill whose time was told.
+    /// Whoever asks for fills after a restart begins before it, by as much as the venue may have been late.
+    #[must_use]
+    pub fn fills_known_to(&self) -> Option<Nanos> {
+        let times = self.fills.newest().filter_map(|fill| Some((fill, fill.ts_exch_ns.get()?)));
+        times
+            .fold(None, |known: Option<(Nanos, bool)>, (fill, at)| {
+                let is_under_way = self.orders.get(fill.order).is_some_and(|order| !order.over);
+                match known {
+                    None => Some((at, is_under_way)),
+                    Some((before, _)) if is_under_way => Some((before.min(at), true)),
+                    Some((before, false)) if !is_under_way => Some((before.max(at), false)),
+                    Some(known) => Some(known),
+                }
+            })
+            .map(|(at, _)| at)
+    }
+
     /// Our identity of the order that the venue calls so.
     #[must_use]
     pub fn order_by_venue_id(&self, venue_id: &TextId) -> Option<ClientId> {

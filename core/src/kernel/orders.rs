@@ -396,6 +396,11 @@ impl Orders {
         self.rows[row_of(client.seq())].as_ref().filter(|order| order.client == client)
     }
 
+    /// All that are remembered, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Order> {
+        self.rows.iter().flatten()
+    }
+
     /// The order of this identity, to change it.
     pub(super) fn get_mut(&mut self, client: ClientId) -> Option<&mut Order> {
         self.rows[row_of(client.seq())].as_mut().filter(|order| order.client == client)

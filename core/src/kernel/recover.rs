@@ -131,9 +131,11 @@ impl Recovery {
 
 impl Kernel {
     /// Gives orders from now on the identities of this epoch: the kernel was restored into a new process.
-    /// What it remembers of earlier epochs stays routable. [`Control::Recover`] must follow as an input.
+    /// What it remembers of earlier epochs stays routable; a kill and a freeze stay, the end that the process
+    /// before had begun does not. [`Control::Recover`] must follow as an input.
     pub fn resume_as(&mut self, epoch: u32) {
         self.orders.resume_as(epoch);
+        self.halts.begin_anew();
     }
 
     /// True between [`Control::Recover`] and the end of the recovery: entries wait.

@@ -21,6 +21,19 @@ pub enum ScanMsg {
     Scan(Scan),
 }
 
+impl ScanMsg {
+    /// The same message with its number counted on from `before`.
+    #[must_use]
+    pub const fn behind(mut self, before: u32) -> Self {
+        match &mut self {
+            Self::Rank(Rank { number, .. })
+            | Self::Modifiers(Modifiers { number, .. })
+            | Self::Scan(Scan { number, .. }) => *number = number.saturating_add(before),
+        }
+        self
+    }
+}
+
 /// What an outside source says about one scan: factors of the size of an entry. What is missing is what
 /// the settings under `modifiers.` say, and every value is held to the range given here.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -106,6 +106,14 @@ impl Policy {
             flatten: false,
         }
     }
+
+    /// The greatest scan number that it has met, in a scan or in the ranks before one; 0 for none. Whoever
+    /// makes the next scans after a restart numbers them from there.
+    #[must_use]
+    pub fn last_scan(&self) -> u32 {
+        let scan = self.scan.map_or(0, |scan| scan.number);
+        self.ranks.first().map_or(scan, |rank| rank.number.max(scan))
+    }
 }
 
 impl Decide for Policy {

@@ -33,6 +33,8 @@ pub struct SignalStage {
     counted_held: bool,
     /// Time of the last poll.
     polled: Nanos,
+    /// Number of the last scan of the process before this one; 0 for none.
+    before: u32,
 }
 
 impl SignalStage {
@@ -73,7 +75,15 @@ impl SignalStage {
         // Nothing was scanned, so nothing waits.
         let sent = scanner.regime().messages();
         let (held, polled) = (0, Nanos::ZERO);
-        Self { scanner, outside, tap, scans, sent, held, counted_held: false, polled }
+        Self { scanner, outside, tap, scans, sent, held, counted_held: false, polled, before: 0 }
+    }
+
+    /// Numbers go on behind `before`, the last scan of the process that this one goes on from: how long a
+    /// position is held counts in scans. What the scanner knows of the market begins anew.
+    #[must_use]
+    pub const fn behind(mut self, before: u32) -> Self {
+        self.before = before;
+        self
     }
 
     fn due(&self) -> Option<Nanos> {
@@ -127,7 +137,10 @@ impl SignalStage {
     fn send(&mut self, work: &mut Work) {
         while self.is_waiting() {
             if self.scans.free() == 0
-                || self.scans.push(self.scanner.regime().message(self.sent)).is_err()
+                || self
+                    .scans
+                    .push(self.scanner.regime().message(self.sent).behind(self.before))
+                    .is_err()
             {
                 self.held += u64::from(!self.counted_held);
                 self.counted_held = true;

@@ -409,6 +409,26 @@ fn outside_scans_without_a_time_lie_on_the_grid_and_end_with_the_last() {
 }
 
 #[test]
+fn after_a_restart_numbers_go_on_behind_the_last_scan() {
+    let said = [3, 7].map(|number| OutsideScan {
+        number,
+        modifiers: Modifiers { number, ..Modifiers::default() },
+        ..OutsideScan::default()
+    });
+    let mut rig = outside(said.into());
+    rig.stage = rig.stage.behind(40);
+    rig.tap.push(trade(0, 10, 100)).unwrap();
+    let numbers = rig.settle(Nanos::new(60 * SECOND)).into_iter().map(|message| match message {
+        ScanMsg::Scan(scan) => scan.number,
+        ScanMsg::Rank(rank) => rank.number,
+        ScanMsg::Modifiers(modifiers) => modifiers.number,
+    });
+    let mut numbers: Vec<u32> = numbers.collect();
+    numbers.dedup();
+    assert_eq!(numbers, [43, 47]);
+}
+
+#[test]
 fn an_outside_scan_brings_its_regime_its_factors_and_the_prices_of_the_ranking() {
     let prices = |step: u32| alloc::vec![Some(f64::from(200 - step * step)), None];
     let modifiers = |number| Modifiers { number, boost: Some(1.5), ..Modifiers::default() };

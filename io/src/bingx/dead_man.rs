@@ -60,6 +60,11 @@ impl DeadMan {
         }
     }
 
+    /// An earlier process may have armed it a moment before it ended.
+    pub fn may_run(&mut self, now: Nanos) {
+        self.trigger = Some(now.plus(self.period_ns() + RETRY_NS));
+    }
+
     fn period_ns(&self) -> i64 {
         i64::from(self.seconds) * Nanos::SECOND
     }
@@ -191,6 +196,18 @@ mod tests {
         assert_eq!(timer.poll(at(2_000), false), Some(TimerCall::Close));
         timer.on_done(at(2_050));
         assert_eq!(timer.poll(at(4_000), false), None);
+    }
+
+    #[test]
+    fn one_of_an_earlier_process_is_turned_off_or_armed_anew() {
+        let mut timer = DeadMan::new(30);
+        timer.may_run(at(0));
+        assert!(!timer.protects(at(0)) && !timer.is_off());
+        assert_eq!(timer.poll(at(0), false), Some(TimerCall::Close));
+        timer.on_done(at(50));
+        assert!(timer.is_off());
+        timer.may_run(at(0));
+        assert_eq!(timer.poll(at(2_000), true), ARM, "what it left must be covered by us");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use pinion_core::msg::{Input, RecordMsg};
 use pinion_core::units::Nanos;
 
 use crate::journal::fault::JournalFault;
-use crate::journal::header::SettingsVersion;
+use crate::journal::header::{RunHeader, SettingsVersion};
 use crate::journal::reader::{Item, JournalReader, Tail};
 use crate::journal::render::{LineFileId, Renderer};
 use crate::journal::replica::Replica;
@@ -23,6 +23,8 @@ use crate::journal::summary::{RunEnd, Summary};
 pub enum Step<'a> {
     /// Content of the version that the next input brings into force.
     Settings(&'a SettingsVersion),
+    /// The run goes on under this header: the engine is saved, restored and given its epoch.
+    Continued(&'a RunHeader),
     /// One input, at the time of its turn.
     Input {
         /// The kernel's time.
@@ -267,10 +269,10 @@ pub fn compare(run_dir: &Path, engine: &mut Engine<'_>) -> Result<Comparison, Jo
                     comparer.line(file, line);
                 });
             }
-            Item::Continued(_) => {
-                let expected = "one run: what was started again is checked by `pinion recover`";
-                let path = dir.file(INPUTS);
-                return Err(JournalFault::new(&path, "a run that was started again", expected));
+            Item::Continued(header) => {
+                replica.go_on_as(&header)?;
+                engine(Step::Continued(&header), &mut |_| {});
+                comparer.line(LineFileId::Session, renderer.run_continued(*header));
             }
             Item::End(run_end) => end = Some(run_end),
         }

@@ -19,9 +19,20 @@ pub(super) struct LineFile {
     buffer: Vec<u8>,
 }
 
+impl std::fmt::Debug for LineFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LineFile").field("path", &self.path).field("len", &self.len).finish()
+    }
+}
+
 impl LineFile {
     pub(super) fn new(path: PathBuf, medium: Box<dyn Medium>) -> Self {
         Self { path, medium, len: 0, buffer: Vec::with_capacity(BUFFER + 4096) }
+    }
+
+    /// Goes on behind `len` bytes of whole lines; the caller has cut what stood there.
+    pub(super) fn behind(path: PathBuf, medium: Box<dyn Medium>, len: u64) -> Self {
+        Self { len, ..Self::new(path, medium) }
     }
 
     /// Appends a line that ends with its newline.

@@ -10,10 +10,12 @@
 //! Wall-clock values stand in three places only, so that equal inputs give equal files: the `wall`
 //! member of the `run_end` line, the last lines of `summary.json`, and the latency files.
 //!
-//! The files survive the end of the process at any moment (what was flushed, at most 200 ms old);
-//! a loss of power may cost what the system had not yet written, but nothing that a snapshot of a paced
-//! run covers ([`folder::Durability`]).
+//! The files survive the end of the process at any moment (what was flushed, at most 200 ms old, and against a
+//! venue all that came before the last order that left, see [`ahead`]); a loss of power may cost what the
+//! system had not yet written, but nothing that a snapshot of a paced run covers ([`folder::Durability`]).
 
+pub mod again;
+pub mod ahead;
 pub mod compare;
 pub mod execution;
 mod fault;
@@ -36,6 +38,10 @@ pub mod summary;
 pub mod tail;
 pub mod thread;
 
+pub use again::{Again, tell_again};
+#[cfg(test)]
+pub(crate) use ahead::Tickets;
+pub use ahead::WriteAhead;
 pub use compare::{Comparison, Difference, Engine, Step, compare};
 pub use fault::JournalFault;
 pub use header::{RunHeader, SettingChange, SettingsVersion};
@@ -43,3 +49,8 @@ pub use reader::{Item, JournalReader, Tail};
 pub use run_dir::RunDir;
 pub use summary::{Latency, RunEnd, Summary, Wall};
 pub use thread::{Journal, JournalHandle, SettingsDesk};
+
+/// Names of the line files.
+pub fn line_file_names() -> impl Iterator<Item = &'static str> {
+    render::LineFileId::ALL.into_iter().map(render::LineFileId::name)
+}

@@ -1,10 +1,9 @@
 //! Rendering a run: records in, lines out, totals and state folded on the way.
 //!
-//! The journal thread and a replay use the same renderer, so a difference between their bytes is a
-//! difference between their records. `output_hash` covers every line of the three line files except
-//! `run_start` and `run_end` (they name the run and the wall clock): SHA-256 of each file's lines, then
-//! SHA-256 of the three digests in the order session, candidates, trade decisions; its first 16 hex
-//! digits.
+//! The journal thread and a replay use the same renderer, so a difference between their bytes is a difference
+//! between their records. `output_hash` covers every line of the three line files except `run_start`,
+//! `run_continued` and `run_end` (they name the run and the wall clock): SHA-256 of each file's lines, then
+//! SHA-256 of the three digests in the order session, candidates, trade decisions; its first 16 hex digits.
 
 use std::collections::BTreeMap;
 
@@ -105,6 +104,22 @@ impl Renderer {
         object.text("layout", header.layout.as_str());
         object.integer("epoch", header.epoch);
         object.decimal("starting_capital", header.starting_capital);
+        object.texts("instruments", header.instruments.iter().map(|(_, row)| row.symbol.as_str()));
+        object.texts("data", header.data.iter().map(String::as_str));
+        object.end_line()
+    }
+
+    /// The run goes on under another header in the same directory: its line in the session log. Numbers,
+    /// figures and hashes go on.
+    pub fn run_continued(&mut self, header: RunHeader) -> &[u8] {
+        self.max_hold_seconds = max_hold_seconds(&header.settings);
+        self.header = header;
+        self.head("run_continued", self.header.started_ns);
+        let (object, header) = (&mut self.object, &self.header);
+        object.text("run_id", &header.run_id);
+        object.text("config_hash", &header.config_hash);
+        object.integer("config_version", header.config_version);
+        object.integer("epoch", header.epoch);
         object.texts("instruments", header.instruments.iter().map(|(_, row)| row.symbol.as_str()));
         object.texts("data", header.data.iter().map(String::as_str));
         object.end_line()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use pinion_core::engine::Engine;
 use pinion_core::journal::{CodecState, decode};
 use pinion_core::kernel::Effects;
-use pinion_core::msg::{Input, Record};
+use pinion_core::msg::{Input, Record, RecordMsg};
 use pinion_core::units::Nanos;
 
 use crate::journal::fault::JournalFault;
@@ -72,13 +72,7 @@ impl Replica {
             let found = format!("epoch {} after {}", header.epoch, self.head.epoch);
             return Err(JournalFault::new(&self.path, found, "a greater epoch at each start"));
         }
-        let settings = Arc::new(settings_of(&self.path, &header.settings)?);
-        self.engine.save(&mut self.state);
-        let table = Arc::new(header.instruments.clone());
-        let mut engine = Engine::restore(&self.state, settings, table).map_err(|damage| {
-            JournalFault::new(&self.path, damage.to_string(), "a header that continues the run")
-        })?;
-        engine.resume_as(header.epoch);
+        let engine = engine_as(&self.path, &self.engine, header)?;
         *self = Self::of(&self.path.clone(), header, engine);
         Ok(())
     }
@@ -127,6 +121,12 @@ impl Replica {
         });
     }
 
+    /// What the last input made.
+    #[must_use]
+    pub fn records(&self) -> &[RecordMsg] {
+        &self.effects.records
+    }
+
     /// True once after fills were booked or their fees settled: a snapshot is worth writing.
     pub const fn take_due(&mut self) -> bool {
         core::mem::replace(&mut self.due, false)
@@ -136,6 +136,12 @@ impl Replica {
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Epoch of its client order ids.
+    #[must_use]
+    pub const fn epoch(&self) -> u32 {
+        self.head.epoch
     }
 
     /// Hash of the settings in force.
@@ -151,4 +157,25 @@ impl Replica {
         self.head.ts_ns = self.engine.now();
         Snapshot::render(&self.head, self.engine.kernel(), &self.state)
     }
+}
+
+/// The same engine under a header by which its run goes on: its settings, its instruments, its epoch. `path`
+/// is the journal, for faults.
+///
+/// # Errors
+/// Instruments that do not continue the engine's, or an unknown setting.
+pub(crate) fn engine_as(
+    path: &Path,
+    engine: &Engine,
+    header: &RunHeader,
+) -> Result<Engine, JournalFault> {
+    let mut state = Vec::new();
+    engine.save(&mut state);
+    let settings = Arc::new(settings_of(path, &header.settings)?);
+    let table = Arc::new(header.instruments.clone());
+    let mut engine = Engine::restore(&state, settings, table).map_err(|damage| {
+        JournalFault::new(path, damage.to_string(), "a header that continues the run")
+    })?;
+    engine.resume_as(header.epoch);
+    Ok(engine)
 }

@@ -19,9 +19,12 @@ use pinion_core::engine::Engine;
 use pinion_core::journal::{Entry, InputRx};
 use pinion_core::link::Rx;
 use pinion_core::msg::{Record, RecordMsg};
+use pinion_core::topology;
 
+use crate::journal::again::Again;
+use crate::journal::ahead::{Tickets, WriteAhead};
 use crate::journal::fault::JournalFault;
-use crate::journal::folder::Durability;
+use crate::journal::folder::{Durability, Folder as _};
 use crate::journal::frames::{FrameKind, FrameWriter};
 use crate::journal::header::{RunHeader, SettingsVersion, settings_of};
 use crate::journal::hgrm;
@@ -29,7 +32,7 @@ use crate::journal::line_file::LineFile;
 use crate::journal::medium::Medium;
 use crate::journal::render::{LineFileId, Renderer};
 use crate::journal::replica::Replica;
-use crate::journal::run_dir::{INPUTS, LATENCY_LOG, RunDir, SNAPSHOT, SUMMARY};
+use crate::journal::run_dir::{INPUTS, LATENCY_LOG, RunDir, SNAPSHOT, SUMMARY, write_fault};
 use crate::journal::summary::{RunEnd, Summary, Wall};
 
 /// Most time between a record and its line in the file.
@@ -81,6 +84,7 @@ struct Shared {
     failed: AtomicBool,
     fault: Mutex<Option<JournalFault>>,
     dropped: AtomicU64,
+    tickets: Arc<Tickets>,
 }
 
 impl Journal {
@@ -117,29 +121,66 @@ impl Journal {
         mut frames: FrameWriter,
     ) -> Result<JournalHandle, JournalFault> {
         frames.document(FrameKind::Header, header.to_json().as_bytes())?;
+        let replica = match durability {
+            Durability::Process => None,
+            Durability::Power => {
+                // The identity is durable before any order can leave.
+                frames.sync()?;
+                dir.clone().sync().map_err(|error| write_fault(dir.path(), &error))?;
+                Some(Replica::new(&dir.file(INPUTS), &header)?)
+            }
+        };
+        let mut renderer = Renderer::new(header);
+        let mut lines = lines;
+        lines[LineFileId::Session.index()].push(renderer.run_start())?;
+        Self::spawn(dir, durability, replica, renderer, records, inputs, lines, frames)
+    }
+
+    /// Goes on with a run that was interrupted, in its directory, with a snapshot after each settled fill.
+    ///
+    /// # Errors
+    /// The thread cannot be started.
+    pub fn go_on(
+        dir: &RunDir,
+        again: Again,
+        records: Rx<RecordMsg>,
+        inputs: InputRx,
+    ) -> Result<JournalHandle, JournalFault> {
+        let Again { replica, frames, renderer, lines, cut: _ } = again;
+        let (durability, replica) = (Durability::Power, Some(replica));
+        Self::spawn(dir, durability, replica, renderer, records, inputs, lines, frames)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one journal")]
+    fn spawn(
+        dir: &RunDir,
+        durability: Durability,
+        replica: Option<Replica>,
+        renderer: Renderer,
+        records: Rx<RecordMsg>,
+        inputs: InputRx,
+        lines: Vec<LineFile>,
+        frames: FrameWriter,
+    ) -> Result<JournalHandle, JournalFault> {
         let (stop, stop_rx) = channel();
         let (versions, versions_rx) = channel();
         let shared = Arc::new(Shared::default());
         let mut worker = Worker {
             dir: dir.clone(),
             durability,
-            replica: match durability {
-                Durability::Process => None,
-                Durability::Power => Some(Replica::new(&dir.file(INPUTS), &header)?),
-            },
-            settings_hash: header.config_hash.clone(),
+            settings_hash: renderer.header().config_hash.clone(),
+            journal_inputs: replica.as_ref().map_or(0, |replica| replica.engine().inputs()),
+            replica,
             session: dir.file(LineFileId::Session.name()),
-            renderer: Renderer::new(header),
+            renderer,
             records,
             inputs,
             lines,
             frames,
             versions: versions_rx,
             announced: BTreeMap::new(),
-            journal_inputs: 0,
             shared: Arc::clone(&shared),
         };
-        worker.lines[LineFileId::Session.index()].push(worker.renderer.run_start())?;
         worker.flush()?;
         let thread = thread::Builder::new()
             .name("pinion-journal".into())
@@ -169,6 +210,12 @@ impl JournalHandle {
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.shared.dropped.load(Ordering::Relaxed)
+    }
+
+    /// For whoever sends orders: they wait until their cause is in the file.
+    #[must_use]
+    pub fn ahead(&self) -> WriteAhead {
+        WriteAhead::new(Arc::clone(&self.shared.tickets), self.thread.thread().clone())
     }
 
     /// Where settings versions are announced.
@@ -235,6 +282,13 @@ struct Worker {
     shared: Arc<Shared>,
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // However the thread ended: nobody waits for it any more.
+        self.shared.tickets.give_up();
+    }
+}
+
 impl Worker {
     fn run(mut self, stop: &Receiver<Ending>) -> Result<Summary, JournalFault> {
         let mut flushed = Instant::now();
@@ -261,7 +315,7 @@ impl Worker {
                     return Err(JournalFault::new(self.dir.path(), found, expected));
                 }
                 Err(TryRecvError::Empty) => {
-                    thread::sleep(SLEEP);
+                    thread::park_timeout(SLEEP);
                 }
             }
         }
@@ -273,12 +327,33 @@ impl Worker {
             return self.discard();
         }
         let mut taken = 0;
+        // Read before the inputs are taken: what it stands for is in the ring by then.
+        let ticket = self.shared.tickets.waiting();
         self.keep(|this| {
             taken += this.take_inputs()?;
+            if let Some(ticket) = ticket {
+                taken += this.write_ahead(ticket)?;
+            }
             taken += this.take_records()?;
             if this.replica.as_mut().is_some_and(Replica::take_due) { this.save() } else { Ok(()) }
         });
         taken
+    }
+
+    /// Brings all that waits into the file, then lets the order leave whose ticket it is.
+    fn write_ahead(&mut self, ticket: u64) -> Result<usize, JournalFault> {
+        let mut taken = 0;
+        // No longer than the ring is: what the kernel adds meanwhile is nobody's cause.
+        while taken < topology::spec("input").depth {
+            let more = self.take_inputs()?;
+            taken += more;
+            if more == 0 {
+                break;
+            }
+        }
+        self.frames.flush()?;
+        self.shared.tickets.written(ticket);
+        Ok(taken)
     }
 
     /// Writes the snapshot. The inputs that it covers are in the file before it.
@@ -369,6 +444,7 @@ impl Worker {
 
     /// Takes and counts what can no longer be written.
     fn discard(&mut self) -> usize {
+        self.shared.tickets.give_up();
         let mut dropped = 0;
         let bytes =
             self.inputs.read(|entry| dropped += u64::from(matches!(entry, Entry::Input(_))));

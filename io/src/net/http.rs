@@ -410,11 +410,12 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, NetFault> {
     };
     let (mut chunked, mut exactly) = (false, None);
     for row in parsed.headers.iter() {
-        let Ok(value) = str::from_utf8(row.value) else { continue };
-        let value = value.trim();
+        // A value that is no text is none of those that are looked at.
+        let value = str::from_utf8(row.value).unwrap_or("?").trim();
         let is = |name: &str| row.name.eq_ignore_ascii_case(name);
         if is("content-length") {
-            let length: Option<usize> = value.parse().ok();
+            let is_plain = value.bytes().all(|byte| byte.is_ascii_digit());
+            let length: Option<usize> = value.parse().ok().filter(|_| is_plain);
             // Two lengths, or one that is none: where the answer ends is anybody's guess.
             if length.is_none() || exactly.is_some_and(|first| Some(first) != length) {
                 return Err(NetFault::new(
@@ -435,6 +436,12 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, NetFault> {
         } else if is("x-ratelimit-requests-expire") {
             head.expires_ms = value.parse().ok();
         }
+    }
+    if chunked && exactly.is_some() {
+        return Err(NetFault::new(
+            Step::Read,
+            "a length and chunks: which of them ends the answer?",
+        ));
     }
     head.length = match (status, chunked, exactly) {
         (204 | 304 | 100..=199, _, _) => Length::None,

@@ -25,6 +25,8 @@ pub enum RunFault {
     Affinity(AffinityFault),
     /// The run directory or a file in it.
     Journal(JournalFault),
+    /// The directory holds a run that cannot go on as asked.
+    Restart(JournalFault),
     /// The venue, or the account there.
     Venue(Refusal),
     /// The stages.
@@ -44,7 +46,7 @@ impl fmt::Display for RunFault {
             Self::Instruments(fault) => fault.fmt(f),
             Self::Placement(text) => f.write_str(text),
             Self::Affinity(fault) => fault.fmt(f),
-            Self::Journal(fault) => fault.fmt(f),
+            Self::Journal(fault) | Self::Restart(fault) => fault.fmt(f),
             Self::Venue(refusal) => refusal.fmt(f),
             Self::Runner(fault) => fault.fmt(f),
             Self::Identity(broken) => write!(

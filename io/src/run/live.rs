@@ -9,30 +9,28 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crossbeam_queue::ArrayQueue;
 use pinion_core::engine::{Engine, Gauges, JournalFull, KernelLinks, KernelStage};
 use pinion_core::gate::{Gate, KillSwitch};
-use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::journal::{InputRx, input_ring};
 use pinion_core::kernel::Slot;
 use pinion_core::link::{MarketTx, Rx, link};
 use pinion_core::msg::{Control, ControlMsg, RecordMsg};
-use pinion_core::settings::{InstrumentOverride, KEYS, Settings};
+use pinion_core::settings::{InstrumentOverride, Settings};
 use pinion_core::signal::SignalStage;
 use pinion_core::stage::{Stage as _, Work};
 use pinion_core::topology;
 use pinion_core::units::Nanos;
 
 use super::fault::RunFault;
-use super::source::correct;
+use super::restart::{Begin, Interrupted};
 use super::watch::Watch;
-use super::{WATCH_EVERY, epoch, wall};
+use super::{WATCH_EVERY, wall};
 use crate::affinity::Cores;
 use crate::bingx::Symbols;
 use crate::bingx::live::{
-    BingxEgress, BingxIngest, EgressCounts, EgressLinks, IngestLinks, Notices, Ready, VenuePlan,
-    startup,
+    BingxEgress, BingxIngest, EgressCounts, EgressLinks, IngestLinks, Notices, VenuePlan, startup,
 };
 use crate::clock::{Stopwatch, TurnClock};
 use crate::journal::folder::Durability;
-use crate::journal::{Journal, JournalHandle, RunDir, RunEnd, RunHeader, Summary};
+use crate::journal::{Journal, JournalHandle, RunEnd, Summary};
 use crate::runner::{self, Pace, Placement, Progress, RunReport, StageSet};
 
 /// How long the orderly end may take.
@@ -53,7 +51,7 @@ pub struct LivePlan {
     pub instruments: Vec<InstrumentOverride>,
     /// Hash of both.
     pub config_hash: String,
-    /// Run directory to create.
+    /// Run directory: one to create, or one whose run was interrupted and goes on.
     pub out: PathBuf,
     /// Names the run in its files.
     pub profile_id: String,
@@ -120,7 +118,8 @@ struct LiveAssembly {
 }
 
 /// Checks the account, then trades until `watch.stop` is set; then stops entries, calls working entries
-/// back, closes what is open where that is wanted, and sums up.
+/// back, closes what is open where that is wanted, and sums up. A directory that holds an interrupted run of
+/// the same configuration is gone on with; see [`super::restart`].
 ///
 /// # Errors
 /// [`RunFault`]; the files written so far are whole and end with their last whole line.
@@ -129,24 +128,33 @@ pub fn live(
     watch: &Watch,
     notice: &mut (dyn FnMut(&str) + Send),
 ) -> Result<LiveOutcome, RunFault> {
+    let found = Interrupted::find(&plan.out)?;
+    if let Some(found) = &found {
+        found.is_of(plan)?;
+    }
     let ready = startup(&plan.venue).map_err(RunFault::Venue)?;
-    let settings = Arc::new(adjusted(&plan.settings, &ready, notice));
-    let instruments = corrected(plan, ready.instruments.clone());
-    let table = Arc::new(InstrumentTable::new(instruments)?);
-    let symbols = ready.symbols(&table);
-    let pace = Pace::Times(1.0);
-    let placement =
-        Placement::plan(&settings, pace, &Cores::of_process()?).map_err(RunFault::Placement)?;
-    placement.notices.iter().for_each(|text| notice(text));
-    let dir = RunDir::create(&plan.out)?;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let start = Nanos::new(i64::try_from(started.as_nanos()).unwrap_or(i64::MAX));
-    let header = header(plan, &settings, &table, start, &placement);
-    let notices = Notices::default();
-    let assembly =
-        assemble(plan, &settings, &table, symbols, header.epoch, &watch.gauges, &notices);
+    let clock = Nanos::new(i64::try_from(started.as_nanos()).unwrap_or(i64::MAX));
+    let pace = Pace::Times(1.0);
+    let placement = Placement::plan(&plan.settings, pace, &Cores::of_process()?)
+        .map_err(RunFault::Placement)?;
+    placement.notices.iter().for_each(|text| notice(text));
+    let layout = placement.layout;
+    let begin = match found {
+        None => Begin::fresh(plan, &ready, layout, clock, notice)?,
+        Some(found) => Begin::again(plan, &ready, layout, clock, found, notice)?,
+    };
+    let Begin { dir, lock: _lock, header, engine, again } = begin;
+    let (start, notices) = (header.started_ns, Notices::default());
+    let symbols = ready.symbols(&header.instruments);
+    let known_to = again.as_ref().map(|again| again.known_to);
+    let assembly = assemble(plan, symbols, engine, known_to, start, &watch.gauges, &notices);
     let LiveAssembly { mut stages, records, inputs, control, kill } = assembly;
-    let journal = Journal::start(&dir, header, records, inputs, Durability::Power)?;
+    let journal = match again {
+        None => Journal::start(&dir, header, records, inputs, Durability::Power)?,
+        Some(again) => Journal::go_on(&dir, again.journal, records, inputs)?,
+    };
+    stages.egress.write_ahead(journal.ahead());
     let progress = Progress::default();
     watch.span(start, Nanos::MAX);
     let ran = thread::scope(|scope| {
@@ -190,45 +198,18 @@ pub fn live(
     })
 }
 
-/// The books begin with the venue's wallet, and fees are predicted by the account's own rates.
-fn adjusted(settings: &Settings, ready: &Ready, notice: &mut (dyn FnMut(&str) + Send)) -> Settings {
-    let mut settings = settings.clone();
-    settings.account_starting_capital = ready.wallet;
-    let (taker, maker) = (ready.commission.taker, ready.commission.maker);
-    if (taker, maker) != (settings.account_taker_rate, settings.account_maker_rate) {
-        notice(&format!(
-            "fees: the account pays {taker} as taker and {maker} as maker, which is used instead of the \
-             settings"
-        ));
-        settings.account_taker_rate = taker;
-        settings.account_maker_rate = maker;
-    }
-    notice(&format!(
-        "account: wallet {}, this machine's clock {:.1} ms ahead of the venue's",
-        ready.wallet,
-        ready.ahead_ns as f64 / 1e6
-    ));
-    settings
-}
-
-fn corrected(plan: &LivePlan, mut instruments: Vec<Instrument>) -> Vec<Instrument> {
-    for row in &plan.instruments {
-        if let Some(known) = instruments.iter_mut().find(|known| known.symbol == row.symbol) {
-            correct(known, row);
-        }
-    }
-    instruments
-}
-
+/// Stages on links. An engine that goes on first hears that it must ask the venue for everything.
 fn assemble(
     plan: &LivePlan,
-    settings: &Arc<Settings>,
-    table: &Arc<InstrumentTable>,
     symbols: Symbols,
-    epoch: u32,
+    engine: Engine,
+    known_to: Option<Nanos>,
+    start: Nanos,
     gauges: &Arc<Gauges>,
     notices: &Notices,
 ) -> LiveAssembly {
+    let settings = Arc::clone(engine.settings());
+    let table = Arc::new(engine.kernel().table().clone());
     let depth = |name: &str| topology::spec(name).depth;
     let (market_tx, market) = link(depth("market"));
     let (tap_tx, tap) = link(depth("tap"));
@@ -240,7 +221,6 @@ fn assemble(
     let (record, records) = link(depth("record"));
     let (input, inputs) = input_ring(depth("input"));
     let control = Arc::new(ArrayQueue::new(depth("control")));
-    let engine = Engine::new(Arc::clone(settings), Arc::clone(table), epoch);
     let kill =
         Arc::new(KillSwitch::new(engine.kernel().is_killed() || engine.kernel().is_flattening()));
     let kernel_links = KernelLinks {
@@ -260,7 +240,7 @@ fn assemble(
         feed: feed_tx,
     };
     let ingest =
-        BingxIngest::new(&plan.venue, Arc::clone(table), &symbols, ingest_links, notices.clone());
+        BingxIngest::new(&plan.venue, Arc::clone(&table), &symbols, ingest_links, notices.clone());
     let egress_links = EgressLinks {
         feed,
         command,
@@ -268,52 +248,30 @@ fn assemble(
         account: account_tx,
         control: Arc::clone(&control),
     };
-    let egress = BingxEgress::new(
+    let mut egress = BingxEgress::new(
         &plan.venue,
-        Arc::clone(table),
+        Arc::clone(&table),
         symbols,
-        Gate::new(settings, table.len()),
+        Gate::new(&settings, table.len()),
         Arc::clone(&kill),
         egress_links,
         notices.clone(),
     );
+    let mut signal = SignalStage::new(&settings, table, tap, scan_tx);
+    if let Some(known_to) = known_to {
+        signal = signal.behind(engine.policy().last_scan());
+        egress.resume(engine.kernel(), start, known_to);
+        let recover = ControlMsg { ts_recv_ns: start, control: Control::Recover };
+        // The queue is empty, and the first thing that the kernel looks at.
+        let _pushed = control.push(recover);
+    }
     let stages = LiveStages {
         ingest,
-        signal: SignalStage::new(settings, Arc::clone(table), tap, scan_tx),
+        signal,
         kernel: KernelStage::new(engine, kernel_links, JournalFull::BlockNewRisk),
         egress,
     };
     LiveAssembly { stages, records, inputs, control, kill }
-}
-
-fn header(
-    plan: &LivePlan,
-    settings: &Settings,
-    table: &InstrumentTable,
-    start: Nanos,
-    placement: &Placement,
-) -> RunHeader {
-    let epoch = epoch(start);
-    let name = format!("{}-{epoch:08x}", plan.profile_id);
-    let (rest, ws) = (plan.venue.rest.host_header(), plan.venue.ws.host_header());
-    RunHeader {
-        run_id: name.clone(),
-        run_tag: name,
-        mode: settings.engine_mode,
-        layout: placement.layout,
-        seed: settings.engine_seed,
-        epoch,
-        started_ns: start,
-        config_version: 1,
-        config_hash: plan.config_hash.clone(),
-        starting_capital: settings.account_starting_capital,
-        instruments: table.clone(),
-        settings: KEYS
-            .iter()
-            .map(|key| (key.name.to_owned(), (key.get)(settings).to_text()))
-            .collect(),
-        data: vec![format!("bingx {rest}, {ws}")],
-    }
 }
 
 /// Follows the venue when it moves to other addresses. A look-up may wait for long, so it has a thread.

@@ -8,6 +8,7 @@ mod close;
 mod fault;
 mod live;
 mod replay;
+mod restart;
 mod source;
 mod watch;
 

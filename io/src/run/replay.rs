@@ -8,6 +8,7 @@ use pinion_core::kernel::Effects;
 
 use crate::journal::compare::{Comparison, Step, compare};
 use crate::journal::header::settings_of;
+use crate::journal::replica::engine_as;
 use crate::journal::run_dir::INPUTS;
 use crate::journal::{JournalReader, RunDir};
 use crate::run::RunFault;
@@ -29,6 +30,10 @@ pub fn replay(run_dir: &Path) -> Result<Comparison, RunFault> {
     let comparison = compare(dir.path(), &mut |step, emit| match step {
         Step::Settings(version) => match settings_of(&path, &version.settings) {
             Ok(settings) => engine.announce(version.version, Arc::new(settings)),
+            Err(fault) => unknown = Some(fault),
+        },
+        Step::Continued(header) => match engine_as(&path, &engine, header) {
+            Ok(next) => engine = next,
             Err(fault) => unknown = Some(fault),
         },
         Step::Input { now_ns, input } => {

@@ -15,7 +15,7 @@
 //! | `POST /sim/outage?seconds` | nothing can be reached for a while |
 //! | `POST /sim/quote?symbol&bid&ask[&bidQty&askQty]` | a quote in the market |
 //! | `POST /sim/print?symbol&price&quantity&side` | a trade in the market; `side` took |
-//! | `POST /sim/burst?topic&perSecond&seconds` | extra frames of a topic |
+//! | `POST /sim/burst?topic&perSecond&seconds` | extra frames of a topic; with `account` instead, of its stream |
 
 use pinion_core::id::InstrumentId;
 use pinion_core::msg::{MarketBody, MarketMsg, PositionSide};
@@ -93,7 +93,13 @@ impl Exchange {
             ("POST", "/sim/burst") => {
                 let per_second = params.whole("perSecond")?.unwrap_or(1_000);
                 let seconds = params.whole("seconds")?.unwrap_or(1);
-                let done = self.burst(now, params.need("topic")?, per_second, seconds);
+                let done = if params.get("account").is_some() {
+                    let account = self.account(params)?;
+                    self.account_burst(now, account, per_second, seconds);
+                    true
+                } else {
+                    self.burst(now, params.need("topic")?, per_second, seconds)
+                };
                 Ok(json!({"done": done}))
             }
             _ => Err(Refusal::param(

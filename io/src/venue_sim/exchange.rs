@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::bingx::Signer;
 
 use super::board::Board;
-use super::books::Change;
+use super::books::{Cause, Change};
 use super::desk::Desk;
 use super::faults::{Fault, Span, WireFaults};
 use super::feed::Feed;
@@ -36,10 +36,19 @@ struct View {
     positions: Vec<Value>,
 }
 
-/// Extra frames of one topic.
+/// Who gets extra frames.
+#[derive(Debug)]
+enum Crowd {
+    /// The subscribers of a topic.
+    Topic(Box<Topic>),
+    /// The streams of an account: its balance, again and again.
+    Account(usize),
+}
+
+/// Extra frames.
 #[derive(Debug)]
 struct Burst {
-    topic: Topic,
+    crowd: Crowd,
     per_second: i64,
     from: Nanos,
     until: Nanos,
@@ -235,7 +244,7 @@ impl Exchange {
     }
 
     fn tell_topics(&mut self, now: Nanos) {
-        let Self { topics, board, streams, faults, bursts, .. } = self;
+        let Self { topics, board, streams, faults, bursts, desks, .. } = self;
         topics.retain_mut(|topic| {
             if topic.due() > now {
                 return true;
@@ -254,13 +263,23 @@ impl Exchange {
             true
         });
         bursts.retain_mut(|burst| {
-            let ids = streams.subscribers(&burst.topic.name);
+            let ids = match &burst.crowd {
+                Crowd::Topic(topic) => streams.subscribers(&topic.name),
+                Crowd::Account(account) => streams.of_account(*account, None),
+            };
             let passed_ns = now.get().min(burst.until.get()) - burst.from.get();
             let wanted =
                 i128::from(passed_ns) * i128::from(burst.per_second) / i128::from(Nanos::SECOND);
             while i128::from(burst.sent) < wanted {
                 burst.sent += 1;
-                if let Some(frame) = burst.topic.again(board, now, burst.sent) {
+                let frame = match &mut burst.crowd {
+                    Crowd::Topic(topic) => topic.again(board, now, burst.sent),
+                    Crowd::Account(account) => desks.get(*account).map(|desk| {
+                        let wallet = desk.venue.venue().account().wallet;
+                        rows::account_event(board, desk, now, Cause::Order, None, wallet)
+                    }),
+                };
+                if let Some(frame) = frame {
                     streams.send(&ids, now, &frame);
                 }
             }
@@ -271,9 +290,24 @@ impl Exchange {
     /// Sends `per_second` extra frames of a topic to its subscribers. False for an unknown topic.
     pub(super) fn burst(&mut self, now: Nanos, name: &str, per_second: i64, seconds: i64) -> bool {
         let Some(topic) = Topic::read(name, &self.board, now) else { return false };
-        let until = now.plus(seconds.saturating_mul(Nanos::SECOND));
-        self.bursts.push(Burst { topic, per_second, from: now, until, sent: 0 });
+        self.crowd(now, Crowd::Topic(Box::new(topic)), per_second, seconds);
         true
+    }
+
+    /// The same to the streams of an account: its balance, which has not changed.
+    pub(super) fn account_burst(
+        &mut self,
+        now: Nanos,
+        account: usize,
+        per_second: i64,
+        seconds: i64,
+    ) {
+        self.crowd(now, Crowd::Account(account), per_second, seconds);
+    }
+
+    fn crowd(&mut self, now: Nanos, crowd: Crowd, per_second: i64, seconds: i64) {
+        let until = now.plus(seconds.saturating_mul(Nanos::SECOND));
+        self.bursts.push(Burst { crowd, per_second, from: now, until, sent: 0 });
     }
 
     /// Tells the account stream what happened, and keeps the views that a lagging answer shows.

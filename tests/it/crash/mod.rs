@@ -10,12 +10,12 @@ mod script;
 mod verb;
 
 /// True when the whole matrix is wanted, not the part that every build runs.
-fn is_full() -> bool {
+pub(crate) fn is_full() -> bool {
     std::env::var("PINION_CRASH").is_ok_and(|value| value == "full")
 }
 
 /// Text for the person who asked for the figures.
 #[expect(clippy::print_stderr, reason = "figures of a long run")]
-fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     eprintln!("{text}");
 }

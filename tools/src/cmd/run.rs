@@ -43,7 +43,8 @@ pub struct Args {
     /// Trade with real money; the file must say engine.mode = "live" and confirm it.
     #[arg(long)]
     live: bool,
-    /// Run directory to create; by default `runs/<utc>-<profile>/`.
+    /// Run directory to create, or one whose run was interrupted: it goes on. By default
+    /// `runs/<utc>-<profile>/`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Names the run.
@@ -89,10 +90,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let keys = keys.map_err(|fault| Failure::config(fault.to_string()))?;
     let seed = loaded.settings.engine_seed.unsigned_abs();
+    let mut settings = loaded.settings.clone();
+    venue.apply_to(&mut settings);
     let plan = LivePlan {
         venue: venue_plan(mode, venue, keys, seed)?,
         flatten_at_end: venue.is("flatten_at_end"),
-        settings: Arc::new(loaded.settings),
+        settings: Arc::new(settings),
         instruments: loaded.instruments,
         config_hash: loaded.config_hash,
         out: args.out.clone().unwrap_or_else(|| {
@@ -110,6 +113,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     drop(stop);
     let outcome = outcome.map_err(|fault| match fault {
         RunFault::Placement(_)
+        | RunFault::Restart(_)
         | RunFault::Venue(Refusal::Refused(_) | Refusal::NotAsConfigured(_)) => {
             Failure::config(fault.to_string())
         }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use pinion_core::settings::{InstrumentOverride, KEYS, Settings};
 use sha2::{Digest as _, Sha256};
 
+use crate::config::venue::Venue;
+
 /// First 16 hex digits of SHA-256 over compact JSON with sorted keys and every value as a string.
 #[must_use]
 pub fn of_texts(texts: &BTreeMap<String, String>) -> String {
@@ -14,10 +16,14 @@ pub fn of_texts(texts: &BTreeMap<String, String>) -> String {
     digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The hash of a whole configuration: every key's canonical text, defaults included, and every
-/// instrument override.
+/// The hash of a whole configuration: every key's canonical text, defaults included, every instrument
+/// override, and of the venue what differs from its defaults.
 #[must_use]
-pub fn config_hash(settings: &Settings, instruments: &[InstrumentOverride]) -> String {
+pub fn config_hash(
+    settings: &Settings,
+    instruments: &[InstrumentOverride],
+    venue: &Venue,
+) -> String {
     let mut texts: BTreeMap<String, String> =
         KEYS.iter().map(|key| (key.name.to_owned(), (key.get)(settings).to_text())).collect();
     for row in instruments {
@@ -25,12 +31,14 @@ pub fn config_hash(settings: &Settings, instruments: &[InstrumentOverride]) -> S
             (format!("{}.{}.{name}", super::instrument::SECTION, row.symbol), text)
         }));
     }
+    texts.extend(venue.hashed().map(|(field, text)| (field.key(), text)));
     of_texts(&texts)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::problem::Place;
     use pinion_core::id::TextId;
     use pinion_core::units::Price;
 
@@ -43,10 +51,10 @@ mod tests {
     #[test]
     fn every_key_and_every_override_changes_the_hash() {
         let default = Settings::default();
-        let hash = config_hash(&default, &[]);
+        let hash = config_hash(&default, &[], &Venue::default());
         assert_eq!(hash.len(), 16);
         let faster = Settings { signal_scan_ns: default.signal_scan_ns + 1, ..default.clone() };
-        assert_ne!(config_hash(&faster, &[]), hash);
+        assert_ne!(config_hash(&faster, &[], &Venue::default()), hash);
         let row = InstrumentOverride {
             symbol: TextId::new("BTCUSDT").expect("fits"),
             tick: Some(Price::from_raw(1)),
@@ -55,6 +63,9 @@ mod tests {
             tradable: None,
             listed_ns: None,
         };
-        assert_ne!(config_hash(&default, &[row]), hash);
+        assert_ne!(config_hash(&default, &[row], &Venue::default()), hash);
+        let mut venue = Venue::default();
+        venue.put("leverage", "7", &Place::Set).expect("fits");
+        assert_ne!(config_hash(&default, &[], &venue), hash);
     }
 }

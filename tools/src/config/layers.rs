@@ -201,7 +201,7 @@ impl Stack {
         }
         let instruments = self.instruments.into_sorted();
         Ok(Loaded {
-            config_hash: hash::config_hash(&self.settings, &instruments),
+            config_hash: hash::config_hash(&self.settings, &instruments, &self.venue),
             origins: self.places,
             notices: self.notices,
             settings: self.settings,

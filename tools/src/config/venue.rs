@@ -1,8 +1,10 @@
 //! The `[venue]` section: which venue, which key, and what the account must be like. Only `pinion run` reads
-//! it; no setting of it reaches the kernel, so it is in neither the settings' hash nor the journal.
+//! it. What differs from the defaults is part of the configuration's hash, but for where things lie on this
+//! machine; the journal has the hash and the venue's address.
 
 use std::collections::BTreeMap;
 
+use pinion_core::settings::Settings;
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::problem::{Place, Problem};
@@ -51,6 +53,9 @@ macro_rules! fields {
     };
 }
 
+/// Fields that say where something lies on this machine, and nothing about the run.
+const PLACES: [&str; 2] = ["key_file", "ca_file"];
+
 fields! {
     "name", Kind::Choice(&["bingx"]), "bingx", "The venue.";
     "symbols", Kind::List, "", "Perpetuals to watch and trade.";
@@ -74,6 +79,10 @@ fields! {
         "Attempts of a socket in an hour; the venue bans addresses that come too often.";
     "busy_poll_us", Kind::Int { min: 0, max: 1_000 }, "0",
         "Microseconds that a read may poll the network card; 0 leaves the system's way.";
+    "inflight_check_interval_ms", Kind::Int { min: 10, max: 600_000 }, "",
+        "An order without an answer for so long is looked up; in place of guard.order_silence_ns.";
+    "open_check_interval_secs", Kind::Int { min: 1, max: 86_400 }, "",
+        "Time between checks of open orders, positions and balance; in place of guard.probe_interval_ns.";
     "flatten_at_end", Kind::Bool, "false", "At the end of the run, close what is open; otherwise it stays.";
 }
 
@@ -148,6 +157,28 @@ impl Venue {
         self.text(name) == Some("true")
     }
 
+    /// Fields that are not at their defaults, with their values as one text.
+    pub fn given(&self) -> impl Iterator<Item = (&'static Field, String)> {
+        let given =
+            |field: &'static Field| self.0.get(field.name).map(|texts| (field, texts.join(", ")));
+        FIELDS.iter().filter_map(given).filter(|(field, text)| text != field.default)
+    }
+
+    /// The same without those that only say where something lies on this machine: what a run depends on.
+    pub fn hashed(&self) -> impl Iterator<Item = (&'static Field, String)> {
+        self.given().filter(|(field, _)| !PLACES.contains(&field.name))
+    }
+
+    /// Puts the intervals that other engines name so in the place of the settings that mean the same.
+    pub fn apply_to(&self, settings: &mut Settings) {
+        if self.text("inflight_check_interval_ms").is_some() {
+            settings.guard_order_silence_ns = self.int("inflight_check_interval_ms") * 1_000_000;
+        }
+        if self.text("open_check_interval_secs").is_some() {
+            settings.guard_probe_interval_ns = self.int("open_check_interval_secs") * 1_000_000_000;
+        }
+    }
+
     /// A list; empty where none is given.
     #[must_use]
     pub fn list(&self, name: &str) -> &[String] {
@@ -187,6 +218,63 @@ fn read(kind: Kind, found: &str, in_file: bool) -> Option<Vec<String>> {
             inner.split(',').map(unquoted).collect()
         }
         (Kind::List, false) => Some(found.split(',').map(|text| text.trim().to_owned()).collect()),
+    }
+}
+
+impl Field {
+    /// Its full name.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{SECTION}.{}", self.name)
+    }
+
+    /// Name of its type.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Text => "text",
+            Kind::Int { .. } => "int",
+            Kind::Bool => "bool",
+            Kind::Choice(_) => "choice",
+            Kind::List => "texts",
+        }
+    }
+
+    /// What it accepts, short.
+    #[must_use]
+    pub fn accepts(&self) -> String {
+        match self.kind {
+            Kind::Text => "a text".to_owned(),
+            Kind::Int { min, max } => format!("{min}..{max}"),
+            Kind::Bool => "true|false".to_owned(),
+            Kind::Choice(texts) => texts.join("|"),
+            Kind::List => "texts".to_owned(),
+        }
+    }
+
+    /// A value of it as it stands in a file.
+    #[must_use]
+    pub fn in_file(&self, text: &str) -> String {
+        match self.kind {
+            Kind::Int { .. } | Kind::Bool => text.to_owned(),
+            Kind::Text | Kind::Choice(_) => format!("\"{text}\""),
+            Kind::List => {
+                let quoted: Vec<String> =
+                    text.split(", ").map(|text| format!("\"{text}\"")).collect();
+                format!("[{}]", quoted.join(", "))
+            }
+        }
+    }
+
+    /// Its default in JSON; null where there is none.
+    #[must_use]
+    pub fn default_json(&self) -> Json {
+        match (self.default, self.kind) {
+            ("", _) => Json::Null,
+            (text, Kind::Int { .. }) => json!(text.parse::<i64>().unwrap_or(0)),
+            (text, Kind::Bool) => json!(text == "true"),
+            (text, Kind::Text | Kind::Choice(_) | Kind::List) => json!(text),
+        }
     }
 }
 
@@ -238,6 +326,36 @@ mod tests {
         assert_eq!(venue.list("symbols"), ["BTC-USDT", "SOL-USDT"]);
         assert_eq!((venue.int("leverage"), venue.is("flatten_at_end")), (10, true));
         assert_eq!(venue.text("rest_url"), Some("https://localhost:1"));
+    }
+
+    #[test]
+    fn what_a_run_depends_on_is_hashed_and_where_things_lie_is_not() {
+        let mut venue = Venue::default();
+        for (name, found) in [
+            ("leverage", "3"),
+            ("dead_man_s", "20"),
+            ("key_file", "/somewhere/key"),
+            ("symbols", "BTC-USDT, ETH-USDT"),
+        ] {
+            venue.put(name, found, &Place::Set).expect("fits");
+        }
+        let hashed: Vec<_> =
+            venue.hashed().map(|(field, text)| format!("{} {text}", field.key())).collect();
+        assert_eq!(hashed, ["venue.symbols BTC-USDT, ETH-USDT", "venue.dead_man_s 20"]);
+        let given: Vec<_> = venue.given().map(|(field, text)| field.in_file(&text)).collect();
+        assert_eq!(given, ["[\"BTC-USDT\", \"ETH-USDT\"]", "\"/somewhere/key\"", "20"]);
+    }
+
+    #[test]
+    fn intervals_go_where_the_settings_are() {
+        let (mut venue, mut settings) = (Venue::default(), Settings::default());
+        venue.apply_to(&mut settings);
+        assert_eq!(settings, Settings::default());
+        venue.put("inflight_check_interval_ms", "2000", &Place::Set).expect("fits");
+        venue.put("open_check_interval_secs", "5", &Place::Set).expect("fits");
+        venue.apply_to(&mut settings);
+        let found = (settings.guard_order_silence_ns, settings.guard_probe_interval_ns);
+        assert_eq!(found, (2_000_000_000, 5_000_000_000));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use pinion_core::settings::{Domain, KEYS, Key, Settings, Value};
+use pinion_core::settings::{Apply, Domain, KEYS, Key, Sensitivity, Settings, Value, Writer};
 use pinion_core::units::{DECIMAL_TEXT_MAX, print_raw};
 use serde_json::{Map, Value as Json, json};
 
@@ -10,6 +10,7 @@ use crate::config::Loaded;
 use crate::config::instrument::{self, SECTION};
 use crate::config::problem::Place;
 use crate::config::secret::{REDACTED, is_secret};
+use crate::config::venue::{self, FIELDS, Field, Kind};
 
 /// The default of a key.
 #[must_use]
@@ -78,7 +79,34 @@ pub fn keys_json() -> Json {
                 "doc": key.doc,
             })
         })
+        .chain(FIELDS.iter().map(venue_key_json))
         .collect()
+}
+
+/// A field of the venue as a row of the key table.
+fn venue_key_json(field: &Field) -> Json {
+    let (mut min, mut max, mut choices) = (None, None, None);
+    match field.kind {
+        Kind::Int { min: least, max: most } => (min, max) = (Some(least), Some(most)),
+        Kind::Choice(texts) => choices = Some(texts),
+        Kind::Text | Kind::Bool | Kind::List => {}
+    }
+    json!({
+        "name": field.key(),
+        "aliases": [],
+        "type": field.type_name(),
+        "unit": null,
+        "default": field.default_json(),
+        "min": min,
+        "max": max,
+        "choices": choices,
+        "step": null,
+        "sensitivity": Sensitivity::High.as_str(),
+        "apply": Apply::Restart.as_str(),
+        "writer": Writer::Operator.as_str(),
+        "protected": true,
+        "doc": field.doc,
+    })
 }
 
 /// The key table for people: one line a key, its sentence below it.
@@ -101,9 +129,24 @@ pub fn keys_text() -> String {
             if key.protected { format!("{writer}, protected") } else { writer.to_owned() },
         ]
     }));
+    rows.extend(FIELDS.iter().map(|field| {
+        let (apply, writer) = (Apply::Restart.as_str(), Writer::Operator.as_str());
+        [
+            field.key(),
+            field.type_name().to_owned(),
+            or_dash(""),
+            or_dash(field.default),
+            field.accepts(),
+            or_dash(""),
+            Sensitivity::High.as_str().to_owned(),
+            apply.to_owned(),
+            format!("{writer}, protected"),
+        ]
+    }));
     let lines = aligned(&rows);
-    let docs =
-        std::iter::once(("", [].as_slice())).chain(KEYS.iter().map(|key| (key.doc, key.aliases)));
+    let docs = std::iter::once(("", [].as_slice()))
+        .chain(KEYS.iter().map(|key| (key.doc, key.aliases)))
+        .chain(FIELDS.iter().map(|field| (field.doc, [].as_slice())));
     let mut out = String::new();
     for (line, (doc, aliases)) in lines.iter().zip(docs) {
         out.push_str(line);
@@ -179,6 +222,9 @@ pub fn show_text(loaded: &Loaded, changed_only: bool) -> String {
             [format!("{SECTION}.{}.{field}", row.symbol), text, String::new(), String::new()]
         }));
     }
+    rows.extend(
+        loaded.venue.given().map(|(field, text)| [field.key(), text, String::new(), String::new()]),
+    );
     let mut out = aligned(&rows).join("\n");
     if !out.is_empty() {
         out.push('\n');
@@ -187,7 +233,7 @@ pub fn show_text(loaded: &Loaded, changed_only: bool) -> String {
 }
 
 /// The settings in force in JSON: `config_hash`, `settings` by name with `value`, `origin` and
-/// `changed`, `instruments` by symbol.
+/// `changed`, `instruments` by symbol, `venue` with what is not at its default.
 #[must_use]
 pub fn show_json(loaded: &Loaded, changed_only: bool) -> Json {
     let settings: Map<String, Json> = shown(loaded, changed_only)
@@ -212,10 +258,13 @@ pub fn show_json(loaded: &Loaded, changed_only: bool) -> Json {
             (row.symbol.to_string(), fields)
         })
         .collect();
+    let venue: Map<String, Json> =
+        loaded.venue.given().map(|(field, text)| (field.name.to_owned(), json!(text))).collect();
     json!({
         "config_hash": loaded.config_hash,
         "settings": settings,
         "instruments": instruments,
+        "venue": venue,
     })
 }
 
@@ -241,6 +290,13 @@ pub fn show_toml(loaded: &Loaded, changed_only: bool) -> String {
             let quote = if name == "tradable" { "" } else { "\"" };
             put(&mut out, format_args!("{name} = {quote}{text}{quote}\n"));
         }
+    }
+    for (at, (field, text)) in loaded.venue.given().enumerate() {
+        let gap = if out.is_empty() { "" } else { "\n" };
+        if at == 0 {
+            put(&mut out, format_args!("{gap}[{}]\n", venue::SECTION));
+        }
+        put(&mut out, format_args!("# {}\n{} = {}\n", field.doc, field.name, field.in_file(&text)));
     }
     out
 }

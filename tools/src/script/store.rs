@@ -21,6 +21,7 @@ use pinion_io::recover::{StateLock, set_aside};
 use pinion_io::utc::file_stamp;
 
 use crate::config::config_hash;
+use crate::config::venue::Venue;
 use crate::script::Stop;
 use crate::script::line::Line;
 use crate::script::session::{EPOCH, Session};
@@ -133,7 +134,7 @@ impl Store {
             epoch: session.epoch,
             ts_ns: session.now,
             inputs: self.entries,
-            settings_hash: config_hash(&session.settings, &[]),
+            settings_hash: config_hash(&session.settings, &[], &Venue::default()),
         };
         self.frames.sync()?;
         let content = Snapshot::render(&head, &session.kernel, &session.snapshot());
@@ -153,7 +154,7 @@ fn header(epoch: u32) -> RunHeader {
         epoch,
         started_ns: Nanos::ZERO,
         config_version: 1,
-        config_hash: config_hash(&settings, &[]),
+        config_hash: config_hash(&settings, &[], &Venue::default()),
         starting_capital: settings.account_starting_capital,
         instruments: InstrumentTable::default(),
         settings: texts(&settings),

@@ -302,3 +302,20 @@ fn a_fault_clears_by_evidence_from_after_it_and_by_nothing_less() {
     rig.probe(&[]);
     assert_eq!(rig.guard(), Ok(()));
 }
+
+#[test]
+fn a_new_process_ends_what_was_the_old_ones_and_nothing_else() {
+    for (control, stays) in [
+        (Control::Stop, false),
+        (Control::JournalFailed, false),
+        (Control::JournalBehind, false),
+        (Control::Kill, true),
+        (Control::Flatten, true),
+    ] {
+        let mut rig = Rig::ready();
+        assert_eq!(rig.control(control), Verdict::OK);
+        assert!(rig.guard().is_err(), "{}", control.as_str());
+        rig.kernel.resume_as(9);
+        assert_eq!(rig.guard().is_err(), stays, "{}", control.as_str());
+    }
+}

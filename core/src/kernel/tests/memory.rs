@@ -1,11 +1,12 @@
 //! What is remembered of fills, and what a fill must agree with.
 
-use super::rig::{Rig, btc, fet};
+use super::rig::{Rig, btc, fet, qty};
 use crate::id::TextId;
 use crate::kernel::Code;
+use crate::kernel::Verdict;
 use crate::kernel::fills::FILLS_MAX;
-use crate::msg::{ClientRef, Maybe, PositionSide, VenueEvent};
-use crate::units::{Money, Qty};
+use crate::msg::{ClientRef, Input, Maybe, PositionSide, VenueEvent, VenueMsg};
+use crate::units::{Money, Nanos, Qty};
 
 fn fill(number: u64, cum: Option<u64>) -> VenueEvent {
     VenueEvent::Fill {
@@ -74,4 +75,39 @@ fn a_total_that_adds_nothing_is_told_again_not_incomplete() {
     };
     assert_eq!(rig.venue(own, Some(fet()), bare).code, Code::DuplicateEvent);
     assert!(rig.out.commands.is_empty(), "nothing to ask");
+}
+
+#[test]
+fn fills_are_known_to_the_last_one_and_no_further_than_the_first_of_an_order_under_way() {
+    let mut rig = Rig::ready();
+    assert_eq!(rig.kernel.fills_known_to(), None);
+    let told = |rig: &mut Rig, client, number, at, (size, total)| {
+        let event = VenueEvent::Fill {
+            venue_id: TextId::EMPTY,
+            fill_id: TextId::from_number(number),
+            qty: qty(size),
+            price: crate::units::Price::ONE,
+            fee: Maybe::some(Money::ZERO),
+            cum_qty: Maybe::some(qty(total)),
+            side: None,
+            is_maker: Some(false),
+        };
+        let message = VenueMsg {
+            ts_exch_ns: Maybe::some(Nanos::new(at)),
+            ts_recv_ns: rig.now,
+            client: ClientRef::Own(client),
+            instrument: Some(fet()),
+            event,
+        };
+        assert_eq!(rig.input(Input::Venue(message)), Verdict::OK);
+    };
+    let first = rig.enter(PositionSide::Long, "1000");
+    told(&mut rig, first, 1, 500, ("400", "400"));
+    assert_eq!(rig.kernel.fills_known_to(), Some(Nanos::new(500)));
+    told(&mut rig, first, 2, 900, ("600", "1000"));
+    assert_eq!(rig.kernel.fills_known_to(), Some(Nanos::new(900)), "it is over");
+    let exit = rig.exit(None);
+    told(&mut rig, exit, 3, 1_500, ("300", "300"));
+    told(&mut rig, exit, 4, 1_900, ("300", "600"));
+    assert_eq!(rig.kernel.fills_known_to(), Some(Nanos::new(1_500)), "its first fill");
 }

@@ -11,6 +11,7 @@ use crossbeam_queue::ArrayQueue;
 use pinion_core::gate::{Gate, KillSwitch};
 use pinion_core::id::InstrumentId;
 use pinion_core::instrument::InstrumentTable;
+use pinion_core::kernel::Kernel;
 use pinion_core::link::{Full, Rx, Tx};
 use pinion_core::msg::venue::RejectReason;
 use pinion_core::msg::{
@@ -29,10 +30,12 @@ use super::super::user::Account;
 use super::Notices;
 use super::account::{AccountStream, Want};
 use super::history::{History, Why};
+use super::modes::Modes;
 use super::plan::VenuePlan;
 use super::resting::Resting;
 use super::waiting::{Item, Job, Waiting};
 use super::wire::{Hold, Wire};
+use crate::journal::WriteAhead;
 use crate::paper::ReplyLink;
 
 /// Feed messages of one poll.
@@ -126,7 +129,9 @@ pub struct BingxEgress {
     pub(super) controls: VecDeque<Control>,
     pub(super) kill: Arc<KillSwitch>,
     resumes: u32,
+    modes: Modes,
     links: EgressLinks,
+    ahead: WriteAhead,
     routine_due: Nanos,
     wants_timer: bool,
     /// No new questions and no sockets any more: the run ends.
@@ -160,6 +165,7 @@ impl BingxEgress {
                 replies: VecDeque::with_capacity(REPLIES_MAX),
                 touched: vec![false; table.len()],
             },
+            modes: Modes::new(plan, table.len()),
             table,
             notices,
             counts: EgressCounts::default(),
@@ -169,10 +175,34 @@ impl BingxEgress {
             resumes: kill.resumes(),
             kill,
             links,
+            ahead: WriteAhead::default(),
             routine_due: Nanos::ZERO,
             wants_timer: false,
             is_closing: false,
         }
+    }
+
+    /// From now on orders wait for the journal.
+    pub fn write_ahead(&mut self, ahead: WriteAhead) {
+        self.ahead = ahead;
+    }
+
+    /// Takes over what an earlier process left at the venue, as far as its restored `kernel` knows: orders
+    /// with what was filled of them, and a dead-man timer that may still run. Fills are asked for from
+    /// `known_to` on, by the venue's clock, and for a while before it.
+    pub fn resume(&mut self, kernel: &Kernel, now: Nanos, known_to: Nanos) {
+        for order in kernel.orders() {
+            if let Some(touched) = self.out.touched.get_mut(order.instrument.index()) {
+                *touched = true;
+            }
+            // The price of what was filled is not exact here; the next event brings its own.
+            self.fills.resume(order.venue_id, order.client, order.filled, None);
+            if !order.over && may_rest(order.kind, order.tif) {
+                self.out.resting.sent(now, order.client, order.qty);
+            }
+        }
+        self.dead_man.may_run(now);
+        self.history.resume(known_to);
     }
 
     /// What was counted.
@@ -239,7 +269,11 @@ impl BingxEgress {
             && self.waiting.len() < WAITING_MAX
             && let Some(message) = self.links.command.pop()
         {
-            self.waiting.put(Item::new(Job::Command(message), now));
+            let mut item = Item::new(Job::Command(message), now);
+            if matches!(message.command, Command::Place { .. }) {
+                item.ticket = self.ahead.ask();
+            }
+            self.waiting.put(item);
             count += 1;
         }
         count
@@ -247,7 +281,8 @@ impl BingxEgress {
 
     /// Reads the account sockets and sees to what they ask for.
     fn hear_account(&mut self, now: Nanos) -> u32 {
-        let Self { account, fills, out, table, waiting, is_wallet_asked, .. } = self;
+        let Self { account, fills, out, table, waiting, is_wallet_asked, modes, notices, .. } =
+            self;
         let frames = account.poll(now, &mut |frame| match frame {
             Account::Order(update) => {
                 let instrument = table.find(update.symbol);
@@ -266,7 +301,12 @@ impl BingxEgress {
                     waiting.put(Item::new(Job::Wallet, now));
                 }
             }
-            Account::Config(_) | Account::KeyExpired { .. } | Account::Unknown => {}
+            Account::Config(update) => {
+                if let Some(text) = modes.heard(update, table.find(update.symbol)) {
+                    notices.say(text);
+                }
+            }
+            Account::KeyExpired { .. } | Account::Unknown => {}
         });
         self.counts.frames += u64::from(frames);
         while let Some(want) = self.account.next_want() {
@@ -334,7 +374,19 @@ impl BingxEgress {
     fn dispatch(&mut self, now: Nanos) -> (u32, u32) {
         let (mut calls, mut orders) = (0, 0);
         self.wants_timer = false;
-        let Self { wire, waiting, account, dead_man, symbols, out, kill, wants_timer, .. } = self;
+        let Self {
+            wire,
+            waiting,
+            account,
+            dead_man,
+            symbols,
+            out,
+            kill,
+            wants_timer,
+            ahead,
+            modes,
+            ..
+        } = self;
         let (is_live, killed) = (account.is_live(), kill.is_on());
         let mut refused: Vec<(Item, Option<RejectReason>)> = Vec::new();
         waiting.each(|item| {
@@ -345,7 +397,8 @@ impl BingxEgress {
                 return None;
             }
             if item.is_entry() {
-                let forbidden = match (killed, is_live) {
+                let is_fit = is_live && item.instrument().is_none_or(|id| modes.fit(id));
+                let forbidden = match (killed, is_fit) {
                     (true, _) => Some(RejectReason::Killed),
                     (false, false) => Some(RejectReason::NotTrading),
                     (false, true) => None,
@@ -358,6 +411,9 @@ impl BingxEgress {
                     *wants_timer = true;
                     return Some(item);
                 }
+            }
+            if item.waits_for_journal(now, ahead.is_written(item.ticket)) {
+                return Some(item);
             }
             let Ok(call) = item.call(symbols, account.newest_key()) else {
                 refused.push((item, Some(RejectReason::Other)));
@@ -457,12 +513,16 @@ impl BingxEgress {
     }
 }
 
+/// True for an order of this kind that may rest in the book.
+const fn may_rest(kind: OrderKind, tif: TimeInForce) -> bool {
+    matches!(kind, OrderKind::Limit) && matches!(tif, TimeInForce::Gtc | TimeInForce::PostOnly)
+}
+
 /// True for an order that may rest in the book.
 const fn rests(item: &Item) -> bool {
     match item.job {
         Job::Command(CommandMsg { command: Command::Place { kind, tif, .. }, .. }) => {
-            matches!(kind, OrderKind::Limit)
-                && matches!(tif, TimeInForce::Gtc | TimeInForce::PostOnly)
+            may_rest(kind, tif)
         }
         Job::Command(_)
         | Job::Look { .. }

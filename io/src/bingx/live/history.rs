@@ -1,7 +1,8 @@
 //! Fills told again by REST: after the account socket was away, when it is silent, and now and then.
 //!
-//! Each instrument that we traded is asked for in turn, page by page. The questions take in the whole run,
-//! so that the totals per order are whole and the engine books nothing twice.
+//! Each instrument that we traded is asked for in turn, page by page. The questions take in the whole run, or
+//! since a restart the whole life of every order that was not over then, so that the totals per order are
+//! whole and the engine books nothing twice.
 
 use std::collections::VecDeque;
 
@@ -18,6 +19,8 @@ const RETRY_NS: i64 = Nanos::SECOND;
 const TRIES_MAX: u32 = 5;
 /// The venue answers for at most seven days.
 const SPAN_MS_MAX: u64 = 6 * 86_400_000;
+/// By so much a venue may have told a fill late, or an order be older than its first fill.
+const OVERLAP_NS: i64 = 3_600 * Nanos::SECOND;
 /// Orders of the run may be a little older than it by the venue's clock.
 const MARGIN_MS: u64 = 60_000;
 
@@ -65,6 +68,13 @@ pub(super) struct History {
 }
 
 impl History {
+    /// An earlier process knew every fill until `known_to`, by the venue's clock: asked for is what came
+    /// since, and for a while before.
+    pub(super) fn resume(&mut self, known_to: Nanos) {
+        let since_ns = known_to.plus(-OVERLAP_NS).get();
+        self.began_ms = u64::try_from(since_ns / 1_000_000).ok();
+    }
+
     /// Begins; one under way gives its place.
     pub(super) fn begin(&mut self, why: Why, instruments: impl Iterator<Item = InstrumentId>) {
         self.why = Some(why);
@@ -175,6 +185,19 @@ mod tests {
         history.on_page(at(1_010), page(0, 0), false);
         assert_eq!(history.finished(), Some((Lane::A, Happened::Resynced)));
         assert_eq!(history.finished(), None, "told once");
+    }
+
+    #[test]
+    fn after_a_restart_it_asks_from_what_was_known_with_an_overlap() {
+        let mut history = History::default();
+        history.resume(Nanos::new(10_000 * Nanos::SECOND));
+        history.begin(Why::Resync(Lane::A), std::iter::once(InstrumentId::new(0)));
+        let page = history.next(at(0), Some(20_000_000)).expect("asked");
+        assert_eq!((page.start_ms, page.end_ms, page.is_whole), (6_400_000, 20_060_000, true));
+        let late = 6_400_000 + SPAN_MS_MAX + 1;
+        history.begin(Why::Resync(Lane::A), std::iter::once(InstrumentId::new(0)));
+        let page = history.next(at(0), Some(late)).expect("asked");
+        assert_eq!((page.start_ms, page.is_whole), (6_400_001, false), "the venue tells no more");
     }
 
     #[test]

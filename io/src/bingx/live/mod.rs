@@ -11,6 +11,7 @@
 //! | `egress` | the egress stage: orders out, the account in |
 //! | `answers` | what an answer means to the egress stage |
 //! | `history` | fills told again after a silence |
+//! | `modes` | leverage and margin type, when somebody changes them |
 //! | `resting` | orders that the dead-man timer must cover |
 //!
 //! Market bytes come in by the ingest stage. Everything about the account, socket or REST, comes in by the
@@ -21,6 +22,7 @@ mod answers;
 mod egress;
 mod history;
 mod market;
+mod modes;
 mod plan;
 mod resting;
 mod startup;

@@ -7,6 +7,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::super::session::SessionPlan;
@@ -56,6 +57,13 @@ impl ApiKeys {
         let signer = Signer::new(secret.as_bytes())
             .ok_or_else(|| KeyFault("the secret is empty".to_owned()))?;
         Ok(Self { name, signer })
+    }
+
+    /// Tells one key from another in files: the first eight hexadecimal digits of a hash of its name.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let hash = Sha256::digest(self.name.as_bytes());
+        hash.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// From a file with two lines, `key = …` and `secret = …` (quotes may stand around the values). The file

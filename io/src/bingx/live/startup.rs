@@ -8,9 +8,9 @@ use std::time::Duration;
 use pinion_core::instrument::{Instrument, InstrumentTable};
 use pinion_core::units::{Money, Nanos};
 
-use super::super::errors::judge;
+use super::super::errors::{ErrorClass, Judged, judge};
 use super::super::json::Tape;
-use super::super::limits::{Limits, Priority};
+use super::super::limits::{LOCK_NS, Limits, Priority};
 use super::super::oddities::Oddities;
 use super::super::offset::ClockOffset;
 use super::super::reports::SETTLE_ASSETS;
@@ -30,6 +30,12 @@ const PAUSE: Duration = Duration::from_millis(1);
 const TRIES: u32 = 3;
 /// Opening the connection may take so long.
 const OPEN_NS: i64 = 15 * Nanos::SECOND;
+/// How long the checks wait for an endpoint that is closed, or a venue that is busy: somewhat longer than the
+/// venue's longest ordinary lock. A process that comes back right after its death meets what the one before
+/// had used up, and may have a position to look after.
+const CLOSED_NS: i64 = LOCK_NS + 30 * Nanos::SECOND;
+/// Between questions to a venue that does not say when it takes them.
+const CLOSED_PAUSE_NS: i64 = 2 * Nanos::SECOND;
 /// Times that the venue is asked for its time.
 const CLOCK_TRIES: u32 = 3;
 
@@ -197,13 +203,73 @@ impl<'p> Caller<'p> {
         Err(Refusal::Unreachable(format!("{host}, {name}: {why}; expected an answer")))
     }
 
+    /// One call, made again while the venue says that it will be taken later.
+    fn exchange_when_open(&mut self, call: &Call<'_>) -> Result<(u16, Vec<u8>), Refusal> {
+        let until = self.now().plus(CLOSED_NS);
+        loop {
+            let (status, body) = self.exchange(call)?;
+            let mut tape = Tape::new();
+            let reply = rest::open(&mut tape, &body).ok();
+            let code = reply.as_ref().map(|reply| reply.code).filter(|code| *code != 0);
+            if code.is_none() && (200..300).contains(&status) {
+                return Ok((status, body));
+            }
+            let judged = judge(status, code, reply.as_ref().map_or("", |reply| reply.msg.as_ref()));
+            let Some(again) = self.again_at(judged).filter(|again| *again < until) else {
+                return Ok((status, body));
+            };
+            while self.now() < again {
+                let _none = self.link.poll(self.now());
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+
+    /// When a call that was refused so is worth another try.
+    fn again_at(&mut self, judged: Judged) -> Option<Nanos> {
+        let now = self.now();
+        match judged.class {
+            ErrorClass::RateLimit => {
+                let told = judged.retry_at_ms.and_then(|ms| self.offset.to_ours(ms));
+                let later = || now.plus(CLOSED_PAUSE_NS);
+                Some(told.map_or_else(later, |at| at.plus(Nanos::SECOND / 10)))
+            }
+            ErrorClass::Busy | ErrorClass::Settlement => Some(now.plus(CLOSED_PAUSE_NS)),
+            ErrorClass::Timestamp => self.measure_clock().ok().map(|()| now),
+            ErrorClass::RiskControl
+            | ErrorClass::Auth
+            | ErrorClass::Route
+            | ErrorClass::Params
+            | ErrorClass::PositionModeMismatch
+            | ErrorClass::InsufficientMargin
+            | ErrorClass::MinNotional
+            | ErrorClass::Precision
+            | ErrorClass::PositionLimit
+            | ErrorClass::PriceBand
+            | ErrorClass::PostOnlyWouldCross
+            | ErrorClass::ReduceOnly
+            | ErrorClass::NoPosition
+            | ErrorClass::UnknownOrder
+            | ErrorClass::OrderFinal
+            | ErrorClass::InProgress
+            | ErrorClass::SameOrderTooFast
+            | ErrorClass::DuplicateClientId
+            | ErrorClass::OrderCount
+            | ErrorClass::Symbol
+            | ErrorClass::ModeSwitch
+            | ErrorClass::StopOrder
+            | ErrorClass::Topic
+            | ErrorClass::Unknown => None,
+        }
+    }
+
     /// One call and what `read` makes of its answer.
     fn call<T>(
         &mut self,
         call: &Call<'_>,
         read: impl FnOnce(&Reply<'_>) -> Option<T>,
     ) -> Result<T, Refusal> {
-        let (status, body) = self.exchange(call)?;
+        let (status, body) = self.exchange_when_open(call)?;
         let (host, name) = (self.host(), call.endpoint().as_str());
         let mut tape = Tape::new();
         let Ok(reply) = rest::open(&mut tape, &body) else {

@@ -17,6 +17,8 @@ use super::history::Page;
 const ENTRY_NS: i64 = Nanos::SECOND / 4;
 /// An exit or a cancel may wait so long; then the kernel decides anew.
 const EXIT_NS: i64 = Nanos::SECOND;
+/// An exit waits so long for the journal; a disk that hangs holds none back.
+const EXIT_UNWRITTEN_NS: i64 = Nanos::SECOND / 10;
 /// A question may wait so long.
 const QUERY_NS: i64 = 3 * Nanos::SECOND;
 /// An entry that may rest waits longer, for the dead-man timer.
@@ -47,13 +49,15 @@ pub(super) struct Item {
     pub(super) job: Job,
     pub(super) since: Nanos,
     pub(super) tries: u8,
+    /// It leaves once the journal has written what came before this; see [`crate::journal::WriteAhead`].
+    pub(super) ticket: u64,
     /// Names the order by the venue's older spelling.
     pub(super) is_old_spelling: bool,
 }
 
 impl Item {
     pub(super) const fn new(job: Job, since: Nanos) -> Self {
-        Self { job, since, tries: 0, is_old_spelling: false }
+        Self { job, since, tries: 0, ticket: 0, is_old_spelling: false }
     }
 
     pub(super) const fn is_entry(&self) -> bool {
@@ -61,6 +65,22 @@ impl Item {
             self.job,
             Job::Command(CommandMsg { command: Command::Place { role: OrderRole::Entry, .. }, .. })
         )
+    }
+
+    /// The instrument of an order.
+    pub(super) const fn instrument(&self) -> Option<InstrumentId> {
+        match self.job {
+            Job::Command(CommandMsg { command: Command::Place { instrument, .. }, .. }) => {
+                Some(instrument)
+            }
+            Job::Command(_)
+            | Job::Look { .. }
+            | Job::Wallet
+            | Job::Clock
+            | Job::Key(_)
+            | Job::Timer(_)
+            | Job::History(_) => None,
+        }
     }
 
     pub(super) const fn priority(&self) -> Priority {
@@ -87,6 +107,12 @@ impl Item {
             Priority::Entry => ENTRY_NS,
             Priority::Query => QUERY_NS,
         }
+    }
+
+    /// True while it must not leave because its cause is not in the file, as `is_written` says.
+    pub(super) const fn waits_for_journal(&self, now: Nanos, is_written: bool) -> bool {
+        let is_patient = self.is_entry() || now.since(self.since) < EXIT_UNWRITTEN_NS;
+        !is_written && is_patient
     }
 
     /// The order that it names by our identity alone.

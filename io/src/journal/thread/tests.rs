@@ -138,6 +138,30 @@ fn a_finished_run_has_every_file_and_every_line() {
 }
 
 #[test]
+fn what_an_order_waits_for_is_in_the_file_when_it_may_leave() {
+    let mut run = start(None);
+    let ahead = run.journal.ahead();
+    for round in 1..=20 {
+        let pushed = run.push(1) * round;
+        let ticket = ahead.ask();
+        while !ahead.is_written(ticket) {
+            thread::yield_now();
+        }
+        assert!(journal_inputs(&run.dir).0 >= pushed, "round {round}");
+    }
+    // A journal that cannot be written holds nobody back for ever.
+    let mut run = start(Some((INPUTS, 5_000)));
+    let ahead = run.journal.ahead();
+    run.push(4_000);
+    let ticket = ahead.ask();
+    while !ahead.is_written(ticket) {
+        thread::yield_now();
+    }
+    assert!(run.journal.failed());
+    assert!(WriteAhead::default().is_written(WriteAhead::default().ask()), "nothing is journaled");
+}
+
+#[test]
 fn settings_stand_in_the_journal_before_their_first_input_and_in_the_session() {
     let mut run = start(None);
     run.push(1);

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use crossbeam_queue::ArrayQueue;
 use pinion_core::gate::{Gate, KillSwitch};
 use pinion_core::id::{ClientId, InstrumentId, TextId, TradeId};
+use pinion_core::kernel::Kernel;
 use pinion_core::link::{Rx, Tx, link};
 use pinion_core::msg::venue::RejectReason;
 use pinion_core::msg::{
@@ -16,6 +17,7 @@ use pinion_core::units::{Price, Qty};
 use super::ingest::{symbols, table};
 use super::venue::{Push, Reply, Venue, parameter, venue_ms};
 use super::*;
+use crate::journal::{Tickets, WriteAhead};
 
 const BTC: usize = 0;
 
@@ -244,6 +246,68 @@ fn an_outcome_that_nobody_knows_is_told_so_and_never_sent_again() {
     }
     assert_eq!(rig.venue.asked("POST /openApi/swap/v2/trade/order?").len(), 2);
     assert_eq!(rig.stage.counts().lost, 1);
+}
+
+#[test]
+fn an_entry_leaves_when_its_cause_is_written_and_an_exit_waits_a_moment_at_most() {
+    let mut rig = live();
+    let tickets = Arc::new(Tickets::default());
+    rig.stage.write_ahead(WriteAhead::new(Arc::clone(&tickets), std::thread::current()));
+    rig.command(place(1, OrderRole::Entry, TimeInForce::Ioc));
+    let told = rig.event("refused", |message| of(1, message));
+    assert!(matches!(told.event, VenueEvent::Reject { .. }), "never sent late: {told:?}");
+    rig.command(place(2, OrderRole::Exit, TimeInForce::Ioc));
+    let told = rig.event("the exit left", |message| of(2, message));
+    assert!(matches!(told.event, VenueEvent::Ack { .. }), "{told:?}");
+    rig.command(place(3, OrderRole::Entry, TimeInForce::Ioc));
+    let _taken = rig.until("asked", |_| tickets.waiting().filter(|ticket| *ticket == 3));
+    tickets.written(3);
+    let told = rig.event("the entry left", |message| of(3, message));
+    assert!(matches!(told.event, VenueEvent::Ack { .. }), "{told:?}");
+    let sent = rig.venue.asked("POST /openApi/swap/v2/trade/order?");
+    let ids: Vec<_> = sent.iter().map(|path| parameter(path, "clientOrderId")).collect();
+    assert_eq!(ids, [Some("p-00000007-2"), Some("p-00000007-3")]);
+}
+
+#[test]
+fn an_instrument_whose_leverage_somebody_changed_takes_no_entries_until_it_is_back() {
+    let mut rig = live();
+    let plan = rig.venue.plan();
+    let config = |leverage: u64, margin: &str| {
+        let ac = format!(r#"{{"s":"BTC-USDT","l":{leverage},"S":{leverage},"mt":"{margin}"}}"#);
+        let at = venue_ms();
+        Push::Frame(format!(r#"{{"e":"ACCOUNT_CONFIG_UPDATE","E":{at},"ac":{ac}}}"#))
+    };
+    let (fit, other) = ("cross", "isolated");
+    for (seq, leverage, margin) in [(1, plan.leverage + 1, fit), (3, plan.leverage, other)] {
+        rig.said.clear();
+        rig.venue.push_account(&config(leverage, margin));
+        let told = |rig: &mut Rig| rig.said.iter().any(|line| line.contains("no entries on it"));
+        rig.until("told", |rig| told(rig).then_some(()));
+        rig.command(place(seq, OrderRole::Entry, TimeInForce::Ioc));
+        let refusal = rig.event("refused", |message| of(seq, message));
+        assert_eq!(refusal.event, VenueEvent::Reject { reason: RejectReason::NotTrading });
+        rig.command(place(seq + 1, OrderRole::Exit, TimeInForce::Ioc));
+        let exit = rig.event("the exit left", |message| of(seq + 1, message));
+        assert!(matches!(exit.event, VenueEvent::Ack { .. }), "{exit:?}");
+        rig.venue.push_account(&config(plan.leverage, fit));
+        let back = |rig: &mut Rig| rig.said.iter().any(|line| line.contains("as configured again"));
+        rig.until("told", |rig| back(rig).then_some(()));
+    }
+    rig.command(place(5, OrderRole::Entry, TimeInForce::Ioc));
+    let entry = rig.event("the entry left", |message| of(5, message));
+    assert!(matches!(entry.event, VenueEvent::Ack { .. }), "{entry:?}");
+}
+
+#[test]
+fn what_an_earlier_process_left_is_looked_after() {
+    let mut rig = rig(Venue::start());
+    let kernel = Kernel::new(&Settings::default(), table(), 6);
+    let now = rig.clock.now();
+    rig.stage.resume(&kernel, now, now);
+    rig.until("its timer is turned off, because nothing rests", |rig| {
+        (!rig.venue.asked("type=CLOSE").is_empty()).then_some(())
+    });
 }
 
 #[test]

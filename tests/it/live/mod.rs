@@ -1,8 +1,20 @@
 //! Tests of: a live run. The whole engine against the venue simulator, over TLS on this machine.
+//!
+//! The long forms (200 kills, 1,000 cuts, 10 s of bursts; half an hour):
+//! `PINION_CRASH=full cargo test -p pinion-tests --test it live:: -- --nocapture --test-threads 1`.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by it as tests do")]
 
+mod audit;
+mod burst;
+mod cuts;
+mod faults;
+mod kills;
+mod restart;
+
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -15,20 +27,26 @@ use pinion_io::bingx::words::{MarginType, PositionMode};
 use pinion_io::net::{HttpEvent, HttpLink, Outgoing, Peer, Target, Trust, Tuning};
 use pinion_io::run::{self, LiveOutcome, LivePlan, RunFault, Watch};
 use pinion_io::venue_sim::{LISTEN_KEY_NS, SimPlan, VenueSim, WireFaults};
+use pinion_tests::pinion;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 /// Far beyond anything that this machine takes; only a hang reaches it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The simulator on a thread of its own; ends when dropped.
+/// The simulator, on a thread of its own or as a process; ends when dropped.
 struct Sim {
+    /// From `://` on.
     url: String,
     ca: PathBuf,
     key: (String, String),
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    life: Life,
     _dir: tempfile::TempDir,
+}
+
+enum Life {
+    Thread(Arc<AtomicBool>, Option<JoinHandle<()>>),
+    Process(Child),
 }
 
 impl Sim {
@@ -56,7 +74,28 @@ impl Sim {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stop);
         let thread = thread::spawn(move || sim.run(&flag, &mut |_| {}).unwrap());
-        Self { url, ca, key, stop, thread: Some(thread), _dir: dir }
+        Self { url, ca, key, life: Life::Thread(stop, Some(thread)), _dir: dir }
+    }
+
+    /// `pinion venue-sim` with these arguments besides.
+    fn process(arguments: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let ca = dir.path().join("ca.pem");
+        let mut process = pinion()
+            .args(["venue-sim", "--tls", "--accounts", "1", "--rate-lock", "1s", "--ca-file"])
+            .arg(&ca)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let place: Value = serde_json::from_str(&line).unwrap();
+        let word = |name: &str| place["accounts"][0][name].as_str().unwrap().to_owned();
+        let url = format!("://{}", place["listen"].as_str().unwrap());
+        let key = (word("key"), word("secret"));
+        Self { url, ca, key, life: Life::Process(process), _dir: dir }
     }
 
     fn peer(&self, scheme: &str, path: &str) -> Arc<Peer> {
@@ -121,9 +160,17 @@ impl Sim {
 
 impl Drop for Sim {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            drop(thread.join());
+        match &mut self.life {
+            Life::Thread(stop, thread) => {
+                stop.store(true, Ordering::Release);
+                if let Some(thread) = thread.take() {
+                    drop(thread.join());
+                }
+            }
+            Life::Process(process) => {
+                drop(process.kill());
+                drop(process.wait());
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::*;
 
+mod hostile;
+
 type Tls = StreamOwned<ServerConnection, TcpStream>;
 
 /// Far beyond anything that loopback takes; only a hang reaches it.
@@ -25,19 +27,29 @@ struct Server {
     thread: JoinHandle<()>,
 }
 
+/// What a server does with one connection.
+type Script = Box<dyn FnOnce(Tls) + Send>;
+
 /// Serves each connection in turn with one script; the certificate is for `name`.
 fn serve(name: &str, scripts: Vec<fn(Tls)>) -> Server {
-    let made = rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("certificate");
+    let scripts = scripts.into_iter().map(|script| Box::new(script) as Script).collect();
+    serve_as(rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name"), scripts)
+}
+
+/// The same with a certificate of one's own making, which signs itself.
+fn serve_as(params: rcgen::CertificateParams, scripts: Vec<Script>) -> Server {
+    let signing_key = rcgen::KeyPair::generate().expect("a key");
+    let cert = params.self_signed(&signing_key).expect("certificate");
     let dir = tempfile::tempdir().expect("temporary directory");
     let ca = dir.path().join("ca.pem");
-    std::fs::write(&ca, made.cert.pem()).expect("written");
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    std::fs::write(&ca, cert.pem()).expect("written");
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
     let config =
         ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .expect("versions")
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key)
+            .with_single_cert(vec![cert.der().clone()], key)
             .expect("key fits");
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
