@@ -3,6 +3,7 @@
 pub mod affinity;
 pub mod bingx;
 pub mod clock;
+pub mod control;
 pub mod data;
 pub mod idle;
 pub mod ingest;

@@ -29,6 +29,7 @@ pub struct Gauges {
     equity: AtomicI64,
     open_positions: AtomicU32,
     working_orders: AtomicU32,
+    working_entries: AtomicU32,
     flags: AtomicU8,
 }
 
@@ -53,6 +54,8 @@ pub struct Figures {
     pub open_positions: u32,
     /// Orders of ours that are not proved to be over.
     pub working_orders: u32,
+    /// Those of them that open or add.
+    pub working_entries: u32,
     /// What the operator, or the engine itself, lets through.
     pub state: TradingState,
     /// Everything open is being closed.
@@ -115,6 +118,7 @@ impl Gauges {
                 .map(Money::from_raw),
             open_positions: self.open_positions.load(Ordering::Relaxed),
             working_orders: self.working_orders.load(Ordering::Relaxed),
+            working_entries: self.working_entries.load(Ordering::Relaxed),
             state: if is(KILLED) || is(FLATTENING) {
                 TradingState::Halted
             } else if is(REDUCING) {
@@ -144,7 +148,8 @@ impl Gauges {
         ] {
             flags |= if is_on { bit } else { 0 };
         }
-        let working = u32::try_from(kernel.working_orders()).unwrap_or(u32::MAX);
+        let count = |orders: usize| u32::try_from(orders).unwrap_or(u32::MAX);
+        let (working, entries) = (count(kernel.working_orders()), count(kernel.working_entries()));
         let equity = kernel.equity().map_or(UNKNOWN, Money::raw);
         self.now_ns.store(engine.now.get(), Ordering::Relaxed);
         self.inputs.store(engine.inputs, Ordering::Relaxed);
@@ -154,6 +159,7 @@ impl Gauges {
         self.equity.store(equity, Ordering::Relaxed);
         self.open_positions.store(totals.open_positions.into(), Ordering::Relaxed);
         self.working_orders.store(working, Ordering::Relaxed);
+        self.working_entries.store(entries, Ordering::Relaxed);
         self.flags.store(flags, Ordering::Relaxed);
         self.published.fetch_add(1, Ordering::Release);
     }

@@ -7,7 +7,7 @@ use crate::id::InstrumentId;
 use crate::kernel::orders::Order;
 use crate::kernel::{Code, Effects, Kernel, Slot, Verdict};
 use crate::msg::record::{BlockReason, ReconcileState};
-use crate::msg::{Control, Maybe, Record, TradingState};
+use crate::msg::{Control, Maybe, OrderRole, Record, TradingState};
 use crate::settings::Settings;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
@@ -148,6 +148,12 @@ impl Kernel {
     #[must_use]
     pub fn working_orders(&self) -> usize {
         self.live_orders().count()
+    }
+
+    /// Those of them that open or add: what a kill or a reduce waits for.
+    #[must_use]
+    pub fn working_entries(&self) -> usize {
+        self.live_orders().filter(|order| order.role == OrderRole::Entry).count()
     }
 
     /// True when nothing is held and no order of ours can still fill: what a kill or a flatten waits for.
