@@ -14,6 +14,7 @@ pub mod recover;
 pub mod regime;
 pub mod run;
 pub mod runner;
+pub mod sandbox;
 pub mod source;
 pub mod synth;
 pub mod utc;

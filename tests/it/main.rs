@@ -6,6 +6,7 @@ mod bingx;
 mod bingx_requests;
 mod book;
 mod contracts;
+mod control;
 mod crash;
 mod data;
 mod decode;

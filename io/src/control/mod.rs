@@ -26,7 +26,7 @@ mod tests;
 
 pub use client::{AskFault, ask};
 pub use desk::{Desk, Engagement};
-pub use server::ControlServer;
+pub use server::{ControlServer, ControlSocket};
 
 use pinion_core::msg::Control;
 

@@ -19,14 +19,20 @@ const OUTBOX_MAX: usize = 16 * 1024;
 /// A client that says nothing for so long is let go.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// See the module's documentation. Owner: the watch thread; the socket is gone when it is dropped.
+/// The open socket, which nobody serves yet. It is gone when it is dropped.
+#[derive(Debug)]
+pub struct ControlSocket {
+    listener: UnixListener,
+    /// The socket, and the link to it in the run directory where it lies elsewhere.
+    files: Vec<PathBuf>,
+}
+
+/// See the module's documentation. Owner: the watch thread.
 #[derive(Debug)]
 pub struct ControlServer {
     desk: Desk,
-    listener: UnixListener,
+    socket: ControlSocket,
     clients: Vec<Client>,
-    /// The socket, and the link to it in the run directory where it lies elsewhere.
-    files: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -43,7 +49,7 @@ impl ControlServer {
     ///
     /// # Errors
     /// A line for people: another process serves there, or the place cannot be used.
-    pub fn open(run_dir: &Path, place: Option<&Path>, desk: Desk) -> Result<Self, String> {
+    pub fn bind(run_dir: &Path, place: Option<&Path>) -> Result<ControlSocket, String> {
         let own = run_dir.join(SOCKET);
         let path = place.unwrap_or(&own);
         let failed = |error: io::Error| {
@@ -65,7 +71,7 @@ impl ControlServer {
             symlink(target, &own).map_err(failed)?;
             files.push(own);
         }
-        Ok(Self { desk, listener, clients: Vec::new(), files })
+        Ok(ControlSocket { listener, files })
     }
 
     /// Does what can be done at once; to be called often.
@@ -78,7 +84,7 @@ impl ControlServer {
 
     fn accept(&mut self) {
         // What fails here fails for that client alone, or is tried again at the next poll.
-        while let Ok((stream, _)) = self.listener.accept() {
+        while let Ok((stream, _)) = self.socket.listener.accept() {
             if !is_ours(&stream) || stream.set_nonblocking(true).is_err() {
                 continue;
             }
@@ -94,7 +100,15 @@ impl ControlServer {
     }
 }
 
-impl Drop for ControlServer {
+impl ControlSocket {
+    /// Answers at this desk from now on.
+    #[must_use]
+    pub const fn serve(self, desk: Desk) -> ControlServer {
+        ControlServer { desk, socket: self, clients: Vec::new() }
+    }
+}
+
+impl Drop for ControlSocket {
     fn drop(&mut self) {
         for file in &self.files {
             // One that is left is taken over by the next run there.

@@ -38,7 +38,7 @@ fn served<T>(dir: &Path, run: &Engagement, during: impl FnOnce(&Path) -> T + Sen
 where
     T: Send,
 {
-    let mut server = ControlServer::open(dir, None, Desk::new(run.clone())).expect("opened");
+    let mut server = ControlServer::bind(dir, None).expect("opened").serve(Desk::new(run.clone()));
     let path = dir.join(SOCKET);
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -159,14 +159,14 @@ fn the_socket_is_this_users_alone_and_a_stale_one_is_taken_over() {
     drop(UnixListener::bind(&path).expect("bound"));
     assert!(path.exists(), "left behind");
     assert_eq!(ask(&path, Verb::Status, PATIENCE), Err(AskFault::NotRunning));
-    let first = ControlServer::open(dir.path(), None, Desk::new(run(64))).expect("taken over");
+    let first = ControlServer::bind(dir.path(), None).expect("taken over");
     let mode = fs::metadata(&path).expect("a socket").permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
-    let second = ControlServer::open(dir.path(), None, Desk::new(run(64))).expect_err("served");
+    let second = ControlServer::bind(dir.path(), None).expect_err("served");
     assert!(second.contains("another process"), "{second}");
     drop(first);
     fs::write(&path, "x").expect("written");
-    let file = ControlServer::open(dir.path(), None, Desk::new(run(64))).expect_err("no socket");
+    let file = ControlServer::bind(dir.path(), None).expect_err("no socket");
     assert!(file.contains("something else"), "{file}");
     assert_eq!(fs::read(&path).expect("still there"), b"x");
     assert_eq!(ask(&dir.path().join("none"), Verb::Status, PATIENCE), Err(AskFault::NotRunning));
@@ -182,7 +182,7 @@ fn a_socket_elsewhere_and_one_with_a_long_name_are_found_through_the_run_directo
         let _answer = ask(path, Verb::Status, PATIENCE).expect("answered");
     });
     let elsewhere = dir.path().join("pinion.sock");
-    let server = ControlServer::open(&deep, Some(&elsewhere), Desk::new(run)).expect("opened");
+    let server = ControlServer::bind(&deep, Some(&elsewhere)).expect("opened");
     let link = fs::read_link(deep.join(SOCKET)).expect("a link");
     assert_eq!(link, elsewhere);
     drop(server);

@@ -21,6 +21,7 @@ use pinion_core::topology;
 use pinion_core::units::Nanos;
 
 use super::fault::RunFault;
+use super::operator::{Operator, Wires};
 use super::source::correct;
 use super::watch::Watch;
 use super::{WATCH_EVERY, epoch, wall};
@@ -33,6 +34,7 @@ use crate::bingx::live::{
 use crate::clock::{Stopwatch, TurnClock};
 use crate::journal::folder::Durability;
 use crate::journal::{Journal, JournalHandle, RunDir, RunEnd, RunHeader, Summary};
+use crate::net::Peer;
 use crate::runner::{self, Pace, Placement, Progress, RunReport, StageSet};
 
 /// How long the orderly end may take.
@@ -130,6 +132,7 @@ pub fn live(
     notice: &mut (dyn FnMut(&str) + Send),
 ) -> Result<LiveOutcome, RunFault> {
     let ready = startup(&plan.venue).map_err(RunFault::Venue)?;
+    ready.notes.iter().for_each(|text| notice(text));
     let settings = Arc::new(adjusted(&plan.settings, &ready, notice));
     let instruments = corrected(plan, ready.instruments.clone());
     let table = Arc::new(InstrumentTable::new(instruments)?);
@@ -143,15 +146,21 @@ pub fn live(
     let start = Nanos::new(i64::try_from(started.as_nanos()).unwrap_or(i64::MAX));
     let header = header(plan, &settings, &table, start, &placement);
     let notices = Notices::default();
+    let run_id = header.run_id.clone();
     let assembly =
         assemble(plan, &settings, &table, symbols, header.epoch, &watch.gauges, &notices);
     let LiveAssembly { mut stages, records, inputs, control, kill } = assembly;
+    let ports = [plan.venue.rest.target().port, plan.venue.ws.target().port];
+    let wires = Wires { kill: &kill, control: &control };
+    let mode = settings.engine_mode;
+    let mut operator = Operator::ready(watch, dir.path(), &run_id, mode, wires, &ports, notice)?;
     let journal = Journal::start(&dir, header, records, inputs, Durability::Power)?;
     let progress = Progress::default();
     watch.span(start, Nanos::MAX);
     let ran = thread::scope(|scope| {
-        let names = scope.spawn(|| look_names_up(plan, watch));
-        let watcher = scope.spawn(|| look_after(watch, &journal, &control, &notices, notice));
+        let names = scope.spawn(|| look_names_up([&plan.venue.rest, &plan.venue.ws], watch));
+        let watcher =
+            scope.spawn(|| look_after(watch, &journal, &control, &mut operator, &notices, notice));
         let ran = runner::run(stages.set(), &placement, pace, start, &watch.stop, &progress);
         let ran = ran.inspect(|report| {
             let end = report.last.max(stages.kernel.engine().now());
@@ -259,8 +268,13 @@ fn assemble(
         tap: MarketTx::new(tap_tx, table.len()),
         feed: feed_tx,
     };
-    let ingest =
-        BingxIngest::new(&plan.venue, Arc::clone(table), &symbols, ingest_links, notices.clone());
+    let ingest = BingxIngest::new(
+        &plan.venue.public(),
+        Arc::clone(table),
+        &symbols,
+        ingest_links,
+        notices.clone(),
+    );
     let egress_links = EgressLinks {
         feed,
         command,
@@ -317,10 +331,10 @@ fn header(
 }
 
 /// Follows the venue when it moves to other addresses. A look-up may wait for long, so it has a thread.
-fn look_names_up(plan: &LivePlan, watch: &Watch) {
+pub(super) fn look_names_up(peers: [&Peer; 2], watch: &Watch) {
     while !watch.ended.load(Ordering::Acquire) {
         thread::park_timeout(NAMES_EVERY);
-        for peer in [&plan.venue.rest, &plan.venue.ws] {
+        for peer in peers {
             if !watch.ended.load(Ordering::Acquire) {
                 // What was known stays.
                 let _unknown = peer.look_up();
@@ -330,15 +344,17 @@ fn look_names_up(plan: &LivePlan, watch: &Watch) {
 }
 
 /// Shows what the stages tell, and stops the run when the journal cannot be written any more.
-fn look_after(
+pub(super) fn look_after(
     watch: &Watch,
     journal: &JournalHandle,
     control: &ArrayQueue<ControlMsg>,
+    operator: &mut Operator,
     notices: &Notices,
     notice: &mut (dyn FnMut(&str) + Send),
 ) {
     let mut told = false;
     loop {
+        operator.poll();
         let is_over = watch.ended.load(Ordering::Acquire);
         while let Some(text) = notices.next() {
             notice(&text);

@@ -3,6 +3,7 @@
 pub mod book;
 pub mod completion;
 pub mod config;
+pub mod control;
 pub mod decode;
 pub mod explain;
 pub mod kernel;

@@ -1,14 +1,13 @@
-//! The `[venue]` section: which venue, which key, and what the account must be like. Only `pinion run` reads
-//! it; no setting of it reaches the kernel, so it is in neither the settings' hash nor the journal.
+//! Sections that are no settings of the kernel, so that they are in neither the settings' hash nor the journal:
+//! `[venue]` (which venue, which key, what the account must be like) and `[control]` (who reaches the process,
+//! and what it reaches).
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::problem::{Place, Problem};
-
-/// Name of the section.
-pub const SECTION: &str = "venue";
 
 /// What stands in a field.
 #[derive(Clone, Copy, Debug)]
@@ -43,15 +42,34 @@ pub struct Field {
     pub doc: &'static str,
 }
 
-macro_rules! fields {
-    ($($name:literal, $kind:expr, $default:literal, $doc:literal;)*) => {
-        /// Every field.
-        pub const FIELDS: &[Field] =
-            &[$(Field { name: $name, kind: $kind, default: $default, doc: $doc }),*];
+/// A section: its name and its fields.
+pub trait Section {
+    /// Name in files.
+    const NAME: &'static str;
+    /// What it is for, in a sentence.
+    const DOC: &'static str;
+    /// Every field.
+    const FIELDS: &'static [Field];
+}
+
+macro_rules! section {
+    ($section:ident, $of:literal, $about:literal,
+     $($name:literal, $kind:expr, $default:literal, $doc:literal;)*) => {
+        #[doc = $about]
+        #[derive(Clone, Copy, Debug, Default)]
+        pub struct $section;
+
+        impl Section for $section {
+            const NAME: &'static str = $of;
+            const DOC: &'static str = $about;
+            const FIELDS: &'static [Field] =
+                &[$(Field { name: $name, kind: $kind, default: $default, doc: $doc }),*];
+        }
     };
 }
 
-fields! {
+section! {
+    VenueSection, "venue", "The venue of `pinion run`.",
     "name", Kind::Choice(&["bingx"]), "bingx", "The venue.";
     "symbols", Kind::List, "", "Perpetuals to watch and trade.";
     "key_file", Kind::Text, "",
@@ -77,11 +95,23 @@ fields! {
     "flatten_at_end", Kind::Bool, "false", "At the end of the run, close what is open; otherwise it stays.";
 }
 
+section! {
+    ControlSection, "control", "Who reaches a running process, and what it reaches.",
+    "socket", Kind::Text, "", "Where the control socket lies; by default control.sock in the run directory.";
+    "sandbox", Kind::Choice(&["off", "try", "require"]), "try",
+        "Whether `pinion run` gives up files, ports and programs that it does not need; require refuses to run where the kernel cannot.";
+}
+
+/// What was given for `[venue]`.
+pub type Venue = Values<VenueSection>;
+/// What was given for `[control]`.
+pub type Control = Values<ControlSection>;
+
 /// What was given, by field. Checked: a number is one and within its range.
 #[derive(Clone, Debug, Default)]
-pub struct Venue(BTreeMap<&'static str, Vec<String>>);
+pub struct Values<S>(BTreeMap<&'static str, Vec<String>>, PhantomData<S>);
 
-impl Venue {
+impl<S: Section> Values<S> {
     /// Takes a value over that of a lower layer. `found` is as it stands in the source: quoted in a file,
     /// plain elsewhere.
     pub(crate) fn put(
@@ -93,14 +123,14 @@ impl Venue {
         let problem = |expected: String| {
             Box::new(Problem {
                 place: place.clone(),
-                key: format!("{SECTION}.{name}"),
+                key: format!("{}.{name}", S::NAME),
                 found: found.split_whitespace().collect::<Vec<_>>().join(" "),
                 expected,
                 hint: None,
             })
         };
-        let Some(field) = FIELDS.iter().find(|field| field.name == name) else {
-            let names: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
+        let Some(field) = S::FIELDS.iter().find(|field| field.name == name) else {
+            let names: Vec<&str> = S::FIELDS.iter().map(|field| field.name).collect();
             return Err(problem(format!("one of {}", names.join(", "))));
         };
         let in_file = matches!(place, Place::File { .. });
@@ -130,7 +160,7 @@ impl Venue {
     pub fn text(&self, name: &str) -> Option<&str> {
         let given = self.0.get(name).and_then(|values| values.first()).map(String::as_str);
         let default = || {
-            let field = FIELDS.iter().find(|field| field.name == name)?;
+            let field = S::FIELDS.iter().find(|field| field.name == name)?;
             Some(field.default).filter(|text| !text.is_empty())
         };
         given.or_else(default)
@@ -192,7 +222,7 @@ fn read(kind: Kind, found: &str, in_file: bool) -> Option<Vec<String>> {
 
 /// The section's JSON Schema.
 #[must_use]
-pub fn schema() -> Json {
+pub fn schema<S: Section>() -> Json {
     let property = |field: &Field| {
         let mut schema = match field.kind {
             Kind::Text => json!({ "type": "string", "minLength": 1 }),
@@ -204,10 +234,10 @@ pub fn schema() -> Json {
         schema["description"] = json!(field.doc);
         (field.name.to_owned(), schema)
     };
-    let properties: Map<String, Json> = FIELDS.iter().map(property).collect();
+    let properties: Map<String, Json> = S::FIELDS.iter().map(property).collect();
     json!({
         "type": "object",
-        "description": "The venue of `pinion run`.",
+        "description": S::DOC,
         "additionalProperties": false,
         "properties": properties,
     })
@@ -256,7 +286,7 @@ mod tests {
             let problem = venue.put(name, found, &file()).expect_err("does not fit");
             assert_eq!(problem.key, format!("venue.{name}"));
         }
-        for field in FIELDS.iter().filter(|field| !field.default.is_empty()) {
+        for field in VenueSection::FIELDS.iter().filter(|field| !field.default.is_empty()) {
             assert!(venue.put(field.name, field.default, &Place::Set).is_ok(), "{}", field.name);
         }
     }
