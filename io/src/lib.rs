@@ -2,6 +2,7 @@
 
 pub mod affinity;
 pub mod bingx;
+pub mod capture;
 pub mod clock;
 pub mod control;
 pub mod data;

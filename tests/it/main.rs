@@ -16,6 +16,7 @@ mod journal;
 mod kernel_script;
 mod layouts;
 mod live;
+mod live_verbs;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod paper_run;
 mod paper_venue;

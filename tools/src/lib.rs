@@ -36,6 +36,8 @@ pub enum Verb {
     Book(cmd::book::Args),
     /// Call every working order of a running engine back.
     CancelAll(cmd::control::Acting),
+    /// Record a venue's public streams as data for paper runs.
+    Capture(cmd::capture::Args),
     /// Print shell completions.
     Completion(cmd::completion::Args),
     /// Check, show, list or describe settings.
@@ -87,6 +89,7 @@ pub fn main() -> ExitCode {
     let result = match cli.verb {
         Verb::Book(args) => cmd::book::run(&args),
         Verb::CancelAll(args) => cmd::control::act(control::Verb::CancelAll, &args),
+        Verb::Capture(args) => cmd::capture::run(&args),
         Verb::Completion(args) => cmd::completion::run(&args),
         Verb::Config(args) => cmd::config::run(&args),
         Verb::Decode(args) => cmd::decode::run(&args),

@@ -4,6 +4,7 @@
 //! fresh engine.
 
 mod assembly;
+mod capture;
 mod close;
 mod fault;
 mod live;
@@ -14,6 +15,7 @@ mod source;
 mod watch;
 
 pub use assembly::{Assembly, MarketLinks, Stages};
+pub use capture::{CapturePlan, Captured, capture};
 pub use fault::RunFault;
 pub use live::{LiveOutcome, LivePlan, live};
 pub use live_paper::{LivePaperPlan, live_paper};

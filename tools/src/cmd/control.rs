@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -149,8 +148,7 @@ fn newest_first(runs: &Path) -> Vec<PathBuf> {
 
 fn show(args: &Reading, answer: &Value) -> Result<(), Failure> {
     if args.json {
-        return writeln!(std::io::stdout(), "{answer}")
-            .map_err(|error| Failure::error(format!("stdout: {error}")));
+        return super::print_line(&answer.to_string());
     }
     say(&words(answer));
     Ok(())

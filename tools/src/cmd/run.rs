@@ -1,6 +1,5 @@
 //! `pinion run`: a run against a venue, headless, with the files of a paper run.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,7 +34,8 @@ const CREDENTIAL: &str = "bingx";
 const DEMO: [&str; 2] =
     ["https://open-api-vst.bingx.com", "wss://vst-open-api-ws.bingx.com/swap-market"];
 /// The same of real accounts.
-const LIVE: [&str; 2] = ["https://open-api.bingx.com", "wss://open-api-swap.bingx.com/swap-market"];
+pub(super) const LIVE: [&str; 2] =
+    ["https://open-api.bingx.com", "wss://open-api-swap.bingx.com/swap-market"];
 
 /// Arguments of `pinion run`.
 #[derive(Debug, clap::Args)]
@@ -176,8 +176,7 @@ fn tell(args: &Args, figures: &Summary, out: &Path) -> Result<(), Failure> {
         let path = out.join("summary.json");
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Failure::error(format!("{}: {error}", path.display())))?;
-        writeln!(std::io::stdout(), "{}", text.trim_end())
-            .map_err(|error| Failure::error(format!("stdout: {error}")))?;
+        super::print_line(text.trim_end())?;
     }
     Ok(())
 }
@@ -330,7 +329,7 @@ fn keys_of_environment() -> Result<Option<ApiKeys>, Failure> {
 }
 
 /// Sets the stop flag when the time is over; the thread ends with the process.
-fn end_after(watch: &Arc<Watch>, after: Duration) {
+pub(super) fn end_after(watch: &Arc<Watch>, after: Duration) {
     let watch = Arc::clone(watch);
     drop(thread::spawn(move || {
         thread::sleep(after);
