@@ -88,6 +88,39 @@ impl CoreSet {
         }
         Some(set)
     }
+
+    /// Reads the kernel's mask form, `ff,ffffffff`: hexadecimal groups of 32 cores, the highest first; `None` for
+    /// anything else.
+    #[must_use]
+    pub fn parse_mask(text: &str) -> Option<Self> {
+        let mut set = Self::EMPTY;
+        for (group, digits) in text.trim().rsplit(',').enumerate() {
+            let word = u32::from_str_radix(digits, 16).ok()?;
+            let cores = (0..32).filter(|bit| word >> bit & 1 == 1).map(|bit| group * 32 + bit);
+            for core in cores {
+                if core >= CORES_MAX {
+                    return None;
+                }
+                set.insert(core);
+            }
+        }
+        Some(set)
+    }
+
+    /// The kernel's mask form: what [`CoreSet::parse_mask`] reads, without leading groups of zero.
+    #[must_use]
+    pub fn to_mask(&self) -> String {
+        let groups = self.iter().last().map_or(1, |last| last / 32 + 1);
+        let words = (0..groups).rev().map(|group| {
+            (0..32)
+                .filter(|bit| self.contains(group * 32 + bit))
+                .fold(0_u32, |word, bit| word | 1 << bit)
+        });
+        let texts = words
+            .enumerate()
+            .map(|(at, word)| if at == 0 { format!("{word:x}") } else { format!(",{word:08x}") });
+        texts.collect()
+    }
 }
 
 impl FromIterator<usize> for CoreSet {
@@ -305,6 +338,21 @@ mod tests {
             assert_eq!(CoreSet::parse_list(text), None, "{text}");
         }
         assert_eq!(CoreSet::EMPTY.to_string(), "none");
+    }
+
+    #[test]
+    fn masks_go_both_ways() {
+        for (mask, list) in
+            [("1", "0"), ("ff", "0-7"), ("ff,ffffffff", "0-39"), ("1,00000000,80000000", "31,64")]
+        {
+            let set = CoreSet::parse_mask(mask).unwrap();
+            assert_eq!((set.to_string().as_str(), set.to_mask().as_str()), (list, mask));
+        }
+        assert_eq!(CoreSet::EMPTY.to_mask(), "0");
+        assert_eq!(CoreSet::parse_mask("00000000,00000003\n"), CoreSet::parse_list("0-1"));
+        for text in ["", "x", "-1", "123456789", &format!("1{}", ",0".repeat(32))] {
+            assert_eq!(CoreSet::parse_mask(text), None, "{text}");
+        }
     }
 
     #[test]

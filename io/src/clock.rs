@@ -70,6 +70,13 @@ impl Stopwatch {
         }
     }
 
+    /// Rate of the counter, ticks a second; `None` without one.
+    #[must_use]
+    pub fn ticks_per_s(&self) -> Option<u64> {
+        let rate = u128::from(self.counter?.rate);
+        u64::try_from((1_000_000_000_u128 << RATE_BITS) / rate).ok()
+    }
+
     /// What it reads, for reports.
     #[must_use]
     pub const fn source(&self) -> &'static str {

@@ -6,6 +6,7 @@ pub mod capture;
 pub mod clock;
 pub mod control;
 pub mod data;
+pub mod host;
 pub mod idle;
 pub mod ingest;
 pub mod journal;

@@ -12,6 +12,7 @@ mod data;
 mod decode;
 mod documents;
 mod explain;
+mod host;
 mod journal;
 mod kernel_script;
 mod layouts;

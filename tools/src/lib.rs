@@ -44,12 +44,18 @@ pub enum Verb {
     Config(cmd::config::Args),
     /// Normalise recorded frames, one JSON line a file.
     Decode(cmd::decode::Args),
+    /// Whether this machine is fit, and how to mend it.
+    Doctor(cmd::doctor::Args),
     /// Why a scan or a round trip went as it did, in words, with every number.
     Explain(cmd::explain::Args),
     /// Halt a running engine and close what is open.
     Flatten(cmd::control::Acting),
     /// Halt a running engine: no entry leaves any more, exits go on.
     Halt(cmd::control::Acting),
+    /// Write the files that prepare a machine (nothing is applied), or compare a machine with them.
+    Host(cmd::host::Args),
+    /// How noisy each core is.
+    Jitter(cmd::jitter::Args),
     /// A what-if for the kernel: one JSON event a line in, one JSON line per event out.
     Kernel(cmd::kernel::Args),
     /// A paper run; without data, on the built-in market.
@@ -93,9 +99,12 @@ pub fn main() -> ExitCode {
         Verb::Completion(args) => cmd::completion::run(&args),
         Verb::Config(args) => cmd::config::run(&args),
         Verb::Decode(args) => cmd::decode::run(&args),
+        Verb::Doctor(args) => cmd::doctor::run(&args),
         Verb::Explain(args) => cmd::explain::run(&args),
         Verb::Flatten(args) => cmd::control::act(control::Verb::Flatten, &args),
         Verb::Halt(args) => cmd::control::act(control::Verb::Halt, &args),
+        Verb::Host(args) => cmd::host::run(&args),
+        Verb::Jitter(args) => cmd::jitter::run(&args),
         Verb::Kernel(args) => cmd::kernel::run(&args),
         Verb::Paper(args) => cmd::paper::run(&args),
         Verb::Recover(args) => cmd::recover::run(&args),

@@ -151,7 +151,7 @@ pub fn live(
         assemble(plan, &settings, &table, symbols, header.epoch, &watch.gauges, &notices);
     let LiveAssembly { mut stages, records, inputs, control, kill } = assembly;
     let ports = [plan.venue.rest.target().port, plan.venue.ws.target().port];
-    let wires = Wires { kill: &kill, control: &control };
+    let wires = Wires { kill: &kill, control: &control, layout: placement.layout };
     let mode = settings.engine_mode;
     let mut operator = Operator::ready(watch, dir.path(), &run_id, mode, wires, &ports, notice)?;
     let journal = Journal::start(&dir, header, records, inputs, Durability::Power)?;
@@ -159,8 +159,9 @@ pub fn live(
     watch.span(start, Nanos::MAX);
     let ran = thread::scope(|scope| {
         let names = scope.spawn(|| look_names_up([&plan.venue.rest, &plan.venue.ws], watch));
-        let watcher =
-            scope.spawn(|| look_after(watch, &journal, &control, &mut operator, &notices, notice));
+        let watcher = scope.spawn(|| {
+            look_after(watch, &journal, &control, &mut operator, &progress, &notices, notice)
+        });
         let ran = runner::run(stages.set(), &placement, pace, start, &watch.stop, &progress);
         let ran = ran.inspect(|report| {
             let end = report.last.max(stages.kernel.engine().now());
@@ -349,12 +350,13 @@ pub(super) fn look_after(
     journal: &JournalHandle,
     control: &ArrayQueue<ControlMsg>,
     operator: &mut Operator,
+    progress: &Progress,
     notices: &Notices,
     notice: &mut (dyn FnMut(&str) + Send),
 ) {
     let mut told = false;
     loop {
-        operator.poll();
+        operator.poll(progress);
         let is_over = watch.ended.load(Ordering::Acquire);
         while let Some(text) = notices.next() {
             notice(&text);

@@ -81,7 +81,7 @@ pub fn live_paper(
         },
     );
     let Assembly { mut stages, records, inputs, control, kill } = assembly;
-    let wires = Wires { kill: &kill, control: &control };
+    let wires = Wires { kill: &kill, control: &control, layout: placement.layout };
     let peers = [&*plan.venue.rest, &*plan.venue.ws];
     let ports = peers.map(|peer| peer.target().port);
     let (run_id, mode) = (header.run_id.clone(), header.mode);
@@ -91,8 +91,9 @@ pub fn live_paper(
     watch.span(start, Nanos::MAX);
     let ran = thread::scope(|scope| {
         let names = scope.spawn(|| look_names_up(peers, watch));
-        let watcher =
-            scope.spawn(|| look_after(watch, &journal, &control, &mut operator, &notices, notice));
+        let watcher = scope.spawn(|| {
+            look_after(watch, &journal, &control, &mut operator, &progress, &notices, notice)
+        });
         let ran = runner::run(stages.set(), &placement, pace, start, &watch.stop, &progress);
         watch.ended.store(true, Ordering::Release);
         names.thread().unpark();

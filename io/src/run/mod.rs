@@ -10,6 +10,7 @@ mod fault;
 mod live;
 mod live_paper;
 mod operator;
+mod pulse;
 mod replay;
 mod source;
 mod watch;
@@ -184,7 +185,7 @@ fn drive(
     let assembly =
         Assembly::new(&plan.settings, table, source, header.epoch, plan.pace, gauges, outside);
     let Assembly { mut stages, records, inputs, control, kill } = assembly;
-    let wires = Wires { kill: &kill, control: &control };
+    let wires = Wires { kill: &kill, control: &control, layout: placement.layout };
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // Recorded data at full speed can be run again: a snapshot then need not outlive a loss of power, and nobody
     // steers what is over in a moment.
@@ -200,7 +201,8 @@ fn drive(
     let set = stages.set();
     let progress = Progress::default();
     let ran = thread::scope(|scope| {
-        let watcher = scope.spawn(|| look_after(watch, &journal, &control, &mut operator));
+        let watcher =
+            scope.spawn(|| look_after(watch, &journal, &control, &mut operator, &progress));
         let ran = runner::run(set, placement, plan.pace, start, &watch.stop, &progress);
         watch.ended.store(true, Ordering::Release);
         watcher.thread().unpark();
@@ -276,10 +278,11 @@ fn look_after(
     journal: &JournalHandle,
     control: &ArrayQueue<ControlMsg>,
     operator: &mut Operator,
+    progress: &Progress,
 ) {
     let mut told = false;
     while !watch.ended.load(Ordering::Acquire) {
-        operator.poll();
+        operator.poll(progress);
         if journal.failed() && !told {
             told = true;
             let failed =

@@ -10,7 +10,7 @@ use super::Pace;
 use crate::affinity::{AffinityFault, CoreSet, Cores};
 
 /// Stages with a core of their own in the dedicated layout: ingest, kernel, egress.
-const DEDICATED_CORES: usize = 3;
+pub const DEDICATED_CORES: usize = 3;
 
 /// How the stages are placed, decided before anything runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,13 +119,19 @@ impl Placement {
     }
 }
 
-/// The configured cores, or the best: isolated ones first, then the highest numbers, since the system's own
-/// work gathers on the lowest.
+/// The best cores for stage threads: isolated ones first, then the highest numbers, since the system's own
+/// work gathers on the lowest. Fewer than `needed` where there are fewer.
+#[must_use]
+pub fn best_cores(needed: usize, cores: &Cores) -> Vec<usize> {
+    let others = cores.allowed.minus(&cores.isolated);
+    cores.isolated.iter().chain(others.iter().rev()).take(needed).collect()
+}
+
+/// The configured cores, or the best.
 fn stage_cores(configured: &[i64], needed: usize, cores: &Cores) -> Result<Vec<usize>, String> {
     let usable = cores.usable();
     if configured.is_empty() {
-        let others = cores.allowed.minus(&cores.isolated);
-        return Ok(cores.isolated.iter().chain(others.iter().rev()).take(needed).collect());
+        return Ok(best_cores(needed, cores));
     }
     if configured.len() < needed {
         return Err(format!(
@@ -190,6 +196,26 @@ mod tests {
         let refusal = choose_layout(Layout::Dedicated, false, 3).unwrap_err();
         assert!(refusal.contains("has 3") && refusal.contains("engine.layout_fallback"));
         assert_eq!(choose_layout(Layout::Dedicated, false, 4), Ok((Layout::Dedicated, None)));
+    }
+
+    #[test]
+    fn spinning_threads_leave_a_core_free_whatever_the_machine() {
+        for count in 1..=64 {
+            let machine = cores(&format!("0-{}", count - 1), "");
+            for requested in [Layout::Inline, Layout::Shared, Layout::Dedicated] {
+                let wish = Settings { engine_idle: Idle::Spin, ..settings(requested, &[]) };
+                let placement = Placement::plan(&wish, Pace::Times(1.0), &machine).unwrap();
+                let spins = matches!(placement.idle, Idle::Spin | Idle::SpinPause);
+                assert!(!spins || placement.cores.len() < count, "{requested:?} on {count}");
+                let dedicated = requested == Layout::Dedicated && count > DEDICATED_CORES;
+                let layout = if dedicated { Layout::Dedicated } else { Layout::Shared };
+                assert_eq!(placement.layout, layout, "{requested:?} on {count}");
+                if count == 2 {
+                    assert_eq!(placement.cores, [1], "one thread runs every stage");
+                    assert_eq!(placement.helpers.to_string(), "0", "the cold side has the other");
+                }
+            }
+        }
     }
 
     #[test]

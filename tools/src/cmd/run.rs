@@ -29,6 +29,8 @@ const KEY_VARIABLES: [&str; 2] = ["PINION_BINGX_KEY", "PINION_BINGX_SECRET"];
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// Name of the key among them.
 const CREDENTIAL: &str = "bingx";
+/// Its name where the manager was given the folder `keys` as a whole.
+const OF_FOLDER: &str = "keys_bingx";
 
 /// REST and WebSocket addresses of the demo account.
 const DEMO: [&str; 2] =
@@ -89,7 +91,12 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         (Some(path), _) => ApiKeys::from_file(Path::new(path)),
         (None, Some(keys)) => Ok(keys),
         (None, None) => match std::env::var_os(CREDENTIALS) {
-            Some(folder) => ApiKeys::from_file(&Path::new(&folder).join(CREDENTIAL)),
+            Some(folder) => {
+                let folder = Path::new(&folder);
+                let whole = folder.join(CREDENTIAL);
+                let path = if whole.exists() { whole } else { folder.join(OF_FOLDER) };
+                ApiKeys::from_file(&path)
+            }
             None => {
                 let [key, secret] = KEY_VARIABLES;
                 return Err(Failure::config(format!(
