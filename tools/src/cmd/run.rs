@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use pinion_core::settings::Mode;
+use pinion_core::units::Rate;
 use pinion_io::bingx::live::{ApiKeys, PublicPlan, Refusal, VenuePlan};
 use pinion_io::bingx::words::{MarginType, PositionMode};
 use pinion_io::journal::Summary;
@@ -118,6 +119,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         out: out(args),
         profile_id: args.profile_id.clone(),
     };
+    if plan.settings.guard_drawdown_max == Rate::ZERO {
+        say("guard.drawdown_max is 0: no drawdown halts this run");
+    }
     let watch = watched(args, &loaded.control)?;
     let outcome = run::live(&plan, &watch, &mut |text| say(text));
     watch.end();
