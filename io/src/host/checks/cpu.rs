@@ -102,7 +102,7 @@ fn quota(facts: &Facts) -> Reading {
     let expected = "no limit of processor time";
     let remedy = "remove the limit: CPUQuota= of the unit, --cpus of the container; give whole cores instead";
     let values = facts.group_values("cpu.max");
-    let tightest = values.iter().find(|value| !value.starts_with("max")).or(values.first());
+    let tightest = values.iter().find(|value| !value.starts_with("max")).or_else(|| values.first());
     let value = tightest.cloned().or_else(|| {
         let quota = facts.files.text("sys/fs/cgroup/cpu/cpu.cfs_quota_us")?;
         Some(if quota == "-1" { "max".to_owned() } else { quota })

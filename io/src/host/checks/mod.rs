@@ -9,6 +9,8 @@ mod network;
 mod time;
 
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod tests;
 
 use crate::affinity::CoreSet;
