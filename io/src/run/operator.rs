@@ -35,9 +35,9 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    /// Opens the control socket and locks the calling thread in, with every thread that it starts from here on. Only
-    /// the run directory is written and only `ports` are connected to afterwards. A paper run whose folder takes
-    /// no socket goes on without one.
+    /// Opens the control socket and locks the calling thread in, with every thread that it starts from here on.
+    /// Only the run directory is written and only `ports` are connected to afterwards. A paper run whose folder
+    /// takes no socket goes on without one.
     pub(super) fn ready(
         watch: &Watch,
         dir: &Path,

@@ -42,7 +42,8 @@ pub struct Args {
 /// Runs the verb.
 ///
 /// # Errors
-/// [`Failure`]: 4 for symbols or addresses that do not fit, 1 when the venue cannot be reached or the disk is full.
+/// [`Failure`]: 4 for symbols or addresses that do not fit, 1 when the venue cannot be reached or the disk is
+/// full.
 pub fn run(args: &Args) -> Result<(), Failure> {
     let mut settings = args.settings.clone();
     settings.sets.push(format!("venue.name={}", args.venue));

@@ -6,7 +6,8 @@
 //!
 //! * profile: a settings file that ships with the program, by name ([`PROFILES`])
 //! * file: TOML, `[signal] scan_ns = 5_000_000_000` or `signal.scan_ns = …`; instruments as
-//!   `[instrument.BTCUSDT] tick = "0.1"`, the venue of a live run as `[venue]`, who reaches the process as `[control]`
+//!   `[instrument.BTCUSDT] tick = "0.1"`, the venue of a live run as `[venue]`, who reaches the process as
+//!   `[control]`
 //! * environment: `PINION__SIGNAL__SCAN_NS=5000000000`
 //! * command line: `--set signal.scan_ns=5000000000`
 

@@ -112,8 +112,8 @@ pub fn listing(plan: &PublicPlan) -> Result<Listing, Refusal> {
     Ok(Listing { instruments, spellings, ahead_ns: caller.ahead_ns() })
 }
 
-/// Checks clock, rights of the key, instruments, position mode, margin type, leverage, fees and wallet. Waits: not on a hot
-/// thread. Half a second for each instrument, as the venue allows two questions about margin a second.
+/// Checks clock, rights of the key, instruments, position mode, margin type, leverage, fees and wallet. Waits:
+/// not on a hot thread. Half a second for each instrument, as the venue allows two questions about margin a second.
 ///
 /// # Errors
 /// [`Refusal`].
