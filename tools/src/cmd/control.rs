@@ -121,7 +121,7 @@ fn first_answer(args: &Reading, verb: Verb) -> Result<(PathBuf, Value), Failure>
             Err(fault) => return Err(failure(path, &fault)),
         }
     }
-    let place = args.run.as_deref().unwrap_or(Path::new(RUNS));
+    let place = args.run.as_deref().unwrap_or_else(|| Path::new(RUNS));
     Err(failure(place, &AskFault::NotRunning))
 }
 
