@@ -113,7 +113,8 @@ pub fn listing(plan: &PublicPlan) -> Result<Listing, Refusal> {
 }
 
 /// Checks clock, rights of the key, instruments, position mode, margin type, leverage, fees and wallet. Waits:
-/// not on a hot thread. Half a second for each instrument, as the venue allows two questions about margin a second.
+/// not on a hot thread. Half a second for each instrument, as the venue allows two questions about margin a
+/// second.
 ///
 /// # Errors
 /// [`Refusal`].
