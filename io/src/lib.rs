@@ -2,7 +2,9 @@
 
 pub mod affinity;
 pub mod bingx;
+pub mod capture;
 pub mod clock;
+pub mod control;
 pub mod data;
 pub mod host;
 pub mod idle;
@@ -14,6 +16,7 @@ pub mod recover;
 pub mod regime;
 pub mod run;
 pub mod runner;
+pub mod sandbox;
 pub mod source;
 pub mod synth;
 pub mod utc;

@@ -6,6 +6,7 @@ mod bingx;
 mod bingx_requests;
 mod book;
 mod contracts;
+mod control;
 mod crash;
 mod data;
 mod decode;
@@ -16,6 +17,7 @@ mod journal;
 mod kernel_script;
 mod layouts;
 mod live;
+mod live_verbs;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod paper_run;
 mod paper_venue;

@@ -11,6 +11,7 @@ use pinion_core::link::Rx;
 use pinion_core::msg::RecordMsg;
 use pinion_core::settings::Settings;
 use pinion_core::units::Nanos;
+use pinion_io::ingest::IngestStage;
 use pinion_io::run::{Assembly, Stages};
 use pinion_io::runner::{Pace, RunError, RunReport, TurnObserver, run_inline};
 use pinion_io::source::Source;
@@ -30,7 +31,7 @@ pub enum Heard<'a> {
 #[derive(Debug)]
 pub struct Pipeline<S> {
     /// The stages.
-    pub stages: Stages<S>,
+    pub stages: Stages<IngestStage<S>>,
     records: Rx<RecordMsg>,
     inputs: InputRx,
     start: Nanos,

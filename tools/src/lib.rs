@@ -16,6 +16,7 @@ mod time;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use pinion_io::control;
 
 pub use failure::{Exit, Failure};
 
@@ -33,6 +34,10 @@ pub struct Cli {
 pub enum Verb {
     /// The L2 book per instrument after applying a recorded depth stream.
     Book(cmd::book::Args),
+    /// Call every working order of a running engine back.
+    CancelAll(cmd::control::Acting),
+    /// Record a venue's public streams as data for paper runs.
+    Capture(cmd::capture::Args),
     /// Print shell completions.
     Completion(cmd::completion::Args),
     /// Check, show, list or describe settings.
@@ -43,6 +48,10 @@ pub enum Verb {
     Doctor(cmd::doctor::Args),
     /// Why a scan or a round trip went as it did, in words, with every number.
     Explain(cmd::explain::Args),
+    /// Halt a running engine and close what is open.
+    Flatten(cmd::control::Acting),
+    /// Halt a running engine: no entry leaves any more, exits go on.
+    Halt(cmd::control::Acting),
     /// Write the files that prepare a machine (nothing is applied), or compare a machine with them.
     Host(cmd::host::Args),
     /// How noisy each core is.
@@ -53,14 +62,20 @@ pub enum Verb {
     Paper(cmd::paper::Args),
     /// What a restart in a run directory finds: slots, books, where the journal ends.
     Recover(cmd::recover::Args),
+    /// Let a running engine reduce only: no new entries, exits go on.
+    Reduce(cmd::control::Acting),
     /// Feed a run's input journal to a fresh kernel and compare every output.
     Replay(cmd::replay::Args),
+    /// Undo halt, reduce and flatten in a running engine.
+    Resume(cmd::control::Acting),
     /// A run against a venue's sockets: demo account, or live with --live.
     Run(cmd::run::Args),
     /// Sign recorded vectors, one JSON line a file.
     Sign(cmd::sign::Args),
     /// The regime signal alone, one JSON line per scan.
     Signal(cmd::signal::Args),
+    /// How a running engine stands.
+    Status(cmd::control::Reading),
     /// A venue on this machine that speaks BingX's protocol, for clients of any make.
     VenueSim(cmd::venue_sim::Args),
 }
@@ -79,20 +94,27 @@ pub fn main() -> ExitCode {
     };
     let result = match cli.verb {
         Verb::Book(args) => cmd::book::run(&args),
+        Verb::CancelAll(args) => cmd::control::act(control::Verb::CancelAll, &args),
+        Verb::Capture(args) => cmd::capture::run(&args),
         Verb::Completion(args) => cmd::completion::run(&args),
         Verb::Config(args) => cmd::config::run(&args),
         Verb::Decode(args) => cmd::decode::run(&args),
         Verb::Doctor(args) => cmd::doctor::run(&args),
         Verb::Explain(args) => cmd::explain::run(&args),
+        Verb::Flatten(args) => cmd::control::act(control::Verb::Flatten, &args),
+        Verb::Halt(args) => cmd::control::act(control::Verb::Halt, &args),
         Verb::Host(args) => cmd::host::run(&args),
         Verb::Jitter(args) => cmd::jitter::run(&args),
         Verb::Kernel(args) => cmd::kernel::run(&args),
         Verb::Paper(args) => cmd::paper::run(&args),
         Verb::Recover(args) => cmd::recover::run(&args),
+        Verb::Reduce(args) => cmd::control::act(control::Verb::Reduce, &args),
         Verb::Replay(args) => cmd::replay::run(&args),
+        Verb::Resume(args) => cmd::control::act(control::Verb::Resume, &args),
         Verb::Run(args) => cmd::run::run(&args),
         Verb::Sign(args) => cmd::sign::run(&args),
         Verb::Signal(args) => cmd::signal::run(&args),
+        Verb::Status(args) => cmd::control::status(&args),
         Verb::VenueSim(args) => cmd::venue_sim::run(&args),
     };
     match result {

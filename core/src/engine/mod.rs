@@ -5,6 +5,7 @@
 //! [`Engine`] is a pure function of its ordered inputs and their times; [`KernelStage`] wires it to the
 //! links. The journal holds both, so it is all that a replay needs.
 
+mod drawdown;
 mod gauges;
 mod guardian;
 mod prober;
@@ -13,12 +14,13 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
-pub use gauges::Gauges;
+pub use gauges::{Figures, Gauges};
 pub use save::Damage;
 pub use stage::{JournalFull, KernelLinks, KernelStage};
 
 use alloc::sync::Arc;
 
+use drawdown::Drawdown;
 use guardian::Guardian;
 use prober::Prober;
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,7 @@ pub struct Engine<P = Policy, H = NoHooks> {
     hooks: H,
     router: Router,
     guardian: Guardian,
+    drawdown: Drawdown,
     prober: Prober,
     now: Nanos,
     inputs: u64,
@@ -103,6 +106,7 @@ impl<P: Decide, H: SavedHooks> Engine<P, H> {
             hooks,
             router: Router::new(),
             guardian: Guardian::new(),
+            drawdown: Drawdown::default(),
             prober: Prober::new(),
             settings,
             now: Nanos::ZERO,
@@ -128,7 +132,7 @@ impl<P: Decide, H: SavedHooks> Engine<P, H> {
         if let Input::Settings { version } = *input {
             self.swap(version, out);
         }
-        let Self { settings, kernel, policy, hooks, router, guardian, prober, .. } = self;
+        let Self { settings, kernel, policy, hooks, router, guardian, drawdown, prober, .. } = self;
         // The verdict is for scripts; everything that matters to a run is in the records.
         let _verdict = kernel.apply(now, input, settings, out);
         let mut turn = Turn { now, kernel, settings, out, hooks };
@@ -147,6 +151,7 @@ impl<P: Decide, H: SavedHooks> Engine<P, H> {
             Input::Venue(_) | Input::Settings { .. } => {}
         }
         guardian.turn(now, input, kernel, settings, out);
+        drawdown.turn(now, input, kernel, settings, out);
         let turn = Turn { now, kernel, settings, out, hooks };
         policy.after_turn(&mut Broker::new(router, turn, before));
         prober.turn(now, input, kernel, settings, out);

@@ -298,6 +298,7 @@ const fn wanted_by(reason: BlockReason) -> (bool, bool) {
         | BlockReason::HotWindow
         | BlockReason::UnresolvedOrder
         | BlockReason::Killed
+        | BlockReason::Reducing
         | BlockReason::Journal
         | BlockReason::InvalidIntent
         | BlockReason::MinNotional

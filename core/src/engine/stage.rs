@@ -48,7 +48,7 @@ pub struct KernelLinks {
     pub input: InputTx,
     /// From the operator and the process; many producers.
     pub control: Arc<ArrayQueue<ControlMsg>>,
-    /// For a progress bar.
+    /// For whoever watches: the operator, a progress bar.
     pub gauges: Arc<Gauges>,
 }
 
@@ -272,23 +272,26 @@ impl<P: Decide, H: SavedHooks> Stage for KernelStage<P, H> {
         }
         // What the operator and the venue say comes before what the market says; a scan was made from
         // market messages that may still be on their way here, so it comes last.
-        let mut work = self
-            .take_settings(now)
-            .and(self.watch_journal(now))
-            .and(self.drain(now, |links| links.control.pop().map(Input::Control)))
+        let mut work = self.take_settings(now).and(self.watch_journal(now));
+        let told = self.drain(now, |links| links.control.pop().map(Input::Control));
+        work = work
+            .and(told)
             .and(self.drain(now, |links| links.ack.pop().map(Input::Venue)))
             .and(self.drain(now, |links| links.account.pop().map(Input::Venue)))
             .and(self.drain(now, |links| links.market.pop().map(Input::Market)))
             .and(self.drain(now, |links| links.scan.pop().map(Input::Scan)));
-        if self.tick_is_due(now) {
+        let ticked = self.tick_is_due(now);
+        if ticked {
             work = work.and(self.turn(now, &Input::Tick));
-            self.links.gauges.publish(&self.engine);
             self.next_tick = Some(now.plus(self.tick_ns));
         } else if self.engine.next_deadline().is_some_and(|due| now >= due) {
             // Between ticks, for an order whose time is over; the grid of the ticks stays.
             work = work.and(self.turn(now, &Input::Tick));
         } else if self.next_tick.is_none() && self.engine.inputs > 0 {
             self.next_tick = Some(now.plus(self.tick_ns));
+        }
+        if ticked || told.count > 0 {
+            self.links.gauges.publish(&self.engine);
         }
         work
     }

@@ -38,7 +38,9 @@ impl KillSwitch {
             | Control::JournalCaughtUp
             | Control::JournalFailed
             | Control::Reanchor
-            | Control::Recover => {}
+            | Control::Recover
+            | Control::Reduce
+            | Control::CancelAll => {}
         }
     }
 

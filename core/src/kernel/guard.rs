@@ -7,7 +7,7 @@ use crate::id::InstrumentId;
 use crate::kernel::orders::Order;
 use crate::kernel::{Code, Effects, Kernel, Slot, Verdict};
 use crate::msg::record::{BlockReason, ReconcileState};
-use crate::msg::{Control, Maybe, Record};
+use crate::msg::{Control, Maybe, OrderRole, Record, TradingState};
 use crate::settings::Settings;
 use crate::units::Nanos;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,7 @@ struct FaultEvidence {
 pub(super) struct Halts {
     killed: bool,
     flatten: bool,
+    reducing: bool,
     stopped: bool,
     journal_failed: bool,
     journal_behind: bool,
@@ -61,6 +62,9 @@ impl Kernel {
     ) -> Result<(), BlockReason> {
         if self.halts.killed || self.halts.flatten || self.halts.stopped {
             return Err(BlockReason::Killed);
+        }
+        if self.halts.reducing {
+            return Err(BlockReason::Reducing);
         }
         if self.halts.journal_failed || self.halts.journal_behind {
             return Err(BlockReason::Journal);
@@ -130,6 +134,36 @@ impl Kernel {
     #[must_use]
     pub const fn is_flattening(&self) -> bool {
         self.halts.flatten
+    }
+
+    /// What the operator lets through.
+    #[must_use]
+    pub const fn trading_state(&self) -> TradingState {
+        if self.halts.killed || self.halts.flatten {
+            TradingState::Halted
+        } else if self.halts.reducing {
+            TradingState::Reducing
+        } else {
+            TradingState::Active
+        }
+    }
+
+    /// True while the journal forbids entries: it falls behind, or cannot be written any more.
+    #[must_use]
+    pub const fn is_journal_short(&self) -> bool {
+        self.halts.journal_failed || self.halts.journal_behind
+    }
+
+    /// Orders of ours that are not proved to be over.
+    #[must_use]
+    pub fn working_orders(&self) -> usize {
+        self.live_orders().count()
+    }
+
+    /// Those of them that open or add: what a kill or a reduce waits for.
+    #[must_use]
+    pub fn working_entries(&self) -> usize {
+        self.live_orders().filter(|order| order.role == OrderRole::Entry).count()
     }
 
     /// True when nothing is held and no order of ours can still fill: what a kill or a flatten waits for.
@@ -208,6 +242,7 @@ impl Kernel {
         let switch = match control {
             Control::Kill => &mut self.halts.killed,
             Control::Flatten => &mut self.halts.flatten,
+            Control::Reduce => &mut self.halts.reducing,
             Control::Stop => &mut self.halts.stopped,
             Control::JournalFailed => &mut self.halts.journal_failed,
             Control::JournalBehind => &mut self.halts.journal_behind,
@@ -215,6 +250,7 @@ impl Kernel {
             Control::Resume => return self.resume(out),
             Control::Recover => return self.recover(now, out),
             Control::Reanchor => return self.reanchor(now, settings, out),
+            Control::CancelAll => return self.cancel_all(now, out),
         };
         if core::mem::replace(switch, true) {
             return Verdict::refused(Code::DuplicateEvent);
@@ -226,9 +262,33 @@ impl Kernel {
         if planted!(X22KillLeavesEntries) && control == Control::Kill {
             return Verdict::OK;
         }
-        // What works toward more risk is called back; exits stay.
+        self.call_entries_back(now, out);
+        Verdict::OK
+    }
+
+    /// The engine itself kills, as the operator would; nothing happens when it is killed already.
+    pub(crate) fn kill_for(&mut self, now: Nanos, reason: &'static str, out: &mut Effects) {
+        if core::mem::replace(&mut self.halts.killed, true) {
+            return;
+        }
+        out.record(Record::Halt { reason });
+        self.call_entries_back(now, out);
+    }
+
+    /// What works toward more risk is called back; exits stay.
+    fn call_entries_back(&mut self, now: Nanos, out: &mut Effects) {
         for index in 0..self.slots.len() {
             if let Some(client) = self.slots[index].entry_order {
+                let _sent = self.send_cancel(now, client, out);
+            }
+        }
+    }
+
+    /// Calls back whatever works. What is left of an exit is owed, and leaves by market.
+    fn cancel_all(&mut self, now: Nanos, out: &mut Effects) -> Verdict {
+        self.call_entries_back(now, out);
+        for index in 0..self.slots.len() {
+            if let Some(client) = self.slots[index].exit_order {
                 let _sent = self.send_cancel(now, client, out);
             }
         }
@@ -243,15 +303,16 @@ impl Kernel {
         Verdict::OK
     }
 
-    /// The operator undoes kill and flatten and answers for a fault. A failed journal stays failed, a
+    /// The operator undoes kill, flatten and reduce and answers for a fault. A failed journal stays failed, a
     /// freeze by the reconcile clears only by a balance, and one by a position that is not ours only by a
     /// snapshot without it.
     fn resume(&mut self, out: &mut Effects) -> Verdict {
         let was = self.halts;
         self.halts.killed = false;
         self.halts.flatten = false;
+        self.halts.reducing = false;
         self.halts.fault = None;
-        if !was.killed && !was.flatten && was.fault.is_none() {
+        if !was.killed && !was.flatten && !was.reducing && was.fault.is_none() {
             return Verdict::refused(Code::DuplicateEvent);
         }
         out.record(Record::Resume { reason: Control::Resume.as_str() });
@@ -281,6 +342,7 @@ pub(super) const fn code_of(reason: BlockReason) -> Code {
         | BlockReason::Recovering
         | BlockReason::Unreconciled
         | BlockReason::Journal
+        | BlockReason::Reducing
         | BlockReason::MinNotional
         | BlockReason::NotTradable
         | BlockReason::Cap => Code::EntryBlocked,

@@ -25,6 +25,25 @@ crate::text_enum! {
         /// The process has just started on what an earlier one left: nothing is believed until the venue
         /// has told open orders and positions.
         Recover => "recover",
+        /// Entries stop and working ones are called back; exits go on. Weaker than a kill: what has left the
+        /// kernel already is not stopped on its way out, only called back behind it.
+        Reduce => "reduce",
+        /// Every working order of ours is called back, entries and exits alike. It changes no state: what a
+        /// called-back exit has not closed leaves by market, and entries go on where they may.
+        CancelAll => "cancel_all",
+    }
+}
+
+crate::text_enum! {
+    /// What the operator lets through; the strictest word given since the last resume. Saved with the kernel,
+    /// so a restart does not change it.
+    pub enum TradingState {
+        /// Everything.
+        Active => "active",
+        /// Exits, cancels and look-ups; no entry is decided.
+        Reducing => "reducing",
+        /// The same, and an entry that is under way already is stopped at the moment of sending.
+        Halted => "halted",
     }
 }
 

@@ -15,7 +15,7 @@ pub mod venue;
 pub use command::{
     Command, CommandMsg, OrderKind, OrderRole, PositionSide, ProbeKind, Side, TimeInForce,
 };
-pub use control::{Control, ControlMsg};
+pub use control::{Control, ControlMsg, TradingState};
 pub use market::{MarketBody, MarketKind, MarketMsg};
 pub use record::{Record, RecordMsg};
 pub use scan::{Modifiers, Rank, Scan, ScanMsg};

@@ -207,6 +207,8 @@ crate::text_enum! {
         EntryFrozen => "entry_frozen",
         /// The kill switch is on.
         Killed => "killed",
+        /// The operator has told to reduce only.
+        Reducing => "reducing",
         /// The journal cannot keep up or cannot be written.
         Journal => "journal",
         /// Size, price or leverage is not usable.

@@ -200,7 +200,9 @@ impl Decide for Policy {
             | Control::JournalCaughtUp
             | Control::JournalFailed
             | Control::Reanchor
-            | Control::Recover => {}
+            | Control::Recover
+            | Control::Reduce
+            | Control::CancelAll => {}
         }
     }
 

@@ -566,6 +566,12 @@ settings_table! {
     guard_probe_interval_ns: i64 = 10_000_000_000;
     "guard.probe_interval_ns", "ns", Domain::Int { min: 1_000_000_000, max: DAY_NS }, 0.0, Medium, Hot, Operator, true,
     "Time between probes of open orders, positions and balance; sooner when an entry lacks fresh proof.";
+    guard_drawdown_max: Rate = Rate::ZERO;
+    "guard.drawdown_max", "fraction", rate(0, 100_000_000), 0.0, High, Hot, Operator, true,
+    "Fall of the equity below its peak, as a fraction of the peak, that halts the engine; 0: none does.";
+    guard_drawdown_samples: i64 = 3;
+    "guard.drawdown_samples", "samples", Domain::Int { min: 2, max: 1_000 }, 0.0, High, Hot, Operator, true,
+    "Readings in a row, one a tick and each with new prices, that a drawdown halt and a new peak both need.";
 
     cap_position_notional_max: Money = Money::from_whole(1_000_000);
     "cap.position_notional_max", "quote", Domain::Decimal { min: 0, max: MAX_MONEY }, 0.0, High, Restart, Operator, true,

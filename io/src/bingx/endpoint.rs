@@ -43,6 +43,8 @@ pinion_core::text_enum! {
         FillHistory => "fill_history",
         /// Fee rates.
         CommissionRate => "commission_rate",
+        /// What the key may do.
+        KeyPermissions => "key_permissions",
         /// Leverage of a symbol.
         Leverage => "leverage",
         /// Sets it.
@@ -89,6 +91,7 @@ impl Endpoint {
             Self::Order => (Get, "/openApi/swap/v2/trade/order", 5, Account),
             Self::FillHistory => (Get, "/openApi/swap/v2/trade/fillHistory", 5, Account),
             Self::CommissionRate => (Get, "/openApi/swap/v2/user/commissionRate", 5, Account),
+            Self::KeyPermissions => (Get, "/openApi/v1/account/apiPermissions", 2, Account),
             Self::Leverage => (Get, "/openApi/swap/v2/trade/leverage", 5, Account),
             Self::SetLeverage => (Post, "/openApi/swap/v2/trade/leverage", 5, Account),
             Self::MarginType => (Get, "/openApi/swap/v2/trade/marginType", 2, Account),

@@ -83,6 +83,12 @@ impl Decoder {
         classify(&root, scratch, oddities)
     }
 
+    /// The last frame as text, unpacked.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        self.inflater.last()
+    }
+
     /// What was met and is not known.
     pub fn oddities(&mut self) -> &mut Oddities {
         &mut self.oddities

@@ -102,6 +102,12 @@ impl Inflater {
         self.out.extend_from_slice(plain);
         Ok(&self.out)
     }
+
+    /// What the last call gave.
+    #[must_use]
+    pub fn last(&self) -> &[u8] {
+        &self.out
+    }
 }
 
 /// Where the data begins after the header of a gzip member.

@@ -13,6 +13,7 @@
 //! | sockets, the stages of a live run | `live` |
 
 mod account_sockets;
+mod capture;
 mod dead_man;
 mod depth;
 mod endpoint;
@@ -42,6 +43,7 @@ pub mod user;
 pub mod words;
 
 pub use account_sockets::{AccountSockets, Lane};
+pub use capture::Recorder;
 pub use dead_man::{DeadMan, PERIOD_MAX_S, PERIOD_MIN_S, TimerCall};
 pub use depth::{DepthGuard, DepthStep};
 pub use endpoint::{Endpoint, Group, Method};

@@ -97,6 +97,8 @@ pub enum Call<'a> {
     },
     /// Fee rates.
     CommissionRate,
+    /// What the key may do.
+    KeyPermissions,
     /// Leverage.
     Leverage {
         /// Symbol.
@@ -176,6 +178,7 @@ impl Call<'_> {
             Self::Order { .. } => Endpoint::Order,
             Self::FillHistory { .. } => Endpoint::FillHistory,
             Self::CommissionRate => Endpoint::CommissionRate,
+            Self::KeyPermissions => Endpoint::KeyPermissions,
             Self::Leverage { .. } => Endpoint::Leverage,
             Self::SetLeverage { .. } => Endpoint::SetLeverage,
             Self::MarginType { .. } => Endpoint::MarginType,
@@ -246,6 +249,7 @@ impl RequestWriter {
             Call::Balance
             | Call::Positions
             | Call::CommissionRate
+            | Call::KeyPermissions
             | Call::PositionMode
             | Call::CreateListenKey
             | Call::ServerTime

@@ -177,6 +177,30 @@ pub fn commission(reply: &Reply<'_>) -> Result<Commission, Fault> {
     Ok(Commission { taker: rate("takerCommissionRate")?, maker: rate("makerCommissionRate")? })
 }
 
+/// `account/apiPermissions`: whether the key may withdraw. The venue documents two forms, a list of numbers (5
+/// is the right to withdraw) and named flags; `None` when the answer has neither.
+///
+/// # Errors
+/// [`Fault`] for a list or a flag of another form.
+pub fn can_withdraw(reply: &Reply<'_>) -> Result<Option<bool>, Fault> {
+    const LIST: &str = "permissions";
+    const FLAG: &str = "enableWithdrawals";
+    const WITHDRAW: u64 = 5;
+    let data = reply.data()?;
+    if let Some(list) = data.get(LIST) {
+        if !list.is_list() {
+            return Err(Fault::new(FaultKind::Wrong, LIST, "a list", list.place()));
+        }
+        for right in list.items() {
+            if required(right.whole(LIST)?, LIST)? == WITHDRAW {
+                return Ok(Some(true));
+            }
+        }
+        return Ok(Some(false));
+    }
+    data.get(FLAG).map_or(Ok(None), |flag| flag.flag(FLAG))
+}
+
 /// Answer to `cancelAllAfter`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimerSet {

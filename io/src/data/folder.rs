@@ -64,7 +64,7 @@ pub(super) fn choose(path: &Path, notices: &mut Vec<String>) -> Result<Vec<Chose
 /// Raw frames say more than rows derived from them, rows more than bars. Funding stands beside all.
 const fn fineness(format: Format) -> u8 {
     match format {
-        Format::Raw => 3,
+        Format::Raw | Format::Bingx => 3,
         Format::Rows => 2,
         Format::Bars { .. } => 1,
         Format::Funding => 0,
@@ -97,4 +97,5 @@ fn accompanies(name: &str) -> bool {
         || name.ends_with(".md")
         || name == "SHA256SUMS"
         || name == "expect.json"
+        || name == crate::capture::MANIFEST
 }

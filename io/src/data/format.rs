@@ -17,6 +17,8 @@ const FUNDING_HEADER: &str = "ts_ms,symbol,funding_rate,mark_open";
 pub(super) enum Format {
     /// Raw frames with receive time.
     Raw,
+    /// Raw frames of `BingX` with receive time.
+    Bingx,
     /// Quote, trade and book rows.
     Rows,
     /// Minute bars of that many columns.
@@ -33,6 +35,7 @@ impl Format {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw frames",
+            Self::Bingx => "raw frames of BingX",
             Self::Rows => "tick or book rows",
             Self::Bars { .. } => "minute bars",
             Self::Funding => "funding rows",
@@ -75,7 +78,10 @@ fn recognise(first: &[u8]) -> Option<(Format, bool)> {
     } else {
         let digits = first.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let framed = matches!(first.get(digits..digits + 2), Some(b" {" | b" ["));
-        (digits > 0 && framed).then_some((Format::Raw, false))
+        // Every market frame of that venue names its topic so, none of the other does.
+        let is_bingx = memchr::memmem::find(first, b"\"dataType\"").is_some();
+        let format = if is_bingx { Format::Bingx } else { Format::Raw };
+        (digits > 0 && framed).then_some((format, false))
     }
 }
 
@@ -88,6 +94,10 @@ mod tests {
         for (line, format) in [
             ("1723161255030314667 {\"stream\"", Some((Format::Raw, false))),
             ("1723161255030 [{", Some((Format::Raw, false))),
+            (
+                "1723161255030314667 {\"code\":0,\"dataType\":\"BTC-USDT@trade\",\"data\":[]}",
+                Some((Format::Bingx, false)),
+            ),
             ("type,symbol,exchange_ts_ns,local_ts_ns,f1,f2,f3,f4", Some((Format::Rows, true))),
             (
                 "type,symbol,exchange_ts_ns,local_ts_ns,side,price,qty,kind",

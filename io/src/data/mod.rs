@@ -5,6 +5,7 @@
 //! as a stream. Files are never unpacked as a whole.
 
 mod bars;
+mod bingx;
 mod cells;
 mod depth;
 mod folder;
@@ -33,6 +34,7 @@ use pinion_core::units::{Money, Nanos, Price, Qty};
 use crate::source::SourceFault;
 use crate::wire::binance::is_inverse;
 use bars::{Table, TableReader};
+use bingx::BingxReader;
 use folder::Chosen;
 use format::Format;
 use lines::Lines;
@@ -167,6 +169,7 @@ impl DataSet {
                         found,
                     ))
                 }
+                Format::Bingx => Box::new(BingxReader::new(lines, symbols)),
                 Format::Rows => Box::new(RowReader::new(lines, symbols, |id| {
                     found(id).map(|depth| depth.derive_quotes)
                 })),

@@ -112,9 +112,11 @@ impl FileScan {
     pub(super) fn run(mut lines: Lines, format: Format) -> Result<Self, SourceFault> {
         let mut scan = Self::default();
         let mut decoder = Decoder::new();
+        let mut frames = super::bingx::Frames::default();
         while lines.peek()? {
             match format {
                 Format::Raw => scan.raw_line(&mut lines, &mut decoder)?,
+                Format::Bingx => scan.bingx_line(&lines, &mut frames)?,
                 Format::Rows => scan.row(&lines)?,
                 Format::Bars { columns } => scan.timed(&lines, Table::Bars { columns })?,
                 Format::Funding => scan.timed(&lines, Table::Funding)?,
@@ -203,6 +205,22 @@ impl FileScan {
             (Err(_), Table::Funding) => scan.marks += 1,
         }
         Ok(())
+    }
+
+    fn bingx_line(
+        &mut self,
+        lines: &Lines,
+        frames: &mut super::bingx::Frames,
+    ) -> Result<(), SourceFault> {
+        let (at, json) = split_stamp(lines.text()).map_err(|expected| {
+            lines.fault(format!("it begins with {}", lines.excerpt()), expected)
+        })?;
+        self.saw(at);
+        frames.each(lines, at, json, &mut |symbol, message| {
+            if let Some(scan) = self.symbol(symbol.as_bytes()) {
+                scan.body(&message.body());
+            }
+        })
     }
 
     fn raw_line(&mut self, lines: &mut Lines, decoder: &mut Decoder) -> Result<(), SourceFault> {

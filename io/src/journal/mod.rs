@@ -46,7 +46,7 @@ pub use compare::{Comparison, Difference, Engine, Step, compare};
 pub use fault::JournalFault;
 pub use header::{RunHeader, SettingChange, SettingsVersion};
 pub use reader::{Item, JournalReader, Tail};
-pub use run_dir::RunDir;
+pub use run_dir::{RunDir, write_fault};
 pub use summary::{Latency, RunEnd, Summary, Wall};
 pub use thread::{Journal, JournalHandle, SettingsDesk};
 

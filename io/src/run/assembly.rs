@@ -7,10 +7,11 @@ use pinion_core::engine::{Engine, Gauges, JournalFull, KernelLinks, KernelStage}
 use pinion_core::gate::{Gate, KillSwitch};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::journal::{InputRx, input_ring};
-use pinion_core::link::{MarketTx, Rx, link};
-use pinion_core::msg::{ControlMsg, RecordMsg};
+use pinion_core::link::{MarketTx, Rx, Tx, link};
+use pinion_core::msg::{ControlMsg, MarketMsg, RecordMsg};
 use pinion_core::settings::Settings;
 use pinion_core::signal::{OutsideScan, SignalStage};
+use pinion_core::stage::Stage;
 use pinion_core::topology;
 
 use crate::ingest::{IngestStage, WhenFull};
@@ -18,11 +19,11 @@ use crate::paper::{PaperEgress, PaperVenue};
 use crate::runner::{Pace, StageSet};
 use crate::source::Source;
 
-/// The four driven stages. Owner: whoever drives the run; read again when it is over.
+/// The four driven stages, with `I` as the first. Owner: whoever drives the run; read again when it is over.
 #[derive(Debug)]
-pub struct Stages<S> {
+pub struct Stages<I> {
     /// Market bytes in.
-    pub ingest: IngestStage<S>,
+    pub ingest: I,
     /// The regime scan.
     pub signal: SignalStage,
     /// Slots, orders, books, policy.
@@ -31,7 +32,7 @@ pub struct Stages<S> {
     pub egress: PaperEgress,
 }
 
-impl<S: Source> Stages<S> {
+impl<I: Stage> Stages<I> {
     /// For a runner.
     pub fn set(&mut self) -> StageSet<'_> {
         StageSet {
@@ -45,9 +46,9 @@ impl<S: Source> Stages<S> {
 
 /// A paper run before anything runs.
 #[derive(Debug)]
-pub struct Assembly<S> {
+pub struct Assembly<I> {
     /// The stages, wired.
-    pub stages: Stages<S>,
+    pub stages: Stages<I>,
     /// What the kernel records.
     pub records: Rx<RecordMsg>,
     /// What the kernel was fed.
@@ -58,10 +59,21 @@ pub struct Assembly<S> {
     pub kill: Arc<KillSwitch>,
 }
 
-impl<S: Source> Assembly<S> {
-    /// Makes links and stages. At full speed a recording waits where a link is full; at a set pace it
-    /// conflates, and a slow journal blocks new risk, as against a live market. With `outside` the regime is
-    /// that of these scans, in order of time and number.
+/// Where a first stage puts the market.
+#[derive(Debug)]
+pub struct MarketLinks {
+    /// To the kernel.
+    pub market: MarketTx,
+    /// To the signal stage.
+    pub tap: MarketTx,
+    /// To the paper venue.
+    pub feed: Tx<MarketMsg>,
+}
+
+impl<S: Source> Assembly<IngestStage<S>> {
+    /// Makes links and stages on a recorded or built-in market. At full speed a recording waits where a link is
+    /// full; at a set pace it conflates, and a slow journal blocks new risk, as against a live market. With
+    /// `outside` the regime is that of these scans, in order of time and number.
     #[must_use]
     pub fn new(
         settings: &Arc<Settings>,
@@ -71,6 +83,28 @@ impl<S: Source> Assembly<S> {
         pace: Pace,
         gauges: Arc<Gauges>,
         outside: Option<Vec<OutsideScan>>,
+    ) -> Self {
+        let when_full = match pace {
+            Pace::Max => WhenFull::Wait,
+            Pace::Times(_) => WhenFull::Conflate,
+        };
+        Self::wired(settings, table, epoch, pace, gauges, outside, |links| {
+            IngestStage::new(source, links.market, links.tap, Some(links.feed), when_full)
+        })
+    }
+}
+
+impl<I: Stage> Assembly<I> {
+    /// The same with a first stage of the caller's.
+    #[must_use]
+    pub fn wired(
+        settings: &Arc<Settings>,
+        table: Arc<InstrumentTable>,
+        epoch: u32,
+        pace: Pace,
+        gauges: Arc<Gauges>,
+        outside: Option<Vec<OutsideScan>>,
+        ingest: impl FnOnce(MarketLinks) -> I,
     ) -> Self {
         let depth = |name: &str| topology::spec(name).depth;
         let (market_tx, market) = link(depth("market"));
@@ -83,12 +117,13 @@ impl<S: Source> Assembly<S> {
         let (record, records) = link(depth("record"));
         let (input, inputs) = input_ring(depth("input"));
         let control = Arc::new(ArrayQueue::new(depth("control")));
-        let (when_full, on_full) = match pace {
-            Pace::Max => (WhenFull::Wait, JournalFull::Wait),
-            Pace::Times(_) => (WhenFull::Conflate, JournalFull::BlockNewRisk),
+        let on_full = match pace {
+            Pace::Max => JournalFull::Wait,
+            Pace::Times(_) => JournalFull::BlockNewRisk,
         };
         let merging = |tx| MarketTx::new(tx, table.len());
-        let (market_tx, tap_tx) = (merging(market_tx), merging(tap_tx));
+        let market_links =
+            MarketLinks { market: merging(market_tx), tap: merging(tap_tx), feed: feed_tx };
         let engine = Engine::new(Arc::clone(settings), Arc::clone(&table), epoch);
         let links = KernelLinks {
             market,
@@ -108,7 +143,7 @@ impl<S: Source> Assembly<S> {
         let egress =
             PaperEgress::new(venue, gate, Arc::clone(&kill), feed, command_rx, ack_tx, account_tx);
         let stages = Stages {
-            ingest: IngestStage::new(source, market_tx, tap_tx, Some(feed_tx), when_full),
+            ingest: ingest(market_links),
             signal: match outside {
                 Some(said) => SignalStage::outside(settings, table, said, tap, scan_tx),
                 None => SignalStage::new(settings, table, tap, scan_tx),

@@ -12,7 +12,6 @@ use pinion_core::units::Nanos;
 
 use super::Stages;
 use crate::runner::GRACE_NS;
-use crate::source::Source;
 
 /// How long one look at a full journal link waits.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -22,11 +21,7 @@ const PAUSES_MAX: u32 = 2_000;
 /// Tells the kernel that the run ends at `now` and drives kernel and venue, without the market, until no
 /// entry order works any more or [`GRACE_NS`] of stream time have passed. Virtual time: nothing waits but
 /// for the journal.
-pub(super) fn close<S: Source>(
-    stages: &mut Stages<S>,
-    control: &ArrayQueue<ControlMsg>,
-    mut now: Nanos,
-) {
+pub(super) fn close<I>(stages: &mut Stages<I>, control: &ArrayQueue<ControlMsg>, mut now: Nanos) {
     let until = now.plus(GRACE_NS);
     let mut stop = Some(ControlMsg { ts_recv_ns: now, control: Control::Stop });
     let mut pauses = 0;

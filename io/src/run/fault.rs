@@ -31,6 +31,10 @@ pub enum RunFault {
     Venue(Refusal),
     /// The stages.
     Runner(RunError),
+    /// The control socket.
+    Control(String),
+    /// The process cannot be locked in as wanted.
+    Sandbox(String),
     /// The books do not add up.
     Identity(Vec<String>),
 }
@@ -44,7 +48,7 @@ impl fmt::Display for RunFault {
                  the path and the `rejected` counts",
             ),
             Self::Instruments(fault) => fault.fmt(f),
-            Self::Placement(text) => f.write_str(text),
+            Self::Placement(text) | Self::Control(text) | Self::Sandbox(text) => f.write_str(text),
             Self::Affinity(fault) => fault.fmt(f),
             Self::Journal(fault) | Self::Restart(fault) => fault.fmt(f),
             Self::Venue(refusal) => refusal.fmt(f),

@@ -20,6 +20,7 @@ use pinion_core::topology;
 use pinion_core::units::Nanos;
 
 use super::fault::RunFault;
+use super::operator::{Operator, Wires};
 use super::restart::{Begin, Interrupted};
 use super::watch::Watch;
 use super::{WATCH_EVERY, wall};
@@ -31,6 +32,7 @@ use crate::bingx::live::{
 use crate::clock::{Stopwatch, TurnClock};
 use crate::journal::folder::Durability;
 use crate::journal::{Journal, JournalHandle, RunEnd, Summary};
+use crate::net::Peer;
 use crate::runner::{self, Pace, Placement, Progress, RunReport, StageSet};
 
 /// How long the orderly end may take.
@@ -133,6 +135,7 @@ pub fn live(
         found.is_of(plan)?;
     }
     let ready = startup(&plan.venue).map_err(RunFault::Venue)?;
+    ready.notes.iter().for_each(|text| notice(text));
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let clock = Nanos::new(i64::try_from(started.as_nanos()).unwrap_or(i64::MAX));
     let pace = Pace::Times(1.0);
@@ -146,10 +149,15 @@ pub fn live(
     };
     let Begin { dir, lock: _lock, header, engine, again } = begin;
     let (start, notices) = (header.started_ns, Notices::default());
+    let run_id = header.run_id.clone();
     let symbols = ready.symbols(&header.instruments);
     let known_to = again.as_ref().map(|again| again.known_to);
     let assembly = assemble(plan, symbols, engine, known_to, start, &watch.gauges, &notices);
     let LiveAssembly { mut stages, records, inputs, control, kill } = assembly;
+    let ports = [plan.venue.rest.target().port, plan.venue.ws.target().port];
+    let wires = Wires { kill: &kill, control: &control, layout };
+    let mode = plan.settings.engine_mode;
+    let mut operator = Operator::ready(watch, dir.path(), &run_id, mode, wires, &ports, notice)?;
     let journal = match again {
         None => Journal::start(&dir, header, records, inputs, Durability::Power)?,
         Some(again) => Journal::go_on(&dir, again.journal, records, inputs)?,
@@ -158,8 +166,10 @@ pub fn live(
     let progress = Progress::default();
     watch.span(start, Nanos::MAX);
     let ran = thread::scope(|scope| {
-        let names = scope.spawn(|| look_names_up(plan, watch));
-        let watcher = scope.spawn(|| look_after(watch, &journal, &control, &notices, notice));
+        let names = scope.spawn(|| look_names_up([&plan.venue.rest, &plan.venue.ws], watch));
+        let watcher = scope.spawn(|| {
+            look_after(watch, &journal, &control, &mut operator, &progress, &notices, notice)
+        });
         let ran = runner::run(stages.set(), &placement, pace, start, &watch.stop, &progress);
         let ran = ran.inspect(|report| {
             let end = report.last.max(stages.kernel.engine().now());
@@ -239,8 +249,13 @@ fn assemble(
         tap: MarketTx::new(tap_tx, table.len()),
         feed: feed_tx,
     };
-    let ingest =
-        BingxIngest::new(&plan.venue, Arc::clone(&table), &symbols, ingest_links, notices.clone());
+    let ingest = BingxIngest::new(
+        &plan.venue.public(),
+        Arc::clone(&table),
+        &symbols,
+        ingest_links,
+        notices.clone(),
+    );
     let egress_links = EgressLinks {
         feed,
         command,
@@ -275,10 +290,10 @@ fn assemble(
 }
 
 /// Follows the venue when it moves to other addresses. A look-up may wait for long, so it has a thread.
-fn look_names_up(plan: &LivePlan, watch: &Watch) {
+pub(super) fn look_names_up(peers: [&Peer; 2], watch: &Watch) {
     while !watch.ended.load(Ordering::Acquire) {
         thread::park_timeout(NAMES_EVERY);
-        for peer in [&plan.venue.rest, &plan.venue.ws] {
+        for peer in peers {
             if !watch.ended.load(Ordering::Acquire) {
                 // What was known stays.
                 let _unknown = peer.look_up();
@@ -288,15 +303,18 @@ fn look_names_up(plan: &LivePlan, watch: &Watch) {
 }
 
 /// Shows what the stages tell, and stops the run when the journal cannot be written any more.
-fn look_after(
+pub(super) fn look_after(
     watch: &Watch,
     journal: &JournalHandle,
     control: &ArrayQueue<ControlMsg>,
+    operator: &mut Operator,
+    progress: &Progress,
     notices: &Notices,
     notice: &mut (dyn FnMut(&str) + Send),
 ) {
     let mut told = false;
     loop {
+        operator.poll(progress);
         let is_over = watch.ended.load(Ordering::Acquire);
         while let Some(text) = notices.next() {
             notice(&text);

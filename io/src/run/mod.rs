@@ -4,17 +4,23 @@
 //! fresh engine.
 
 mod assembly;
+mod capture;
 mod close;
 mod fault;
 mod live;
+mod live_paper;
+mod operator;
+mod pulse;
 mod replay;
 mod restart;
 mod source;
 mod watch;
 
-pub use assembly::{Assembly, Stages};
+pub use assembly::{Assembly, MarketLinks, Stages};
+pub use capture::{CapturePlan, Captured, capture};
 pub use fault::RunFault;
 pub use live::{LiveOutcome, LivePlan, live};
+pub use live_paper::{LivePaperPlan, live_paper};
 pub use replay::replay;
 pub use watch::Watch;
 
@@ -39,6 +45,7 @@ use crate::journal::summary::TICK_TO_ORDER;
 use crate::journal::{Journal, JournalHandle, Latency, RunDir, RunEnd, RunHeader, Summary, Wall};
 use crate::runner::{self, Ending, Pace, Placement, Progress, RunReport};
 use crate::source::Source;
+use operator::{Operator, Wires};
 
 /// Real seconds by which a paced run may lag behind before the person is told.
 const LATE_S_MAX: f64 = 0.1;
@@ -114,7 +121,8 @@ pub fn paper(
     let header = header(plan, &table, &source.texts, start, &placement);
     watch.span(start, source.end);
     let outside = outside.map(|outside| outside.scans);
-    let outcome = drive(plan, watch, &dir, header, table, source, outside, start, &placement)?;
+    let outcome =
+        drive(plan, watch, &dir, header, table, source, outside, start, &placement, notice)?;
     if let Some(text) = pace_lost(plan.pace, &outcome) {
         notice(&text);
     }
@@ -172,22 +180,30 @@ fn drive(
     outside: Option<Vec<OutsideScan>>,
     start: Nanos,
     placement: &Placement,
+    notice: &mut dyn FnMut(&str),
 ) -> Result<PaperOutcome, RunFault> {
     let gauges = Arc::clone(&watch.gauges);
     let assembly =
         Assembly::new(&plan.settings, table, source, header.epoch, plan.pace, gauges, outside);
-    let Assembly { mut stages, records, inputs, control, kill: _ } = assembly;
+    let Assembly { mut stages, records, inputs, control, kill } = assembly;
+    let wires = Wires { kill: &kill, control: &control, layout: placement.layout };
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // Recorded data at full speed can be run again: a snapshot then need not outlive a loss of power.
-    let durability = match plan.pace {
-        Pace::Max => Durability::Process,
-        Pace::Times(_) => Durability::Power,
+    // Recorded data at full speed can be run again: a snapshot then need not outlive a loss of power, and nobody
+    // steers what is over in a moment.
+    let (durability, mut operator) = match plan.pace {
+        Pace::Max => (Durability::Process, Operator::default()),
+        Pace::Times(_) => {
+            let (run_id, mode) = (header.run_id.as_str(), header.mode);
+            let ready = Operator::ready(watch, dir.path(), run_id, mode, wires, &[], notice)?;
+            (Durability::Power, ready)
+        }
     };
     let journal = Journal::start(dir, header, records, inputs, durability)?;
     let set = stages.set();
     let progress = Progress::default();
     let ran = thread::scope(|scope| {
-        let watcher = scope.spawn(|| watch_journal(watch, &journal, &control));
+        let watcher =
+            scope.spawn(|| look_after(watch, &journal, &control, &mut operator, &progress));
         let ran = runner::run(set, placement, plan.pace, start, &watch.stop, &progress);
         watch.ended.store(true, Ordering::Release);
         watcher.thread().unpark();
@@ -256,16 +272,25 @@ fn latencies(report: &RunReport) -> Vec<Latency> {
     core::iter::once(whole).chain(turns).collect()
 }
 
-/// Stops the run when the journal cannot be written any more; the kernel hears of it as an input.
-fn watch_journal(watch: &Watch, journal: &JournalHandle, control: &ArrayQueue<ControlMsg>) {
+/// Serves the operator, and stops the run when the journal cannot be written any more; the kernel hears of it as
+/// an input.
+fn look_after(
+    watch: &Watch,
+    journal: &JournalHandle,
+    control: &ArrayQueue<ControlMsg>,
+    operator: &mut Operator,
+    progress: &Progress,
+) {
+    let mut told = false;
     while !watch.ended.load(Ordering::Acquire) {
-        if journal.failed() {
+        operator.poll(progress);
+        if journal.failed() && !told {
+            told = true;
             let failed =
                 ControlMsg { ts_recv_ns: watch.gauges.now(), control: Control::JournalFailed };
             // A full queue already holds something to stop for.
             let _pushed = control.push(failed);
             watch.stop.store(true, Ordering::Release);
-            return;
         }
         thread::park_timeout(WATCH_EVERY);
     }

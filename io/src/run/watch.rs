@@ -1,10 +1,13 @@
-//! What the outside holds of a run: the stop flag and the gauges.
+//! What the outside holds of a run: the stop flag and the gauges, and how the operator gets in.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use pinion_core::engine::Gauges;
 use pinion_core::units::Nanos;
+
+use crate::sandbox::Sandbox;
 
 /// Shared between a run, its signal handler and its progress bar.
 #[derive(Debug, Default)]
@@ -13,6 +16,10 @@ pub struct Watch {
     pub stop: Arc<AtomicBool>,
     /// Figures of the running engine.
     pub gauges: Arc<Gauges>,
+    /// Where the control socket is to lie; by default in the run directory.
+    pub control: Option<PathBuf>,
+    /// Whether a live run locks itself in.
+    pub sandbox: Sandbox,
     pub(super) ended: AtomicBool,
     start_ns: AtomicI64,
     end_ns: AtomicI64,

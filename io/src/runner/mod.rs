@@ -284,8 +284,14 @@ impl Progress {
         }
     }
 
+    /// Turns of each thread as of its last housekeeping: of the one thread, or of the stages' in polling order.
+    #[must_use]
+    pub fn turns(&self) -> [u64; DRIVEN] {
+        std::array::from_fn(|row| self.rows[row].turns.load(Ordering::Relaxed))
+    }
+
     /// Totals of one thread, at its housekeeping.
-    fn publish(&self, row: usize, turns: u64, work: u64) {
+    pub(crate) fn publish(&self, row: usize, turns: u64, work: u64) {
         self.rows[row].turns.store(turns, Ordering::Relaxed);
         self.rows[row].work.store(work, Ordering::Relaxed);
     }

@@ -10,6 +10,7 @@
 //! | `POST /sim/close?account&symbol&positionSide` | somebody else closes a position |
 //! | `POST /sim/force?account&symbol&positionSide[&half=true]` | the venue liquidates a position, or deleverages half |
 //! | `POST /sim/transfer?account&amount` | money comes in, or goes out |
+//! | `POST /sim/rights?account&withdraw` | gives the key the right to withdraw, or takes it |
 //! | `POST /sim/expire?account` | the account's listen keys die |
 //! | `POST /sim/cut[?account]` | streams are cut: all, or an account's |
 //! | `POST /sim/outage?seconds` | nothing can be reached for a while |
@@ -65,6 +66,11 @@ impl Exchange {
                 let amount = decimal(params, "amount", Money::parse)?;
                 self.desks[account].venue.transfer(now, amount);
                 self.desks[account].settle(now);
+                Ok(json!({"done": true}))
+            }
+            ("POST", "/sim/rights") => {
+                let account = self.account(params)?;
+                self.desks[account].may_withdraw = params.flag("withdraw")?;
                 Ok(json!({"done": true}))
             }
             ("POST", "/sim/expire") => {

@@ -48,6 +48,8 @@ pub(super) struct Desk {
     pub(super) venue: FaultyVenue,
     pub(super) books: Books,
     pub(super) one_way: bool,
+    /// The key has the right to take money away.
+    pub(super) may_withdraw: bool,
     margin_types: BTreeMap<InstrumentId, MarginType>,
     /// Every order is cancelled then, unless the timer is set anew.
     pub(super) cancel_all_at: Option<Nanos>,
@@ -72,6 +74,7 @@ impl Desk {
             venue: FaultyVenue::new(settings, table, plan, seed),
             books: Books::default(),
             one_way: false,
+            may_withdraw: false,
             margin_types: BTreeMap::new(),
             cancel_all_at: None,
             orders: 0,

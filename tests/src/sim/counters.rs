@@ -27,6 +27,11 @@ pub const EXCUSED: &[(&str, &str, &str)] = &[
     ("reject", "other", "the venue names its reason, but for sums beyond its range"),
     ("reject", "no_market", "gate and venue see every price before the order that it made"),
     ("block", "not_tradable", "every instrument of the simulated market trades"),
+    (
+        "block",
+        "reducing",
+        "the simulated operator kills and flattens, which is stricter; unit tests reduce",
+    ),
     ("block", "cap", "no turn of a simulated policy is full of commands"),
     (
         "recovery",

@@ -578,7 +578,9 @@ impl<'a> Run<'a> {
             | Control::JournalCaughtUp
             | Control::JournalFailed
             | Control::Reanchor
-            | Control::Recover => None,
+            | Control::Recover
+            | Control::Reduce
+            | Control::CancelAll => None,
         };
         if let Some(rule) = rule {
             // Neither can be a breach by itself.

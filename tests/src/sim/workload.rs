@@ -441,7 +441,9 @@ impl Decide for Workload {
             | Control::JournalCaughtUp
             | Control::JournalFailed
             | Control::Reanchor
-            | Control::Recover => {}
+            | Control::Recover
+            | Control::Reduce
+            | Control::CancelAll => {}
         }
     }
 

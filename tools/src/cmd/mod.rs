@@ -1,8 +1,10 @@
 //! One file per verb.
 
 pub mod book;
+pub mod capture;
 pub mod completion;
 pub mod config;
+pub mod control;
 pub mod decode;
 pub mod doctor;
 pub mod explain;
@@ -16,3 +18,13 @@ pub mod run;
 pub mod sign;
 pub mod signal;
 pub mod venue_sim;
+
+use std::io::Write as _;
+
+use crate::Failure;
+
+/// A line of data on stdout.
+fn print_line(line: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{line}")
+        .map_err(|error| Failure::error(format!("stdout: {error}")))
+}

@@ -97,7 +97,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let out = args.out.clone().unwrap_or_else(|| {
         PathBuf::from("runs").join(format!("{}-{}", time::utc_stamp(), args.profile_id))
     });
-    let watch = Arc::new(Watch::default());
+    let mut watch = Watch::default();
+    watch.control = loaded.control.text("socket").map(PathBuf::from);
+    let watch = Arc::new(watch);
     let stop = on_signal(&watch)?;
     let plan = PaperPlan {
         settings: Arc::new(loaded.settings),
@@ -117,7 +119,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     drop(bar.join());
     drop(stop);
     let outcome = outcome.map_err(|fault| match fault {
-        RunFault::Placement(_) => Failure::config(fault.to_string()),
+        RunFault::Placement(_) | RunFault::Control(_) => Failure::config(fault.to_string()),
         other => Failure::error(other.to_string()),
     })?;
     report::write(&out)?;

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use pinion_core::kernel::Slot;
+use pinion_core::msg::TradingState;
 use pinion_io::journal::{RunDir, Tail};
 use pinion_io::recover::{Recovery, StateLock, recover};
 use serde_json::{Value, json};
@@ -117,6 +118,7 @@ fn as_json(found: &Recovery) -> Value {
             "file": file.name, "why": file.why.to_string(),
         })),
         "reconcile": why_reconcile(found),
+        "state": kernel.trading_state().as_str(),
         "slots": slots.map(|(index, slot)| slot_json(found, index, slot)).collect::<Vec<_>>(),
         "account": {
             "capital": ledger.capital().to_string(),
@@ -148,6 +150,10 @@ fn as_text(found: &Recovery) -> String {
     }
     if let Some(file) = &found.quarantined {
         lines.push(format!("set aside as {}: {}", file.name, file.why));
+    }
+    if kernel.trading_state() != TradingState::Active {
+        let state = kernel.trading_state().as_str();
+        lines.push(format!("{state}: the operator's word holds until `pinion resume`"));
     }
     for (index, slot) in kernel.slots().iter().enumerate() {
         let asset = slot.instrument().map_or("-", |instrument| kernel.table().symbol(instrument));

@@ -1,6 +1,5 @@
 //! `pinion run`: a run against a venue, headless, with the files of a paper run.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,15 +7,18 @@ use std::thread;
 use std::time::Duration;
 
 use pinion_core::settings::Mode;
-use pinion_io::bingx::live::{ApiKeys, Refusal, VenuePlan};
+use pinion_core::units::Rate;
+use pinion_io::bingx::live::{ApiKeys, PublicPlan, Refusal, VenuePlan};
 use pinion_io::bingx::words::{MarginType, PositionMode};
+use pinion_io::journal::Summary;
 use pinion_io::net::{Peer, Target, Trust, Tuning};
-use pinion_io::run::{self, LiveOutcome, LivePlan, RunFault, Watch};
+use pinion_io::run::{self, LiveOutcome, LivePaperPlan, LivePlan, RunFault, Watch};
+use pinion_io::sandbox::{self, Sandbox};
 use zeroize::Zeroizing;
 
 use super::paper::{on_signal, parse_profile, say};
-use crate::config::SettingsArgs;
-use crate::config::venue::Venue;
+use crate::config::sections::{Control, Venue};
+use crate::config::{Loaded, SettingsArgs};
 use crate::failure::Exit;
 use crate::{Failure, report, summary, time};
 
@@ -28,12 +30,15 @@ const KEY_VARIABLES: [&str; 2] = ["PINION_BINGX_KEY", "PINION_BINGX_SECRET"];
 const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// Name of the key among them.
 const CREDENTIAL: &str = "bingx";
+/// Its name where the manager was given the folder `keys` as a whole.
+const OF_FOLDER: &str = "keys_bingx";
 
 /// REST and WebSocket addresses of the demo account.
 const DEMO: [&str; 2] =
     ["https://open-api-vst.bingx.com", "wss://vst-open-api-ws.bingx.com/swap-market"];
 /// The same of real accounts.
-const LIVE: [&str; 2] = ["https://open-api.bingx.com", "wss://open-api-swap.bingx.com/swap-market"];
+pub(super) const LIVE: [&str; 2] =
+    ["https://open-api.bingx.com", "wss://open-api-swap.bingx.com/swap-market"];
 
 /// Arguments of `pinion run`.
 #[derive(Debug, clap::Args)]
@@ -43,6 +48,9 @@ pub struct Args {
     /// Trade with real money; the file must say engine.mode = "live" and confirm it.
     #[arg(long)]
     live: bool,
+    /// Trade on paper, on the venue's live public data: no key, no account.
+    #[arg(long, conflicts_with = "live")]
+    paper: bool,
     /// Run directory to create, or one whose run was interrupted: it goes on. By default
     /// `runs/<utc>-<profile>/`.
     #[arg(long, value_name = "DIR")]
@@ -67,17 +75,30 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if args.settings.config.is_none() {
         return Err(Failure::usage("--config FILE is missing; expected the settings of the run"));
     }
+    sandbox::keep_memory_private();
     // Before any thread: the environment can be changed safely only now.
     let from_environment = keys_of_environment()?;
-    let loaded = args.settings.load()?;
+    let mut settings = args.settings.clone();
+    settings.sets.extend(args.paper.then(|| "engine.mode=paper".to_owned()));
+    let loaded = settings.load()?;
     let venue = &loaded.venue;
     let mode = loaded.settings.engine_mode;
+    if args.paper {
+        // A key that lies in the environment is of no use here, and has been wiped.
+        drop(from_environment);
+        return on_paper(args, loaded);
+    }
     check_mode(mode, args.live, venue)?;
     let keys = match (venue.text("key_file"), from_environment) {
         (Some(path), _) => ApiKeys::from_file(Path::new(path)),
         (None, Some(keys)) => Ok(keys),
         (None, None) => match std::env::var_os(CREDENTIALS) {
-            Some(folder) => ApiKeys::from_file(&Path::new(&folder).join(CREDENTIAL)),
+            Some(folder) => {
+                let folder = Path::new(&folder);
+                let whole = folder.join(CREDENTIAL);
+                let path = if whole.exists() { whole } else { folder.join(OF_FOLDER) };
+                ApiKeys::from_file(&path)
+            }
             None => {
                 let [key, secret] = KEY_VARIABLES;
                 return Err(Failure::config(format!(
@@ -98,37 +119,81 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         settings: Arc::new(settings),
         instruments: loaded.instruments,
         config_hash: loaded.config_hash,
-        out: args.out.clone().unwrap_or_else(|| {
-            PathBuf::from("runs").join(format!("{}-{}", time::utc_stamp(), args.profile_id))
-        }),
+        out: out(args),
         profile_id: args.profile_id.clone(),
     };
-    let watch = Arc::new(Watch::default());
-    let stop = on_signal(&watch)?;
+    if plan.settings.guard_drawdown_max == Rate::ZERO {
+        say("guard.drawdown_max is 0: no drawdown halts this run");
+    }
+    let watch = watched(args, &loaded.control)?;
+    let outcome = run::live(&plan, &watch, &mut |text| say(text));
+    watch.end();
+    let outcome = outcome.map_err(failure)?;
+    tell(args, &outcome.summary, &plan.out)?;
+    verdict(&outcome, plan.flatten_at_end)
+}
+
+/// The same market, and nobody's money.
+fn on_paper(args: &Args, loaded: Loaded) -> Result<(), Failure> {
+    let watch = watched(args, &loaded.control)?;
+    let seed = loaded.settings.engine_seed.unsigned_abs();
+    let plan = LivePaperPlan {
+        venue: public_plan(&loaded.venue, LIVE, seed)?,
+        settings: Arc::new(loaded.settings),
+        instruments: loaded.instruments,
+        config_hash: loaded.config_hash,
+        out: out(args),
+        profile_id: args.profile_id.clone(),
+    };
+    let outcome = run::live_paper(&plan, &watch, &mut |text| say(text));
+    watch.end();
+    tell(args, &outcome.map_err(failure)?.summary, &plan.out)
+}
+
+fn out(args: &Args) -> PathBuf {
+    args.out.clone().unwrap_or_else(|| {
+        PathBuf::from("runs").join(format!("{}-{}", time::utc_stamp(), args.profile_id))
+    })
+}
+
+/// Ends by signal or by time; answers its operator.
+fn watched(args: &Args, control: &Control) -> Result<Arc<Watch>, Failure> {
+    let mut watch = Watch::default();
+    watch.control = control.text("socket").map(PathBuf::from);
+    watch.sandbox = control.text("sandbox").and_then(Sandbox::from_text).unwrap_or_default();
+    let watch = Arc::new(watch);
+    // The handlers stay until the process ends.
+    let _ids = on_signal(&watch)?;
     if let Some(duration_ns) = args.duration {
         end_after(&watch, Duration::from_nanos(duration_ns.unsigned_abs()));
     }
-    let outcome = run::live(&plan, &watch, &mut |text| say(text));
-    watch.end();
-    drop(stop);
-    let outcome = outcome.map_err(|fault| match fault {
+    Ok(watch)
+}
+
+fn failure(fault: RunFault) -> Failure {
+    match fault {
         RunFault::Placement(_)
         | RunFault::Restart(_)
+        | RunFault::Control(_)
+        | RunFault::Sandbox(_)
         | RunFault::Venue(Refusal::Refused(_) | Refusal::NotAsConfigured(_)) => {
             Failure::config(fault.to_string())
         }
         other => Failure::error(other.to_string()),
-    })?;
-    report::write(&plan.out)?;
-    say(&summary::render(&outcome.summary, &plan.out));
+    }
+}
+
+/// Report, summary for people, and for programs where that is wanted.
+fn tell(args: &Args, figures: &Summary, out: &Path) -> Result<(), Failure> {
+    report::write(out)?;
+    say(&summary::render(figures, out));
     if args.json {
-        let path = plan.out.join("summary.json");
+        let path = out.join("summary.json");
         let text = std::fs::read_to_string(&path)
             .map_err(|error| Failure::error(format!("{}: {error}", path.display())))?;
-        writeln!(std::io::stdout(), "{}", text.trim_end())
-            .map_err(|error| Failure::error(format!("stdout: {error}")))?;
+        super::print_line(text.trim_end())?;
     }
-    verdict(&outcome, plan.flatten_at_end)
+    Ok(())
 }
 
 /// What a script must know of the end.
@@ -165,8 +230,8 @@ fn check_mode(mode: Mode, live: bool, venue: &Venue) -> Result<(), Failure> {
         (Mode::Demo, false) => Ok(()),
         (Mode::Live, true) if venue.text("live_confirmation") == Some(CONFIRMATION) => Ok(()),
         (Mode::Paper, _) => refused(
-            "engine.mode is paper; expected demo or live: `pinion paper` makes paper runs, a run on the \
-             demo account needs engine.mode = \"demo\"",
+            "engine.mode is paper; expected demo or live: --paper trades on paper on live data, `pinion paper` on \
+             recordings, a run on the demo account needs engine.mode = \"demo\"",
         ),
         (Mode::Demo, true) => refused(
             "--live is given and engine.mode is demo; expected both or neither: take --live away",
@@ -180,26 +245,23 @@ fn check_mode(mode: Mode, live: bool, venue: &Venue) -> Result<(), Failure> {
     }
 }
 
-fn venue_plan(mode: Mode, venue: &Venue, keys: ApiKeys, seed: u64) -> Result<VenuePlan, Failure> {
+/// What needs no key; `defaults` are the REST and the WebSocket address where the section names none.
+pub(super) fn public_plan(
+    venue: &Venue,
+    defaults: [&str; 2],
+    seed: u64,
+) -> Result<PublicPlan, Failure> {
     let symbols = venue.list("symbols").to_vec();
     if symbols.is_empty() {
         return Err(Failure::config(
             "venue.symbols is empty; expected a list of perpetuals: symbols = [\"BTC-USDT\"]",
         ));
     }
-    let defaults = if mode == Mode::Live { LIVE } else { DEMO };
     let trust = Trust::new(venue.text("ca_file").map(Path::new));
     let trust = trust.map_err(|text| Failure::config(format!("venue.ca_file: {text}")))?;
     let peer = |field: &str, default: &str| {
         let failed = |text: String| Failure::config(format!("venue.{field}: {text}"));
         let target = Target::parse(venue.text(field).unwrap_or(default)).map_err(failed)?;
-        if mode == Mode::Demo && LIVE.iter().any(|url| url.contains(&format!("//{}", target.host)))
-        {
-            return Err(failed(format!(
-                "{} is where real money trades; expected the demo address with engine.mode = \"demo\"",
-                target.host
-            )));
-        }
         // A name that cannot be looked up is the network's fault, not the configuration's.
         Peer::new(target, trust.clone())
             .map(Arc::new)
@@ -207,23 +269,52 @@ fn venue_plan(mode: Mode, venue: &Venue, keys: ApiKeys, seed: u64) -> Result<Ven
     };
     let whole = |field: &str| venue.int(field).unsigned_abs();
     let narrow = |field: &str| u32::try_from(whole(field)).unwrap_or(u32::MAX);
+    Ok(PublicPlan {
+        rest: peer("rest_url", defaults[0])?,
+        ws: peer("ws_url", defaults[1])?,
+        symbols,
+        timeout_ns: venue.int("timeout_ms") * 1_000_000,
+        reconnect_max_ns: venue.int("reconnect_max_ms") * 1_000_000,
+        attempts_per_hour: u16::try_from(whole("attempts_per_hour")).unwrap_or(u16::MAX),
+        tuning: Tuning { busy_poll_us: Some(narrow("busy_poll_us")).filter(|us| *us > 0) },
+        seed,
+    })
+}
+
+fn venue_plan(mode: Mode, venue: &Venue, keys: ApiKeys, seed: u64) -> Result<VenuePlan, Failure> {
+    let is_real = |text: Option<&str>| {
+        let target = text.and_then(|text| Target::parse(text).ok());
+        target.filter(|target| LIVE.iter().any(|url| url.contains(&format!("//{}", target.host))))
+    };
+    for field in ["rest_url", "ws_url"] {
+        if let Some(target) = is_real(venue.text(field)).filter(|_| mode == Mode::Demo) {
+            return Err(Failure::config(format!(
+                "venue.{field}: {} is where real money trades; expected the demo address with engine.mode = \
+                 \"demo\"",
+                target.host
+            )));
+        }
+    }
+    let public = public_plan(venue, if mode == Mode::Live { LIVE } else { DEMO }, seed)?;
+    let whole = |field: &str| venue.int(field).unsigned_abs();
+    let narrow = |field: &str| u32::try_from(whole(field)).unwrap_or(u32::MAX);
     let one_way = venue.text("position_mode") == Some("one_way");
     let isolated = venue.text("margin_type") == Some("isolated");
     Ok(VenuePlan {
-        rest: peer("rest_url", defaults[0])?,
-        ws: peer("ws_url", defaults[1])?,
+        rest: public.rest,
+        ws: public.ws,
         keys,
-        symbols,
+        symbols: public.symbols,
         position_mode: if one_way { PositionMode::OneWay } else { PositionMode::Hedge },
         margin_type: if isolated { MarginType::Isolated } else { MarginType::Crossed },
         leverage: whole("leverage"),
         recv_window_ms: Some(narrow("recv_window_ms")),
         dead_man_s: narrow("dead_man_s"),
         connections: usize::try_from(whole("connections")).unwrap_or(2),
-        timeout_ns: venue.int("timeout_ms") * 1_000_000,
-        reconnect_max_ns: venue.int("reconnect_max_ms") * 1_000_000,
-        attempts_per_hour: u16::try_from(whole("attempts_per_hour")).unwrap_or(u16::MAX),
-        tuning: Tuning { busy_poll_us: Some(narrow("busy_poll_us")).filter(|us| *us > 0) },
+        timeout_ns: public.timeout_ns,
+        reconnect_max_ns: public.reconnect_max_ns,
+        attempts_per_hour: public.attempts_per_hour,
+        tuning: public.tuning,
         seed,
     })
 }
@@ -253,7 +344,7 @@ fn keys_of_environment() -> Result<Option<ApiKeys>, Failure> {
 }
 
 /// Sets the stop flag when the time is over; the thread ends with the process.
-fn end_after(watch: &Arc<Watch>, after: Duration) {
+pub(super) fn end_after(watch: &Arc<Watch>, after: Duration) {
     let watch = Arc::clone(watch);
     drop(thread::spawn(move || {
         thread::sleep(after);

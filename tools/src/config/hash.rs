@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pinion_core::settings::{InstrumentOverride, KEYS, Settings};
 use sha2::{Digest as _, Sha256};
 
-use crate::config::venue::Venue;
+use crate::config::sections::Venue;
 
 /// First 16 hex digits of SHA-256 over compact JSON with sorted keys and every value as a string.
 #[must_use]

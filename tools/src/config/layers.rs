@@ -13,7 +13,7 @@ use crate::config::instrument::{self, FIELDS, Field, Rows, SECTION};
 use crate::config::nearest::nearest;
 use crate::config::problem::{Place, Problem, Problems};
 use crate::config::secret::redacted;
-use crate::config::venue::{self, Venue};
+use crate::config::sections::{Control, ControlSection, Section, Venue, VenueSection};
 use crate::config::{Loaded, foreign, hash};
 
 /// Prefix of the environment variables that are settings.
@@ -38,6 +38,11 @@ pub(super) struct Given<'v> {
     pub(super) read: &'v dyn Fn(Domain) -> Result<Value, Mismatch>,
 }
 
+/// The field of a section that a dotted name names.
+fn field_of<S: Section>(name: &str) -> Option<&str> {
+    name.strip_prefix(S::NAME)?.strip_prefix('.')
+}
+
 enum Target {
     Key(usize, &'static Key),
     Override(TextId, &'static Field),
@@ -49,6 +54,7 @@ pub(super) struct Stack {
     places: Vec<Place>,
     instruments: Rows,
     venue: Venue,
+    control: Control,
     /// Canonical names given in the layer at hand, and where.
     given: BTreeMap<String, Place>,
     /// Keys with a wrong value: relations with them are not judged.
@@ -65,6 +71,7 @@ impl Stack {
             places: vec![Place::Default; KEYS.len()],
             instruments: Rows::default(),
             venue: Venue::default(),
+            control: Control::default(),
             given: BTreeMap::new(),
             failed: BTreeSet::new(),
             problems: Vec::new(),
@@ -104,10 +111,14 @@ impl Stack {
         name_place: Place,
         value_place: Place,
     ) {
-        if let Some(field) =
-            name.strip_prefix(venue::SECTION).and_then(|rest| rest.strip_prefix('.'))
-        {
-            if let Err(problem) = self.venue.put(field, given.found, &value_place) {
+        let put = if let Some(field) = field_of::<VenueSection>(name) {
+            Some(self.venue.put(field, given.found, &value_place))
+        } else {
+            field_of::<ControlSection>(name)
+                .map(|field| self.control.put(field, given.found, &value_place))
+        };
+        if let Some(put) = put {
+            if let Err(problem) = put {
                 self.refuse(*problem);
             }
             return;
@@ -207,6 +218,7 @@ impl Stack {
             settings: self.settings,
             instruments,
             venue: self.venue,
+            control: self.control,
         })
     }
 }

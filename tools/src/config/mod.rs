@@ -6,7 +6,8 @@
 //!
 //! * profile: a settings file that ships with the program, by name ([`PROFILES`])
 //! * file: TOML, `[signal] scan_ns = 5_000_000_000` or `signal.scan_ns = …`; instruments as
-//!   `[instrument.BTCUSDT] tick = "0.1"`, the venue of a live run as `[venue]`
+//!   `[instrument.BTCUSDT] tick = "0.1"`, the venue of a live run as `[venue]`, who reaches the process as
+//!   `[control]`
 //! * environment: `PINION__SIGNAL__SCAN_NS=5000000000`
 //! * command line: `--set signal.scan_ns=5000000000`
 
@@ -18,8 +19,8 @@ mod nearest;
 pub mod problem;
 pub mod schema;
 pub mod secret;
+pub mod sections;
 mod toml_file;
-pub mod venue;
 pub mod view;
 
 use std::io::Write as _;
@@ -42,7 +43,9 @@ pub struct Loaded {
     /// Corrections of the data's instruments, sorted by symbol.
     pub instruments: Vec<InstrumentOverride>,
     /// The venue of `pinion run`.
-    pub venue: venue::Venue,
+    pub venue: sections::Venue,
+    /// Who reaches the process, and what it reaches.
+    pub control: sections::Control,
     /// 16 hex digits over every key and override, see [`config_hash`].
     pub config_hash: String,
     /// Where each key's value comes from, in the order of [`KEYS`].

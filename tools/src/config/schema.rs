@@ -5,21 +5,22 @@ use pinion_core::units::{DECIMAL_TEXT_MAX, print_raw};
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::instrument::{FIELDS, SECTION};
-use crate::config::{venue, view};
+use crate::config::sections::{self, ControlSection, Section as _, VenueSection};
+use crate::config::view;
 
 /// The schema (draft 2020-12) of the whole file.
 #[must_use]
 pub fn schema() -> Json {
-    let mut sections: Map<String, Json> = Map::new();
+    let mut properties: Map<String, Json> = Map::new();
     for key in KEYS {
         let (section, name) = key.name.split_once('.').unwrap_or((key.name, ""));
-        let entry = sections.entry(section).or_insert_with(|| object(Map::new()));
+        let entry = properties.entry(section).or_insert_with(|| object(Map::new()));
         entry["properties"][name] = property(key);
     }
     let fields = FIELDS
         .iter()
         .map(|field| (field.name.to_owned(), described(of_domain(field.domain), field.doc)));
-    sections.insert(
+    properties.insert(
         SECTION.to_owned(),
         json!({
             "type": "object",
@@ -27,8 +28,9 @@ pub fn schema() -> Json {
             "additionalProperties": object(fields.collect()),
         }),
     );
-    sections.insert(venue::SECTION.to_owned(), venue::schema());
-    let mut root = object(sections);
+    properties.insert(VenueSection::NAME.to_owned(), sections::schema::<VenueSection>());
+    properties.insert(ControlSection::NAME.to_owned(), sections::schema::<ControlSection>());
+    let mut root = object(properties);
     root["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     root["title"] = json!("Pinion settings");
     root

@@ -11,7 +11,7 @@ use crate::config::foreign;
 use crate::config::instrument::SECTION;
 use crate::config::layers::{Given, Mismatch, Stack, unknown};
 use crate::config::problem::{FileText, Place, Problem};
-use crate::config::venue;
+use crate::config::sections::{ControlSection, Section as _, VenueSection};
 
 /// What the parser says of a key that stands twice.
 const DUPLICATE: &str = "duplicate key";
@@ -94,7 +94,7 @@ fn is_key(name: &str) -> bool {
 
 fn is_section(name: &str) -> bool {
     name == SECTION
-        || name == venue::SECTION
+        || [VenueSection::NAME, ControlSection::NAME].contains(&name)
         || name
             .strip_prefix(SECTION)
             .and_then(|rest| rest.strip_prefix('.'))

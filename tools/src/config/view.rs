@@ -10,7 +10,7 @@ use crate::config::Loaded;
 use crate::config::instrument::{self, SECTION};
 use crate::config::problem::Place;
 use crate::config::secret::{REDACTED, is_secret};
-use crate::config::venue::{self, FIELDS, Field, Kind};
+use crate::config::sections::{ControlSection, Field, Kind, Section as _, VenueSection};
 
 /// The default of a key.
 #[must_use]
@@ -79,12 +79,17 @@ pub fn keys_json() -> Json {
                 "doc": key.doc,
             })
         })
-        .chain(FIELDS.iter().map(venue_key_json))
+        .chain(section_fields().map(section_key_json))
         .collect()
 }
 
-/// A field of the venue as a row of the key table.
-fn venue_key_json(field: &Field) -> Json {
+/// Fields of the sections that are no settings of the kernel.
+fn section_fields() -> impl Iterator<Item = &'static Field> {
+    VenueSection::FIELDS.iter().chain(ControlSection::FIELDS)
+}
+
+/// Such a field as a row of the key table.
+fn section_key_json(field: &Field) -> Json {
     let (mut min, mut max, mut choices) = (None, None, None);
     match field.kind {
         Kind::Int { min: least, max: most } => (min, max) = (Some(least), Some(most)),
@@ -129,7 +134,7 @@ pub fn keys_text() -> String {
             if key.protected { format!("{writer}, protected") } else { writer.to_owned() },
         ]
     }));
-    rows.extend(FIELDS.iter().map(|field| {
+    rows.extend(section_fields().map(|field| {
         let (apply, writer) = (Apply::Restart.as_str(), Writer::Operator.as_str());
         [
             field.key(),
@@ -146,7 +151,7 @@ pub fn keys_text() -> String {
     let lines = aligned(&rows);
     let docs = std::iter::once(("", [].as_slice()))
         .chain(KEYS.iter().map(|key| (key.doc, key.aliases)))
-        .chain(FIELDS.iter().map(|field| (field.doc, [].as_slice())));
+        .chain(section_fields().map(|field| (field.doc, [].as_slice())));
     let mut out = String::new();
     for (line, (doc, aliases)) in lines.iter().zip(docs) {
         out.push_str(line);
@@ -223,7 +228,7 @@ pub fn show_text(loaded: &Loaded, changed_only: bool) -> String {
         }));
     }
     rows.extend(
-        loaded.venue.given().map(|(field, text)| [field.key(), text, String::new(), String::new()]),
+        given(loaded).map(|(field, text)| [field.key(), text, String::new(), String::new()]),
     );
     let mut out = aligned(&rows).join("\n");
     if !out.is_empty() {
@@ -233,7 +238,7 @@ pub fn show_text(loaded: &Loaded, changed_only: bool) -> String {
 }
 
 /// The settings in force in JSON: `config_hash`, `settings` by name with `value`, `origin` and
-/// `changed`, `instruments` by symbol, `venue` with what is not at its default.
+/// `changed`, `instruments` by symbol, `venue` and `control` with what is not at its default.
 #[must_use]
 pub fn show_json(loaded: &Loaded, changed_only: bool) -> Json {
     let settings: Map<String, Json> = shown(loaded, changed_only)
@@ -258,13 +263,16 @@ pub fn show_json(loaded: &Loaded, changed_only: bool) -> Json {
             (row.symbol.to_string(), fields)
         })
         .collect();
-    let venue: Map<String, Json> =
-        loaded.venue.given().map(|(field, text)| (field.name.to_owned(), json!(text))).collect();
+    let section = |name: &str| -> Map<String, Json> {
+        let of = given(loaded).filter(|(field, _)| field.section == name);
+        of.map(|(field, text)| (field.name.to_owned(), json!(text))).collect()
+    };
     json!({
         "config_hash": loaded.config_hash,
         "settings": settings,
         "instruments": instruments,
-        "venue": venue,
+        "venue": section(VenueSection::NAME),
+        "control": section(ControlSection::NAME),
     })
 }
 
@@ -291,14 +299,20 @@ pub fn show_toml(loaded: &Loaded, changed_only: bool) -> String {
             put(&mut out, format_args!("{name} = {quote}{text}{quote}\n"));
         }
     }
-    for (at, (field, text)) in loaded.venue.given().enumerate() {
+    let mut section = "";
+    for (field, text) in given(loaded) {
         let gap = if out.is_empty() { "" } else { "\n" };
-        if at == 0 {
-            put(&mut out, format_args!("{gap}[{}]\n", venue::SECTION));
+        if std::mem::replace(&mut section, field.section) != field.section {
+            put(&mut out, format_args!("{gap}[{}]\n", field.section));
         }
         put(&mut out, format_args!("# {}\n{} = {}\n", field.doc, field.name, field.in_file(&text)));
     }
     out
+}
+
+/// What was given for the sections and is not the default.
+fn given(loaded: &Loaded) -> impl Iterator<Item = (&'static Field, String)> {
+    loaded.venue.given().chain(loaded.control.given())
 }
 
 fn put(out: &mut String, text: std::fmt::Arguments<'_>) {

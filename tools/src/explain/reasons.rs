@@ -192,6 +192,7 @@ const fn block(reason: B) -> Reason {
         B::Unreconciled => ("the books seemed not to agree with the venue", &[]),
         B::EntryFrozen => ("the books did not agree with the venue: entries were frozen", &[]),
         B::Killed => ("the kill switch was on", &[]),
+        B::Reducing => ("the operator had told to reduce only", &[]),
         B::Journal => ("the journal could not keep up", &[]),
         B::InvalidIntent => ("size, price or leverage was not usable", &[]),
         B::MinNotional => ("it was below the venue's least notional", &[]),

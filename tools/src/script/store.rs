@@ -21,7 +21,7 @@ use pinion_io::recover::{StateLock, set_aside};
 use pinion_io::utc::file_stamp;
 
 use crate::config::config_hash;
-use crate::config::venue::Venue;
+use crate::config::sections::Venue;
 use crate::script::Stop;
 use crate::script::line::Line;
 use crate::script::session::{EPOCH, Session};

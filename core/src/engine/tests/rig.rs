@@ -109,9 +109,13 @@ impl Rig {
     }
 
     pub(super) fn quote(&mut self) {
+        self.quote_at("0.1999", "0.2000");
+    }
+
+    pub(super) fn quote_at(&mut self, bid: &str, ask: &str) {
         let body = MarketBody::Quote {
-            bid: "0.1999".parse().expect("a price"),
-            ask: "0.2000".parse().expect("a price"),
+            bid: bid.parse().expect("a price"),
+            ask: ask.parse().expect("a price"),
             bid_qty: None,
             ask_qty: None,
         };
@@ -246,7 +250,11 @@ impl Rig {
 
     /// A long position of a thousand.
     pub(super) fn long() -> Self {
-        let mut rig = Self::ready();
+        Self::long_with(Settings::default())
+    }
+
+    pub(super) fn long_with(settings: Settings) -> Self {
+        let mut rig = Self::ready_with(settings);
         let client = rig.enter();
         rig.fill(client, Qty::from_whole(1_000));
         assert!(rig.engine.kernel().slot(0).is_open());

@@ -6,7 +6,8 @@ use crate::kernel::stage::SlotStage as S;
 use crate::kernel::{Code, Intent, Kernel, Verdict};
 use crate::msg::record::BlockReason as B;
 use crate::msg::{
-    Control, MarketBody, Maybe, OrderKind, PositionSide, Record, TimeInForce, VenueEvent,
+    Control, MarketBody, Maybe, OrderKind, PositionSide, Record, TimeInForce, TradingState,
+    VenueEvent,
 };
 use crate::settings::Settings;
 use crate::units::{Price, Qty, Rate};
@@ -227,9 +228,10 @@ fn a_busy_slot_takes_no_second_entry_and_a_used_name_no_second_trade() {
 #[test]
 fn nothing_stops_an_exit() {
     type Stop = fn(&mut Rig);
-    let stops: [(Stop, B, Code); 6] = [
+    let stops: [(Stop, B, Code); 7] = [
         (|rig| assert!(rig.control(Control::Kill).accepted), B::Killed, Code::Killed),
         (|rig| assert!(rig.control(Control::Flatten).accepted), B::Killed, Code::Killed),
+        (|rig| assert!(rig.control(Control::Reduce).accepted), B::Reducing, Code::EntryBlocked),
         (
             |rig| assert!(rig.control(Control::JournalFailed).accepted),
             B::Journal,
@@ -280,6 +282,38 @@ fn kill_calls_working_entries_back_and_resume_undoes_it() {
     assert_eq!(rig.guard(), Err(B::Killed));
     assert_eq!(rig.control(Control::Resume), Verdict::OK);
     assert_eq!(rig.guard(), Ok(()));
+}
+
+#[test]
+fn reduce_calls_working_entries_back_and_the_stricter_word_counts() {
+    let mut rig = Rig::ready();
+    let intent = Rig::resting(Rig::enter_intent(PositionSide::Long, "1000"), "0.18");
+    assert_eq!(rig.submit(&intent), Verdict::OK);
+    assert_eq!(rig.control(Control::Reduce), Verdict::OK);
+    assert_eq!((rig.cancels(), rig.kernel.trading_state()), (1, TradingState::Reducing));
+    assert_eq!(rig.control(Control::Reduce), no(Code::DuplicateEvent));
+    assert_eq!(rig.control(Control::Kill), Verdict::OK);
+    assert_eq!(rig.control(Control::Reduce), no(Code::DuplicateEvent));
+    assert_eq!(rig.kernel.trading_state(), TradingState::Halted);
+    assert_eq!(rig.control(Control::Resume), Verdict::OK);
+    assert_eq!(rig.kernel.trading_state(), TradingState::Active);
+    assert_eq!(rig.control(Control::Resume), no(Code::DuplicateEvent));
+}
+
+#[test]
+fn cancel_all_calls_entries_and_exits_back_and_changes_no_state() {
+    let mut rig = Rig::ready();
+    let intent = Rig::resting(Rig::enter_intent(PositionSide::Long, "1000"), "0.18");
+    assert_eq!(rig.submit(&intent), Verdict::OK);
+    assert_eq!(rig.control(Control::CancelAll), Verdict::OK);
+    assert_eq!((rig.cancels(), rig.kernel.trading_state()), (1, TradingState::Active));
+    let mut rig = Rig::ready();
+    let entry = rig.enter(PositionSide::Long, "1000");
+    rig.filled(entry, "E", "1000", "0.2");
+    let _exit = rig.exit(None);
+    assert_eq!(rig.kernel.working_orders(), 1);
+    assert_eq!(rig.control(Control::CancelAll), Verdict::OK);
+    assert_eq!(rig.cancels(), 1);
 }
 
 #[test]

@@ -12,8 +12,8 @@ use super::super::listen_key::{KeyCall, ListenKey};
 use super::super::session::{Act, Happened, SessionPlan};
 use super::super::user::Account;
 use super::Notices;
-use super::market::happened;
 use super::plan::VenuePlan;
+use super::socket::happened;
 use crate::net::{NetFault, Step, WsLimits, WsLink};
 
 /// Frames of one socket in one poll.

@@ -10,7 +10,7 @@ use super::super::listen_key::KeyCall;
 use super::super::reports::Response;
 use super::super::rest;
 use super::egress::BingxEgress;
-use super::market::printable;
+use super::socket::printable;
 use super::waiting::{Item, Job};
 use crate::net::{Answer, HttpEvent};
 

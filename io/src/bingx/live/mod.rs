@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `plan` | where the venue is, with which key, what the account must be like |
 //! | `startup` | the checks before the first order: clock, instruments, modes, leverage, wallet |
+//! | `socket` | one market socket |
 //! | `market` | the ingest stage: market sockets |
 //! | `account` | account sockets and their listen keys |
 //! | `wire` | one signed call on one warm connection, within the limits |
@@ -25,14 +26,15 @@ mod market;
 mod modes;
 mod plan;
 mod resting;
+pub(super) mod socket;
 mod startup;
 mod waiting;
 mod wire;
 
 pub use egress::{BingxEgress, EgressCounts, EgressLinks};
 pub use market::{BingxIngest, IngestLinks};
-pub use plan::{ApiKeys, KeyFault, VenuePlan};
-pub use startup::{Ready, Refusal, startup};
+pub use plan::{ApiKeys, KeyFault, PublicPlan, VenuePlan};
+pub use startup::{Listing, Ready, Refusal, listing, startup};
 
 use std::sync::Arc;
 

@@ -161,13 +161,56 @@ pub struct VenuePlan {
     pub seed: u64,
 }
 
-impl VenuePlan {
+/// Where the venue is, for what needs no key. Owner: whoever puts the run together.
+#[derive(Clone, Debug)]
+pub struct PublicPlan {
+    /// REST.
+    pub rest: Arc<Peer>,
+    /// Market sockets.
+    pub ws: Arc<Peer>,
+    /// Symbols to watch, in any spelling.
+    pub symbols: Vec<String>,
+    /// A request without an answer is given up after so long.
+    pub timeout_ns: i64,
+    /// Longest wait between attempts of a socket.
+    pub reconnect_max_ns: i64,
+    /// Attempts of a socket in an hour.
+    pub attempts_per_hour: u16,
+    /// Socket options.
+    pub tuning: Tuning,
+    /// Seed of the waits between attempts.
+    pub seed: u64,
+}
+
+impl PublicPlan {
     /// How patient a socket is.
     pub(super) fn session(&self, mut session: SessionPlan) -> SessionPlan {
         session.wait_max_ns = self.reconnect_max_ns;
         session.wait_ns = session.wait_ns.min(self.reconnect_max_ns);
         session.attempts_per_hour = self.attempts_per_hour;
         session
+    }
+}
+
+impl VenuePlan {
+    /// The part that needs no key.
+    #[must_use]
+    pub fn public(&self) -> PublicPlan {
+        PublicPlan {
+            rest: Arc::clone(&self.rest),
+            ws: Arc::clone(&self.ws),
+            symbols: self.symbols.clone(),
+            timeout_ns: self.timeout_ns,
+            reconnect_max_ns: self.reconnect_max_ns,
+            attempts_per_hour: self.attempts_per_hour,
+            tuning: self.tuning,
+            seed: self.seed,
+        }
+    }
+
+    /// How patient a socket is.
+    pub(super) fn session(&self, session: SessionPlan) -> SessionPlan {
+        self.public().session(session)
     }
 }
 

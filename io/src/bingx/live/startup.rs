@@ -18,8 +18,8 @@ use super::super::request::{Call, RequestWriter, Symbols};
 use super::super::rest::{self, Commission, Reply};
 use super::super::rows;
 use super::super::words::{MarginType, PositionMode};
-use super::market::printable;
-use super::plan::VenuePlan;
+use super::plan::{ApiKeys, PublicPlan, VenuePlan};
+use super::socket::printable;
 use super::wire::KEY_HEADER;
 use crate::clock::{Stopwatch, TurnClock};
 use crate::net::{HttpEvent, HttpLink, Outgoing};
@@ -75,6 +75,27 @@ pub struct Ready {
     pub commission: Commission,
     /// Our clock minus the venue's.
     pub ahead_ns: i64,
+    /// What the person should know and what stops nothing.
+    pub notes: Vec<String>,
+}
+
+/// What the venue tells without a key.
+#[derive(Debug)]
+pub struct Listing {
+    /// The wanted instruments, with the venue's filters.
+    pub instruments: Vec<Instrument>,
+    /// The venue's spellings of them.
+    pub spellings: Vec<String>,
+    /// Our clock minus the venue's.
+    pub ahead_ns: i64,
+}
+
+impl Listing {
+    /// The venue's spellings by the ids of the run's table.
+    #[must_use]
+    pub fn symbols(&self, table: &InstrumentTable) -> Symbols {
+        Symbols::new(table, self.spellings.iter().map(String::as_str))
+    }
 }
 
 impl Ready {
@@ -85,16 +106,32 @@ impl Ready {
     }
 }
 
-/// Checks clock, instruments, position mode, margin type, leverage, fees and wallet. Waits: not on a hot
-/// thread. Half a second for each instrument, as the venue allows two questions about margin a second.
+/// Asks for clock and instruments alone: no key is needed. Waits: not on a hot thread.
+///
+/// # Errors
+/// [`Refusal`].
+pub fn listing(plan: &PublicPlan) -> Result<Listing, Refusal> {
+    let mut caller = Caller::new(plan.clone(), None);
+    caller.open()?;
+    caller.measure_clock()?;
+    let (instruments, spellings) = caller.contracts()?;
+    Ok(Listing { instruments, spellings, ahead_ns: caller.ahead_ns() })
+}
+
+/// Checks clock, rights of the key, instruments, position mode, margin type, leverage, fees and wallet. Waits:
+/// not on a hot thread. Half a second for each instrument, as the venue allows two questions about margin a
+/// second.
 ///
 /// # Errors
 /// [`Refusal`].
 pub fn startup(plan: &VenuePlan) -> Result<Ready, Refusal> {
-    let mut caller = Caller::new(plan);
+    let signer = plan.keys.signer.clone();
+    let writer = RequestWriter::new(signer, plan.position_mode, plan.recv_window_ms);
+    let mut caller = Caller::new(plan.public(), Some((&plan.keys, writer)));
     caller.open()?;
     caller.measure_clock()?;
-    let (instruments, spellings) = caller.contracts(plan)?;
+    let notes = caller.rights()?;
+    let (instruments, spellings) = caller.contracts()?;
     caller.position_mode(plan.position_mode)?;
     for symbol in &spellings {
         caller.margin_type(symbol, plan.margin_type)?;
@@ -102,15 +139,16 @@ pub fn startup(plan: &VenuePlan) -> Result<Ready, Refusal> {
     }
     let commission = caller.call(&Call::CommissionRate, |reply| rest::commission(reply).ok())?;
     let wallet = caller.wallet()?;
-    let ahead_ns = caller.offset.offset_ns().map_or(0, |offset_ns| -offset_ns);
-    Ok(Ready { instruments, spellings, wallet, commission, ahead_ns })
+    let ahead_ns = caller.ahead_ns();
+    Ok(Ready { instruments, spellings, wallet, commission, ahead_ns, notes })
 }
 
 /// One connection, one call at a time.
 struct Caller<'p> {
-    plan: &'p VenuePlan,
+    plan: PublicPlan,
+    /// Name of the key, and what signs with it.
+    keys: Option<(&'p ApiKeys, RequestWriter)>,
     link: HttpLink,
-    writer: RequestWriter,
     offset: ClockOffset,
     limits: Limits,
     stopwatch: Stopwatch,
@@ -118,14 +156,13 @@ struct Caller<'p> {
 }
 
 impl<'p> Caller<'p> {
-    fn new(plan: &'p VenuePlan) -> Self {
+    fn new(plan: PublicPlan, keys: Option<(&'p ApiKeys, RequestWriter)>) -> Self {
         let stopwatch = Stopwatch::calibrated();
         let peer = std::sync::Arc::clone(&plan.rest);
-        let signer = plan.keys.signer.clone();
         Self {
-            plan,
             link: HttpLink::new(peer, plan.timeout_ns, plan.tuning),
-            writer: RequestWriter::new(signer, plan.position_mode, plan.recv_window_ms),
+            plan,
+            keys,
             offset: ClockOffset::default(),
             limits: Limits::default(),
             clock: TurnClock::utc(&stopwatch),
@@ -135,6 +172,10 @@ impl<'p> Caller<'p> {
 
     fn now(&self) -> Nanos {
         self.clock.at(self.stopwatch.read_ns())
+    }
+
+    fn ahead_ns(&self) -> i64 {
+        self.offset.offset_ns().map_or(0, |offset_ns| -offset_ns)
     }
 
     fn host(&self) -> String {
@@ -171,15 +212,17 @@ impl<'p> Caller<'p> {
             }
             let now = self.now();
             let timestamp_ms = self.offset.timestamp_ms(now).unwrap_or(0);
-            let request = self.writer.write(call, timestamp_ms);
-            let endpoint = request.endpoint;
-            let key = self.plan.keys.name.as_str();
-            let outgoing = Outgoing {
+            let endpoint = call.endpoint();
+            let mut outgoing = Outgoing {
                 method: endpoint.method().as_str(),
                 path: endpoint.path(),
-                query: request.query,
-                header: (!endpoint.is_public()).then_some((KEY_HEADER, key)),
+                query: "",
+                header: None,
             };
+            if let Some((keys, writer)) = self.keys.as_mut().filter(|_| !endpoint.is_public()) {
+                outgoing.query = writer.write(call, timestamp_ms).query;
+                outgoing.header = Some((KEY_HEADER, keys.name.as_str()));
+            }
             if !self.link.send(now, &outgoing) {
                 continue;
             }
@@ -316,12 +359,39 @@ impl<'p> Caller<'p> {
         )))
     }
 
-    fn contracts(&mut self, plan: &VenuePlan) -> Result<(Vec<Instrument>, Vec<String>), Refusal> {
+    /// A key that could take money away is refused: whoever steals it from this machine could too. What the venue
+    /// does not tell is told to the person.
+    fn rights(&mut self) -> Result<Vec<String>, Refusal> {
+        let (status, body) = self.exchange(&Call::KeyPermissions)?;
+        let mut tape = Tape::new();
+        let told = rest::open(&mut tape, &body)
+            .ok()
+            .filter(|reply| reply.code == 0 && (200..300).contains(&status))
+            .and_then(|reply| rest::can_withdraw(&reply).ok().flatten());
+        match told {
+            Some(false) => Ok(Vec::new()),
+            Some(true) => Err(Refusal::Refused(
+                "the key may withdraw; expected one that may read and trade perpetuals alone: make such a key at \
+                 the venue, with this machine's address in its list, and delete this one"
+                    .to_owned(),
+            )),
+            None => Ok(vec![
+                "key: the venue does not say whether it may withdraw; make sure that it may not".to_owned(),
+            ]),
+        }
+    }
+
+    fn contracts(&mut self) -> Result<(Vec<Instrument>, Vec<String>), Refusal> {
         let mut oddities = Oddities::default();
-        let wanted: Vec<_> = plan
+        let wanted: Vec<_> = self
+            .plan
             .symbols
-            .iter()
-            .map(|symbol| (symbol, pinion_core::instrument::canonical_symbol(symbol)))
+            .clone()
+            .into_iter()
+            .map(|symbol| {
+                let canonical = pinion_core::instrument::canonical_symbol(&symbol);
+                (symbol, canonical)
+            })
             .collect();
         let mut listed = Vec::new();
         self.call(&Call::Contracts, |reply| {

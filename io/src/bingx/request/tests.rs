@@ -100,6 +100,7 @@ fn every_call_is_sorted_and_signed_and_public_ones_are_bare() {
             "endTs=2&orderId=9&pageIndex=1&pageSize=1000&startTs=1&symbol=BTC-USDT&timestamp=7",
         ),
         (Call::CommissionRate, "timestamp=7"),
+        (Call::KeyPermissions, "timestamp=7"),
         (Call::Leverage { symbol }, "symbol=BTC-USDT&timestamp=7"),
         (
             Call::SetLeverage { symbol, side: WireSide::Long, leverage: 5 },

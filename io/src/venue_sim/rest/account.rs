@@ -44,6 +44,21 @@ pub(super) fn commission_rate(exchange: &mut Exchange, _: &Ask<'_>) -> Result<Da
     })))
 }
 
+pub(super) fn permissions(exchange: &mut Exchange, ask: &Ask<'_>) -> Result<Data, Refusal> {
+    const READ: u32 = 2;
+    const PERPETUALS: u32 = 3;
+    const WITHDRAW: u32 = 5;
+    let desk = &exchange.desks[ask.account];
+    let mut rights = vec![READ, PERPETUALS];
+    rights.extend(desk.may_withdraw.then_some(WITHDRAW));
+    Ok(Data::Enveloped(json!({
+        "apiKey": desk.key,
+        "permissions": rights,
+        "ipAddresses": [],
+        "note": "",
+    })))
+}
+
 pub(super) fn leverage(exchange: &mut Exchange, ask: &Ask<'_>) -> Result<Data, Refusal> {
     let id = symbol(exchange, ask)?;
     let desk = &exchange.desks[ask.account];

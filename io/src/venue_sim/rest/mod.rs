@@ -171,6 +171,7 @@ const ROUTES: &[Route] = &[
     signed(Get, "/openApi/swap/v2/user/balance", 5, account::balance_old),
     signed(Get, "/openApi/swap/v2/user/positions", 5, account::positions),
     signed(Get, "/openApi/swap/v2/user/commissionRate", 5, account::commission_rate),
+    signed(Get, "/openApi/v1/account/apiPermissions", 2, account::permissions),
     signed(Get, "/openApi/swap/v2/trade/leverage", 5, account::leverage),
     signed(Post, "/openApi/swap/v2/trade/leverage", 5, account::set_leverage),
     signed(Get, "/openApi/swap/v2/trade/marginType", 2, account::margin_type),

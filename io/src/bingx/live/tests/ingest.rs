@@ -43,7 +43,8 @@ fn rig() -> Rig {
     let (feed_tx, feed) = link(64);
     let merging = |tx| MarketTx::new(tx, 1);
     let links = IngestLinks { market: merging(market_tx), tap: merging(tap_tx), feed: feed_tx };
-    let stage = BingxIngest::new(&venue.plan(), table(), &symbols(), links, Notices::default());
+    let stage =
+        BingxIngest::new(&venue.plan().public(), table(), &symbols(), links, Notices::default());
     Rig { venue, stage, market, _tap: tap, feed, clock: Clock::new() }
 }
 

@@ -53,6 +53,7 @@ fn an_account_as_configured_is_ready() {
     assert_eq!(ready.instruments[0].symbol.as_str(), "BTCUSDT");
     assert_eq!(ready.wallet.to_string(), "1000.5");
     assert_eq!(ready.commission.taker.to_string(), "0.0005");
+    assert!(ready.notes[0].contains("does not say"), "the venue knows no such call");
     let writes = venue.lock().requests.iter().filter(|request| !request.starts_with("GET")).count();
     assert_eq!(writes, 0, "nothing is changed at the venue");
 }
@@ -70,6 +71,13 @@ fn what_is_not_as_configured_is_refused_with_the_remedy() {
     assert!(text.contains("venue.margin_type"), "{text}");
     let text = refusal("GET /trade/leverage", r#"{"longLeverage":3,"shortLeverage":20}"#);
     assert!(text.contains("20 for shorts") && text.contains("venue.leverage"), "{text}");
+    for rights in [
+        r#"{"apiKey":"canary-key","permissions":[2,3,5],"ipAddresses":[]}"#,
+        r#"{"enableReading":true,"enableFutures":true,"enableWithdrawals":true}"#,
+    ] {
+        let text = refusal("GET /account/apiPermissions", rights);
+        assert!(text.contains("may withdraw") && !text.contains("canary"), "{text}");
+    }
     let text = refusal("GET /quote/contracts", "[]");
     assert!(text.contains("BTC-USDT is not listed"), "{text}");
     let text = refusal("GET /user/balance", r#"[{"asset":"USDT","balance":"0"}]"#);
@@ -79,6 +87,25 @@ fn what_is_not_as_configured_is_refused_with_the_remedy() {
     venue.answer("GET /positionSide/dual", Reply::Ok(denied.to_owned()));
     let text = startup(&venue.plan()).expect_err("refused").to_string();
     assert!(text.contains("check the key") && !text.contains("canary"), "{text}");
+}
+
+#[test]
+fn a_key_that_may_only_trade_needs_no_note() {
+    for rights in [r#"{"permissions":[2,3]}"#, r#"{"enableWithdrawals":false}"#] {
+        let venue = Venue::start();
+        let told = format!(r#"{{"code":0,"msg":"","data":{rights}}}"#);
+        venue.answer("GET /account/apiPermissions", Reply::Ok(told));
+        assert_eq!(startup(&venue.plan()).expect("ready").notes, [""; 0]);
+    }
+}
+
+#[test]
+fn the_public_side_needs_no_key() {
+    let venue = Venue::start();
+    let listing = listing(&venue.plan().public()).expect("listed");
+    assert_eq!(listing.spellings, ["BTC-USDT"]);
+    let asked = venue.lock().requests.join("\n");
+    assert!(!asked.contains("signature") && !asked.contains("canary"), "{asked}");
 }
 
 #[test]

@@ -1,16 +1,15 @@
-//! The `[venue]` section: which venue, which key, and what the account must be like. Only `pinion run` reads
-//! it. What differs from the defaults is part of the configuration's hash, but for where things lie on this
-//! machine; the journal has the hash and the venue's address.
+//! Sections that are no settings of the kernel: `[venue]` (which venue, which key, what the account must be like)
+//! and `[control]` (who reaches the process, and what it reaches). What differs from the defaults of `[venue]` is
+//! part of the configuration's hash, but for where things lie on this machine; the journal has the hash and the
+//! venue's address.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 use pinion_core::settings::Settings;
 use serde_json::{Map, Value as Json, json};
 
 use crate::config::problem::{Place, Problem};
-
-/// Name of the section.
-pub const SECTION: &str = "venue";
 
 /// What stands in a field.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +34,8 @@ pub enum Kind {
 /// A field of the section.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
+    /// Section that it stands in.
+    pub section: &'static str,
     /// Name in files.
     pub name: &'static str,
     /// Accepted values.
@@ -45,18 +46,43 @@ pub struct Field {
     pub doc: &'static str,
 }
 
-macro_rules! fields {
-    ($($name:literal, $kind:expr, $default:literal, $doc:literal;)*) => {
-        /// Every field.
-        pub const FIELDS: &[Field] =
-            &[$(Field { name: $name, kind: $kind, default: $default, doc: $doc }),*];
+/// A section: its name and its fields.
+pub trait Section {
+    /// Name in files.
+    const NAME: &'static str;
+    /// What it is for, in a sentence.
+    const DOC: &'static str;
+    /// Every field.
+    const FIELDS: &'static [Field];
+}
+
+macro_rules! section {
+    ($section:ident, $of:literal, $about:literal,
+     $($name:literal, $kind:expr, $default:literal, $doc:literal;)*) => {
+        #[doc = $about]
+        #[derive(Clone, Copy, Debug, Default)]
+        pub struct $section;
+
+        impl Section for $section {
+            const NAME: &'static str = $of;
+            const DOC: &'static str = $about;
+            const FIELDS: &'static [Field] =
+                &[$(Field {
+                section: $of,
+                name: $name,
+                kind: $kind,
+                default: $default,
+                doc: $doc,
+            }),*];
+        }
     };
 }
 
-/// Fields that say where something lies on this machine, and nothing about the run.
+/// Fields of the venue that say where something lies on this machine, and nothing about the run.
 const PLACES: [&str; 2] = ["key_file", "ca_file"];
 
-fields! {
+section! {
+    VenueSection, "venue", "The venue of `pinion run`.",
     "name", Kind::Choice(&["bingx"]), "bingx", "The venue.";
     "symbols", Kind::List, "", "Perpetuals to watch and trade.";
     "key_file", Kind::Text, "",
@@ -86,11 +112,23 @@ fields! {
     "flatten_at_end", Kind::Bool, "false", "At the end of the run, close what is open; otherwise it stays.";
 }
 
+section! {
+    ControlSection, "control", "Who reaches a running process, and what it reaches.",
+    "socket", Kind::Text, "", "Where the control socket lies; by default control.sock in the run directory.";
+    "sandbox", Kind::Choice(&["off", "try", "require"]), "try",
+        "Whether `pinion run` gives up files, ports and programs that it does not need; require refuses to run where the kernel cannot.";
+}
+
+/// What was given for `[venue]`.
+pub type Venue = Values<VenueSection>;
+/// What was given for `[control]`.
+pub type Control = Values<ControlSection>;
+
 /// What was given, by field. Checked: a number is one and within its range.
 #[derive(Clone, Debug, Default)]
-pub struct Venue(BTreeMap<&'static str, Vec<String>>);
+pub struct Values<S>(BTreeMap<&'static str, Vec<String>>, PhantomData<S>);
 
-impl Venue {
+impl<S: Section> Values<S> {
     /// Takes a value over that of a lower layer. `found` is as it stands in the source: quoted in a file,
     /// plain elsewhere.
     pub(crate) fn put(
@@ -102,14 +140,14 @@ impl Venue {
         let problem = |expected: String| {
             Box::new(Problem {
                 place: place.clone(),
-                key: format!("{SECTION}.{name}"),
+                key: format!("{}.{name}", S::NAME),
                 found: found.split_whitespace().collect::<Vec<_>>().join(" "),
                 expected,
                 hint: None,
             })
         };
-        let Some(field) = FIELDS.iter().find(|field| field.name == name) else {
-            let names: Vec<&str> = FIELDS.iter().map(|field| field.name).collect();
+        let Some(field) = S::FIELDS.iter().find(|field| field.name == name) else {
+            let names: Vec<&str> = S::FIELDS.iter().map(|field| field.name).collect();
             return Err(problem(format!("one of {}", names.join(", "))));
         };
         let in_file = matches!(place, Place::File { .. });
@@ -139,7 +177,7 @@ impl Venue {
     pub fn text(&self, name: &str) -> Option<&str> {
         let given = self.0.get(name).and_then(|values| values.first()).map(String::as_str);
         let default = || {
-            let field = FIELDS.iter().find(|field| field.name == name)?;
+            let field = S::FIELDS.iter().find(|field| field.name == name)?;
             Some(field.default).filter(|text| !text.is_empty())
         };
         given.or_else(default)
@@ -161,10 +199,18 @@ impl Venue {
     pub fn given(&self) -> impl Iterator<Item = (&'static Field, String)> {
         let given =
             |field: &'static Field| self.0.get(field.name).map(|texts| (field, texts.join(", ")));
-        FIELDS.iter().filter_map(given).filter(|(field, text)| text != field.default)
+        S::FIELDS.iter().filter_map(given).filter(|(field, text)| text != field.default)
     }
 
-    /// The same without those that only say where something lies on this machine: what a run depends on.
+    /// A list; empty where none is given.
+    #[must_use]
+    pub fn list(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl Values<VenueSection> {
+    /// What was given and is not the default, without those that only say where something lies on this machine: what a run depends on.
     pub fn hashed(&self) -> impl Iterator<Item = (&'static Field, String)> {
         self.given().filter(|(field, _)| !PLACES.contains(&field.name))
     }
@@ -177,12 +223,6 @@ impl Venue {
         if self.text("open_check_interval_secs").is_some() {
             settings.guard_probe_interval_ns = self.int("open_check_interval_secs") * 1_000_000_000;
         }
-    }
-
-    /// A list; empty where none is given.
-    #[must_use]
-    pub fn list(&self, name: &str) -> &[String] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -225,7 +265,7 @@ impl Field {
     /// Its full name.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{SECTION}.{}", self.name)
+        format!("{}.{}", self.section, self.name)
     }
 
     /// Name of its type.
@@ -280,7 +320,7 @@ impl Field {
 
 /// The section's JSON Schema.
 #[must_use]
-pub fn schema() -> Json {
+pub fn schema<S: Section>() -> Json {
     let property = |field: &Field| {
         let mut schema = match field.kind {
             Kind::Text => json!({ "type": "string", "minLength": 1 }),
@@ -292,10 +332,10 @@ pub fn schema() -> Json {
         schema["description"] = json!(field.doc);
         (field.name.to_owned(), schema)
     };
-    let properties: Map<String, Json> = FIELDS.iter().map(property).collect();
+    let properties: Map<String, Json> = S::FIELDS.iter().map(property).collect();
     json!({
         "type": "object",
-        "description": "The venue of `pinion run`.",
+        "description": S::DOC,
         "additionalProperties": false,
         "properties": properties,
     })
@@ -374,7 +414,7 @@ mod tests {
             let problem = venue.put(name, found, &file()).expect_err("does not fit");
             assert_eq!(problem.key, format!("venue.{name}"));
         }
-        for field in FIELDS.iter().filter(|field| !field.default.is_empty()) {
+        for field in VenueSection::FIELDS.iter().filter(|field| !field.default.is_empty()) {
             assert!(venue.put(field.name, field.default, &Place::Set).is_ok(), "{}", field.name);
         }
     }
