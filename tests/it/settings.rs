@@ -7,7 +7,7 @@ use std::process::Output;
 use pinion_core::settings::KEYS;
 use pinion_tests::pinion;
 use pinion_tools::config::config_hash;
-use pinion_tools::config::venue::{FIELDS, Field, Venue};
+use pinion_tools::config::sections::{ControlSection, Field, Section as _, Venue, VenueSection};
 use serde_json::Value as Json;
 
 /// Runs `pinion config …`.
@@ -51,8 +51,9 @@ fn keys_list_the_whole_table() {
     let table = json(&["keys", "--json"]);
     let rows = table.as_array().expect("a list");
     let names: Vec<&str> = rows.iter().map(|row| row["name"].as_str().expect("a name")).collect();
-    let venue: Vec<String> = FIELDS.iter().map(Field::key).collect();
-    let expected = KEYS.iter().map(|key| key.name).chain(venue.iter().map(String::as_str));
+    let fields = VenueSection::FIELDS.iter().chain(ControlSection::FIELDS);
+    let sections: Vec<String> = fields.map(Field::key).collect();
+    let expected = KEYS.iter().map(|key| key.name).chain(sections.iter().map(String::as_str));
     assert_eq!(names, expected.collect::<Vec<_>>());
     let columns = BTreeSet::from([
         "name",

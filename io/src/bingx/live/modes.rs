@@ -5,8 +5,8 @@ use pinion_core::id::InstrumentId;
 
 use super::super::user::ConfigUpdate;
 use super::super::words::MarginType;
-use super::market::printable;
 use super::plan::VenuePlan;
+use super::socket::printable;
 
 /// What is configured, and which instruments are otherwise.
 #[derive(Debug)]
