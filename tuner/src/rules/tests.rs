@@ -1,0 +1,1 @@
+//! Each trigger at, below and above its threshold.
