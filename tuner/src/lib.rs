@@ -8,13 +8,17 @@
 #![forbid(unsafe_code)]
 
 pub mod decide;
+pub mod files;
 pub mod log;
 pub mod measure;
 pub mod number;
 pub mod policy;
+pub mod reader;
 pub mod rules;
 pub mod stage;
 pub mod state;
 pub mod telemetry;
 pub mod tick;
 pub mod traits;
+pub mod tuner;
+pub mod window;

@@ -78,7 +78,6 @@ pub const TRAITS: &[Trait] = &[
     of("universe.seen_ttl_s", Down, 0),
     of("edge.calibration", Down, 0),
     of("policy.size_fraction", Up, 0),
-    of("picker.alignment_min", Down, 0),
     of("funnel.watchlist_share_max", Up, 1),
     of("funnel.non_watchlist_min", Down, 1),
     of("funnel.lane_share_max", Up, 1),

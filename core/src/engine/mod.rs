@@ -5,6 +5,7 @@
 //! [`Engine`] is a pure function of its ordered inputs and their times; [`KernelStage`] wires it to the
 //! links. The journal holds both, so it is all that a replay needs.
 
+pub mod advise;
 mod gauges;
 mod guardian;
 mod prober;
@@ -13,6 +14,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
+pub use advise::{Advise, Advisor, Change, Publication};
 pub use gauges::Gauges;
 pub use save::Damage;
 pub use stage::{JournalFull, KernelLinks, KernelStage};

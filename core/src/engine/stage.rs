@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
 
+use crate::engine::advise::Advisor;
 use crate::engine::{Engine, Gauges};
 use crate::journal::{ENCODED_MAX, InputTx};
 use crate::kernel::Effects;
@@ -79,6 +80,8 @@ pub struct KernelStage<P = Policy, H = NoHooks> {
     on_full: JournalFull,
     /// Settings for the next poll, with their version.
     published: Option<(u32, Arc<Settings>)>,
+    /// Hears the records and may publish.
+    advisor: Option<Advisor>,
     tick_ns: i64,
     next_tick: Option<Nanos>,
     /// Records and inputs that surely fit; asked again only when they run short, because asking costs a
@@ -102,6 +105,7 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
             unsent: VecDeque::with_capacity(POLL_COMMANDS),
             on_full,
             published: None,
+            advisor: None,
             next_tick: None,
             record_room: 0,
             input_room: 0,
@@ -123,7 +127,22 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
         self.published = Some((version, settings));
     }
 
+    /// Seats a tuner: it hears every record from now on, and is asked for settings once a poll.
+    pub fn seat(&mut self, advisor: Advisor) {
+        self.advisor = Some(advisor);
+    }
+
+    /// Takes the tuner out again.
+    pub fn unseat(&mut self) -> Option<Advisor> {
+        self.advisor.take()
+    }
+
     fn take_settings(&mut self, now: Nanos) -> Work {
+        if let Some(advisor) = &mut self.advisor
+            && let Some(published) = advisor.advise(now)
+        {
+            self.published = Some(published);
+        }
         let Some((version, settings)) = self.published.take() else { return Work::NONE };
         self.engine.announce(version, settings);
         let work = self.turn(now, &Input::Settings { version });
@@ -200,6 +219,9 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
         for record in &self.effects.records {
             let recorded = self.links.record.push(*record);
             debug_assert!(recorded.is_ok(), "room was checked");
+            if let Some(advisor) = &mut self.advisor {
+                advisor.record(record);
+            }
         }
         self.record_room = self.record_room.saturating_sub(self.effects.records.len());
         for command in &self.effects.commands {

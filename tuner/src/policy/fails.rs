@@ -276,7 +276,13 @@ pub(crate) mod tests {
 
     #[test]
     fn early_risk_by_each_of_four_rates() {
-        let exec = |change: fn(&mut ExecHealth)| fails(|t| change(&mut t.exec_health_15m)).pre_risk;
+        let exec = |change: fn(&mut ExecHealth)| {
+            fails(|t| {
+                t.exec_health_15m.roundtrip_loss_median_pct = Some(Percent(-0.1));
+                change(&mut t.exec_health_15m);
+            })
+            .pre_risk
+        };
         assert_eq!(exec(|e| e.route_fails = Some(7)), Some(true));
         assert_eq!(exec(|e| e.route_fails = Some(6)), Some(false));
         assert_eq!(exec(|e| e.buy_fails = Some(2)), Some(true));

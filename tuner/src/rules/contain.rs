@@ -132,7 +132,6 @@ pub(super) fn risk(context: &Context<'_>) -> Option<bool> {
 /// Size first: it acts whatever filters are on.
 pub(super) fn contain(context: &Context<'_>, plan: &mut Plan<'_>) {
     plan.add("policy.size_fraction", -0.02);
-    plan.add("picker.alignment_min", 0.02);
     plan.add_within("memory.cooldown_s", 20.0, (0, raw(3600.0)));
     if context.settings.edge_gate {
         plan.add("edge.percent_min", 0.05);

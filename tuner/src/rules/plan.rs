@@ -118,6 +118,11 @@ impl<'a> Plan<'a> {
     pub fn add_within(&mut self, name: &'static str, delta: f64, (min, max): (i64, i64)) {
         let Some(key) = Settings::key(name) else { return };
         let Some((least, most)) = range(key) else { return };
+        if let Some(now) = self.number(name)
+            && self.loses(key, direction(name, now, now.saturating_add(raw(delta))))
+        {
+            return;
+        }
         let Some(now) = self.number(name) else { return };
         let mut next = now.saturating_add(raw(delta)).clamp(min.max(least), max.min(most).max(least));
         if !self.strict_seed {
@@ -185,7 +190,7 @@ impl<'a> Plan<'a> {
         if now == value {
             return;
         }
-        if !self.strict_seed && self.is_fought(key, wanted) {
+        if self.loses(key, wanted) {
             return;
         }
         if write(key, &mut self.staged, value) {
@@ -193,8 +198,11 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Settles a fight with an earlier move of the tick; true when the new move is dropped.
-    fn is_fought(&mut self, key: &'static Key, wanted: Direction) -> bool {
+    /// Settles a fight with an earlier move of the tick; true when the new move is the one to drop.
+    fn loses(&mut self, key: &'static Key, wanted: Direction) -> bool {
+        if self.strict_seed {
+            return false;
+        }
         let against = |this: &Move| {
             this.key.name == key.name
                 && this.direction != wanted

@@ -57,15 +57,17 @@ fn capped_to(key: &Key, from: i64, to: i64, phase: Phase, strict_seed: bool) -> 
     }
     let signed = if delta < 0 { -limit } else { limit };
     if strict_seed {
-        return rounded_as_text(key, from.saturating_add(signed));
+        return rounded_as_text(key, from, signed);
     }
     from.saturating_add(towards_zero(key, signed))
 }
 
 /// The original writes whole numbers rounded half to even, and others with four decimals.
-fn rounded_as_text(key: &Key, value: i64) -> i64 {
+fn rounded_as_text(key: &Key, from: i64, delta: i64) -> i64 {
+    let value = from.saturating_add(delta);
     if !is_whole(key) {
-        return format!("{:.4}", float(value)).parse().map_or(value, raw);
+        // It adds floats, and a half is rounded by what their sum really is.
+        return format!("{:.4}", float(from) + float(delta)).parse().map_or(value, raw);
     }
     let (whole, rest) = (value.div_euclid(ONE), value.rem_euclid(ONE));
     let up = rest > ONE / 2 || (rest == ONE / 2 && whole % 2 != 0);

@@ -186,7 +186,7 @@ fn five_hundred_starved_ticks_stay_near_the_baseline_and_health_leads_home() {
         losing(),
         &json!({
             "metrics": {"closed_total": 12, "winrate_total_pct": 60.0, "realized_total": 5.0},
-            "exec_health_15m": {"winrate_closed": 0.6},
+            "exec_health_15m": {"winrate_closed": 0.6, "roundtrip_loss_median_pct": -0.1},
             "exit_mix_60m": {"pnl_usd_sum": 5.0},
         }),
     );
@@ -198,7 +198,7 @@ fn five_hundred_starved_ticks_stay_near_the_baseline_and_health_leads_home() {
         input.state = decision.state;
         input.now_s += 120;
     }
-    assert_eq!(input.settings, input.baseline, "{:?}", overrides(&input.settings));
+    assert_eq!(overrides(&input.settings), overrides(&input.baseline));
 }
 
 #[test]

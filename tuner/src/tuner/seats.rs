@@ -1,0 +1,154 @@
+//! Where a tuner sits: on the kernel's thread, or on one of its own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_queue::ArrayQueue;
+use pinion_core::engine::Advise;
+use pinion_core::link::{Rx, Tx, link};
+use pinion_core::msg::RecordMsg;
+use pinion_core::settings::Settings;
+use pinion_core::units::Nanos;
+
+use crate::tuner::Tuner;
+
+/// Records on their way to the tuner's thread.
+const TAP_DEPTH: usize = 16_384;
+/// Sleep of the idle thread: nobody waits for it.
+const SLEEP: Duration = Duration::from_millis(5);
+
+/// A tuner that ticks on the kernel's thread at stream time: for recorded data at full speed.
+#[derive(Debug)]
+pub struct Inline(pub Tuner);
+
+impl Advise for Inline {
+    fn record(&mut self, record: &RecordMsg) {
+        self.0.take(record);
+    }
+
+    fn advise(&mut self, now: Nanos) -> Option<(u32, Arc<Settings>)> {
+        self.0.poll(now)
+    }
+}
+
+impl Drop for Inline {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Signs of life of a tuner's thread.
+#[derive(Debug, Default)]
+pub struct Health {
+    /// Rounds of its loop.
+    pub rounds: AtomicU64,
+    /// Records that it was too slow for.
+    pub missed: AtomicU64,
+    /// Stream time of the newest record sent to it.
+    last_ns: AtomicI64,
+    /// It ended, in order or not.
+    pub is_over: AtomicBool,
+    stop: AtomicBool,
+}
+
+/// One snapshot on its way: a newer one takes the place of one that was not taken yet.
+type Mailbox = Arc<ArrayQueue<(u32, Arc<Settings>)>>;
+
+/// A tuner on a thread of its own. The kernel pays one push a record and one look at the mailbox a poll; a
+/// tuner that hangs or dies costs it nothing but the news.
+#[derive(Debug)]
+pub struct Threaded {
+    tap: Tx<RecordMsg>,
+    mailbox: Mailbox,
+    health: Arc<Health>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Threaded {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(mut tuner: Tuner) -> std::io::Result<Self> {
+        tuner.saves_each_tick = true;
+        let (tap, records) = link(TAP_DEPTH);
+        let mailbox: Mailbox = Arc::new(ArrayQueue::new(1));
+        let health = Arc::new(Health::default());
+        let (post, life) = (Arc::clone(&mailbox), Arc::clone(&health));
+        let thread = thread::Builder::new()
+            .name("pinion-tuner".into())
+            .spawn(move || work(tuner, records, &post, &life))?;
+        Ok(Self { tap, mailbox, health, thread: Some(thread) })
+    }
+
+    /// Signs of life, for a watchdog.
+    #[must_use]
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+}
+
+impl Advise for Threaded {
+    fn record(&mut self, record: &RecordMsg) {
+        if self.tap.push(*record).is_err() {
+            self.health.last_ns.store(record.ts_ns.get(), Ordering::Relaxed);
+            self.health.missed.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn advise(&mut self, _now: Nanos) -> Option<(u32, Arc<Settings>)> {
+        self.mailbox.pop()
+    }
+}
+
+impl Drop for Threaded {
+    fn drop(&mut self) {
+        self.health.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so already.
+            drop(thread.join());
+        }
+    }
+}
+
+/// Says that the thread is over, however it ends.
+struct Farewell<'a>(&'a Health);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::Release);
+    }
+}
+
+fn work(mut tuner: Tuner, mut records: Rx<RecordMsg>, mailbox: &Mailbox, health: &Health) {
+    let _farewell = Farewell(health);
+    let mut missed = 0;
+    loop {
+        let is_last = health.stop.load(Ordering::Acquire);
+        let mut took = false;
+        while let Some(record) = records.pop() {
+            took = true;
+            tuner.take(&record);
+            if let Some(published) = tuner.poll(record.ts_ns) {
+                // What nobody took yet is freed here.
+                drop(mailbox.force_push(published));
+            }
+        }
+        let all = health.missed.load(Ordering::Acquire);
+        if all > missed {
+            let at = health.last_ns.load(Ordering::Relaxed);
+            tuner.note_missed(Nanos::new(at), all - missed);
+            missed = all;
+        }
+        health.rounds.fetch_add(1, Ordering::Relaxed);
+        if is_last {
+            tuner.close();
+            return;
+        }
+        if !took {
+            thread::sleep(SLEEP);
+        }
+    }
+}
