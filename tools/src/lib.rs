@@ -12,6 +12,7 @@ mod report;
 pub mod script;
 mod summary;
 mod time;
+mod tuning;
 
 use std::process::ExitCode;
 
@@ -51,6 +52,8 @@ pub enum Verb {
     Replay(cmd::replay::Args),
     /// The regime signal alone, one JSON line per scan.
     Signal(cmd::signal::Args),
+    /// The runtime tuner beside a run: tick, replay its log, ask what it would do.
+    Tuner(cmd::tuner::Args),
 }
 
 /// Parses the command line, runs the verb, prints a failure to stderr.
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Verb::Recover(args) => cmd::recover::run(&args),
         Verb::Replay(args) => cmd::replay::run(&args),
         Verb::Signal(args) => cmd::signal::run(&args),
+        Verb::Tuner(args) => cmd::tuner::run(&args),
     };
     match result {
         Ok(()) => Exit::Ok.into(),

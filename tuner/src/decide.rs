@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::policy::{Fails, Mode, Phase, TargetPolicy};
 use crate::rules::{Action, Blocked};
-use crate::state::State;
 use crate::stage::caps::Capped;
+use crate::state::State;
 use crate::telemetry::Telemetry;
 use crate::tick::{Decision, Input};
 
@@ -21,16 +21,8 @@ const BLOCKS: [&str; 7] = [
     "funnel_15m",
     "top_reasons_15m",
 ];
-const MEMBERS: [&str; 8] = [
-    "mode",
-    "now_s",
-    "session_age_s",
-    "policy",
-    "forced_phase",
-    "settings",
-    "baseline",
-    "state",
-];
+const MEMBERS: [&str; 8] =
+    ["mode", "now_s", "session_age_s", "policy", "forced_phase", "settings", "baseline", "state"];
 
 /// Reads the input of a what-if.
 ///
@@ -38,8 +30,9 @@ const MEMBERS: [&str; 8] = [
 /// The member that is unknown or misshapen, with what was expected.
 pub fn input(json: &Value, strict_seed: bool) -> Result<Input, String> {
     let Value::Object(map) = json else { return Err("expected one JSON object".to_owned()) };
-    if let Some(name) =
-        map.keys().find(|name| !BLOCKS.contains(&name.as_str()) && !MEMBERS.contains(&name.as_str()))
+    if let Some(name) = map
+        .keys()
+        .find(|name| !BLOCKS.contains(&name.as_str()) && !MEMBERS.contains(&name.as_str()))
     {
         let known = [MEMBERS.as_slice(), BLOCKS.as_slice()].concat().join(", ");
         return Err(format!("{name}: unknown; expected {known}"));
@@ -49,9 +42,11 @@ pub fn input(json: &Value, strict_seed: bool) -> Result<Input, String> {
     let forced_phase =
         choice(member("forced_phase"), "forced_phase", Phase::from_text, Phase::TEXTS)?;
     let now_s = member("now_s").map_or(Ok(0), |value| {
-        value.as_f64().filter(|s| s.is_finite()).map(seconds).ok_or_else(|| {
-            format!("now_s = {value}: expected seconds")
-        })
+        value
+            .as_f64()
+            .filter(|s| s.is_finite())
+            .map(seconds)
+            .ok_or_else(|| format!("now_s = {value}: expected seconds"))
     })?;
     let session_age_s = member("session_age_s").and_then(Value::as_u64);
     let policy = match member("policy") {
@@ -197,9 +192,10 @@ fn choice<T>(
     let Some(value) = value else { return Ok(None) };
     match value.as_str() {
         Some("auto") if name == "forced_phase" => Ok(None),
-        text => text.and_then(read).map(Some).ok_or_else(|| {
-            format!("{name} = {value}: expected one of {}", texts.join(", "))
-        }),
+        text => text
+            .and_then(read)
+            .map(Some)
+            .ok_or_else(|| format!("{name} = {value}: expected one of {}", texts.join(", "))),
     }
 }
 

@@ -57,9 +57,9 @@ impl Lock {
         let made = OpenOptions::new().write(true).create_new(true).open(&path);
         match made.and_then(|mut file| writeln!(file, "{who}")) {
             Ok(()) => Ok(Self { path }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(LockFault::Held(fs::read_to_string(&path).unwrap_or_default().trim().to_owned()))
-            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(LockFault::Held(
+                fs::read_to_string(&path).unwrap_or_default().trim().to_owned(),
+            )),
             Err(error) => Err(LockFault::Io(error)),
         }
     }

@@ -63,7 +63,9 @@ pub fn tuner_settings(settings: &Settings) -> Value {
 fn is_related(name: &str) -> bool {
     matches!(
         name,
-        "policy.vel_div_extreme" | "router.style" | "cap.orders_per_minute_max"
+        "policy.vel_div_extreme"
+            | "router.style"
+            | "cap.orders_per_minute_max"
             | "cap.orders_per_second_max"
     )
 }
@@ -128,7 +130,9 @@ pub fn decide_again(row: &Value) -> Again {
     // Through the text, as the row went: the last digit of a float is told by it.
     let now: Value = serde_json::from_str(&output(&decide(&input)).to_string()).unwrap_or_default();
     let then = &row["decision"];
-    for member in ["phase", "phase_reason", "fails", "actions", "blocked_actions", "issues", "state"] {
+    for member in
+        ["phase", "phase_reason", "fails", "actions", "blocked_actions", "issues", "state"]
+    {
         if then[member] != now[member] {
             return Again::Differs(format!("{member}: {} then, {} now", then[member], now[member]));
         }

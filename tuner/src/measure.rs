@@ -75,14 +75,9 @@ mod tests {
     #[test]
     fn the_unknown_decides_nothing_and_hides_nothing() {
         let (t, f, u) = (Some(true), Some(false), None);
-        for (a, b, both, either) in [
-            (t, t, t, t),
-            (t, f, f, t),
-            (f, f, f, f),
-            (t, u, u, t),
-            (f, u, f, u),
-            (u, u, u, u),
-        ] {
+        for (a, b, both, either) in
+            [(t, t, t, t), (t, f, f, t), (f, f, f, f), (t, u, u, t), (f, u, f, u), (u, u, u, u)]
+        {
             assert_eq!((and(a, b), or(a, b)), (both, either), "{a:?} {b:?}");
             assert_eq!((and(b, a), or(b, a)), (both, either), "{b:?} {a:?}");
         }

@@ -181,7 +181,10 @@ impl State {
     }
 }
 
-fn list<T: serde::de::DeserializeOwned>(value: Option<&Value>, name: &str) -> Result<Vec<T>, String> {
+fn list<T: serde::de::DeserializeOwned>(
+    value: Option<&Value>,
+    name: &str,
+) -> Result<Vec<T>, String> {
     value.map_or_else(
         || Ok(Vec::new()),
         |value| serde_json::from_value(value.clone()).map_err(|e| format!("state.{name}: {e}")),

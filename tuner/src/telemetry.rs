@@ -379,6 +379,9 @@ mod tests {
         metrics.buy_symbols_15m.insert("B".into(), 1);
         assert_eq!((metrics.unique_symbols(), metrics.top_share()), (None, None));
         metrics.buys_15m = Some(4);
-        assert_eq!((metrics.unique_symbols(), metrics.top_share()), (Some(2), Some(Fraction(0.75))));
+        assert_eq!(
+            (metrics.unique_symbols(), metrics.top_share()),
+            (Some(2), Some(Fraction(0.75)))
+        );
     }
 }

@@ -245,9 +245,12 @@ impl<'a> Work<'a> {
     }
 
     fn rests(&self, rule: Rule) -> Option<&'a str> {
-        let rest = self.input.state.rests.iter().find(|rest| {
-            rest.rule == rule.as_str() && rest.until_s > self.input.now_s
-        });
+        let rest = self
+            .input
+            .state
+            .rests
+            .iter()
+            .find(|rest| rest.rule == rule.as_str() && rest.until_s > self.input.now_s);
         // What must be is never at rest.
         rest.filter(|_| rule != Rule::SoftLeqStrictGuard && !self.input.strict_seed)
             .map(|rest| rest.evidence.as_str())
@@ -361,7 +364,8 @@ impl<'a> Work<'a> {
         }
         let State { stable_overrides, .. } = &self.input.state;
         let strict = context.strict_seed;
-        let way = plan_rollback(&self.input.settings, &self.input.baseline, stable_overrides, strict);
+        let way =
+            plan_rollback(&self.input.settings, &self.input.baseline, stable_overrides, strict);
         let Some((actions, way)) = way else { return };
         let (actions, blocked) = if strict {
             writable(actions)
@@ -474,7 +478,8 @@ fn finish_state(decision: &mut Decision, input: &Input, telemetry: &Telemetry) {
         remember(&mut state.trials, &decision.actions, telemetry, input.now_s);
     }
     // A lock that could not be put in force is none. (The original remembers it all the same.)
-    let asset = |lock: &Lock| lock.symbol.as_deref().and_then(pinion_core::instrument::canonical_symbol);
+    let asset =
+        |lock: &Lock| lock.symbol.as_deref().and_then(pinion_core::instrument::canonical_symbol);
     if !input.strict_seed
         && let Some(symbol) = asset(&state.lock)
         && !(if is_published { &decision.staged } else { &input.settings })

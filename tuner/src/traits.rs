@@ -42,12 +42,7 @@ const fn of(name: &'static str, loosens: Loosens, priority: u8) -> Trait {
     Trait { name, loosens, priority, partner: None }
 }
 
-const fn pair(
-    name: &'static str,
-    loosens: Loosens,
-    priority: u8,
-    partner: &'static str,
-) -> Trait {
+const fn pair(name: &'static str, loosens: Loosens, priority: u8, partner: &'static str) -> Trait {
     Trait { name, loosens, priority, partner: Some(partner) }
 }
 

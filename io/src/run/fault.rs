@@ -28,6 +28,8 @@ pub enum RunFault {
     Runner(RunError),
     /// The books do not add up.
     Identity(Vec<String>),
+    /// The tuner could not be seated.
+    Tuner(String),
 }
 
 impl fmt::Display for RunFault {
@@ -39,7 +41,7 @@ impl fmt::Display for RunFault {
                  the path and the `rejected` counts",
             ),
             Self::Instruments(fault) => fault.fmt(f),
-            Self::Placement(text) => f.write_str(text),
+            Self::Placement(text) | Self::Tuner(text) => f.write_str(text),
             Self::Affinity(fault) => fault.fmt(f),
             Self::Journal(fault) => fault.fmt(f),
             Self::Runner(fault) => fault.fmt(f),

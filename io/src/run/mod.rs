@@ -21,6 +21,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam_queue::ArrayQueue;
+use pinion_core::engine::Advisor;
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::{Control, ControlMsg};
 use pinion_core::settings::{InstrumentOverride, KEYS, Settings};
@@ -32,6 +33,7 @@ use crate::affinity::Cores;
 use crate::data::read_scans;
 use crate::journal::folder::Durability;
 use crate::journal::summary::TICK_TO_ORDER;
+use crate::journal::thread::SettingsDesk;
 use crate::journal::{Journal, JournalHandle, Latency, RunDir, RunEnd, RunHeader, Summary, Wall};
 use crate::runner::{self, Ending, Pace, Placement, Progress, RunReport};
 use crate::source::Source;
@@ -76,6 +78,24 @@ pub struct PaperOutcome {
     pub last_event: Nanos,
 }
 
+/// What a tuner is told of the run that it is seated in.
+#[derive(Debug)]
+pub struct TunerHost {
+    /// Where it tells the journal the content of a version before it publishes it.
+    pub desk: SettingsDesk,
+    /// The run's instruments.
+    pub instruments: Arc<InstrumentTable>,
+    /// The run's name.
+    pub run_id: String,
+    /// Version of the settings that the run begins with.
+    pub version: u32,
+    /// The run directory.
+    pub dir: PathBuf,
+}
+
+/// Makes the tuner of a run once its directory and its journal are there; a text says what is in the way.
+pub type SeatTuner<'a> = Box<dyn FnOnce(TunerHost) -> Result<Advisor, String> + 'a>;
+
 /// Runs `plan` to its end, or until `watch.stop` is set. `notice` gets a line for people now and then.
 ///
 /// # Errors
@@ -83,6 +103,19 @@ pub struct PaperOutcome {
 pub fn paper(
     plan: &PaperPlan,
     watch: &Watch,
+    notice: &mut dyn FnMut(&str),
+) -> Result<PaperOutcome, RunFault> {
+    tuned_paper(plan, watch, None, notice)
+}
+
+/// The same with a tuner.
+///
+/// # Errors
+/// As [`paper`], and [`RunFault::Tuner`] when it cannot be seated.
+pub fn tuned_paper(
+    plan: &PaperPlan,
+    watch: &Watch,
+    tuner: Option<SeatTuner<'_>>,
     notice: &mut dyn FnMut(&str),
 ) -> Result<PaperOutcome, RunFault> {
     let mut opened = source::open(plan)?;
@@ -107,7 +140,8 @@ pub fn paper(
     let header = header(plan, &table, &source.texts, start, &placement);
     watch.span(start, source.end);
     let outside = outside.map(|outside| outside.scans);
-    let outcome = drive(plan, watch, &dir, header, table, source, outside, start, &placement)?;
+    let outcome =
+        drive(plan, watch, &dir, header, table, source, outside, start, &placement, tuner)?;
     if let Some(text) = pace_lost(plan.pace, &outcome) {
         notice(&text);
     }
@@ -165,7 +199,10 @@ fn drive(
     outside: Option<Vec<OutsideScan>>,
     start: Nanos,
     placement: &Placement,
+    tuner: Option<SeatTuner<'_>>,
 ) -> Result<PaperOutcome, RunFault> {
+    let instruments = Arc::clone(&table);
+    let (run_id, version) = (header.run_id.clone(), header.config_version);
     let gauges = Arc::clone(&watch.gauges);
     let assembly =
         Assembly::new(&plan.settings, table, source, header.epoch, plan.pace, gauges, outside);
@@ -177,6 +214,11 @@ fn drive(
         Pace::Times(_) => Durability::Power,
     };
     let journal = Journal::start(dir, header, records, inputs, durability)?;
+    if let Some(seat) = tuner {
+        let desk = journal.desk();
+        let host = TunerHost { desk, instruments, run_id, version, dir: dir.path().to_path_buf() };
+        stages.kernel.seat(seat(host).map_err(RunFault::Tuner)?);
+    }
     let set = stages.set();
     let progress = Progress::default();
     let ran = thread::scope(|scope| {
@@ -190,6 +232,8 @@ fn drive(
         let end = report.last.max(stages.kernel.engine().now());
         close::close(&mut stages, &control, end);
     }
+    // It writes its last state, and lets go of the journal.
+    drop(stages.kernel.unseat());
     let Stages { ingest, kernel, .. } = &stages;
     let engine = kernel.engine();
     let reason = match (&ran, ingest.fault()) {

@@ -10,3 +10,4 @@ pub mod paper;
 pub mod recover;
 pub mod replay;
 pub mod signal;
+pub mod tuner;

@@ -87,12 +87,7 @@ impl Fails {
     }
 }
 
-fn flow(
-    metrics: &Metrics,
-    exec: &ExecHealth,
-    policy: &TargetPolicy,
-    target: f64,
-) -> Option<bool> {
+fn flow(metrics: &Metrics, exec: &ExecHealth, policy: &TargetPolicy, target: f64) -> Option<bool> {
     let enough = metrics.selected.map(|n| n >= policy.min_selected_15m);
     let few_open = exec.rate().map(|rate| rate.0 < policy.min_open_rate_15m);
     let slow = metrics.observed_tph().map(|tph| tph < 0.40 * target);
@@ -207,12 +202,9 @@ pub fn zero_filled(mut telemetry: Telemetry) -> Telemetry {
     exits.exits = exits.exits.or(Some(0));
     exits.pnl_usd_sum = exits.pnl_usd_sum.or(Some(0.0));
     let list = &mut telemetry.blacklist_15m;
-    for share in [
-        &mut list.share,
-        &mut list.top2_share,
-        &mut list.unknown_share,
-        &mut list.honeypot_share,
-    ] {
+    for share in
+        [&mut list.share, &mut list.top2_share, &mut list.unknown_share, &mut list.honeypot_share]
+    {
         *share = share.or(zero);
     }
     list.added = list.added.or(Some(0));
@@ -259,7 +251,8 @@ pub(crate) mod tests {
 
     #[test]
     fn flow_needs_selection_and_lacks_opens_or_entries() {
-        let rate = |value| move |t: &mut Telemetry| t.exec_health_15m.open_rate = Some(Fraction(value));
+        let rate =
+            |value| move |t: &mut Telemetry| t.exec_health_15m.open_rate = Some(Fraction(value));
         assert_eq!(fails(rate(0.039)).flow, Some(true));
         assert_eq!(fails(rate(0.04)).flow, Some(false));
         assert_eq!(fails(rate(0.041)).flow, Some(false));

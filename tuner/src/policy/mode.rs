@@ -54,8 +54,12 @@ impl Mode {
     /// The bounds of the mode.
     #[must_use]
     pub fn bounds(self) -> Bounds {
-        let of = |strict: [f64; 2], soft: [f64; 2], volume: [f64; 2], percent: [f64; 2],
-                  usd: [f64; 2], cooldown: [f64; 2]| {
+        let of = |strict: [f64; 2],
+                  soft: [f64; 2],
+                  volume: [f64; 2],
+                  percent: [f64; 2],
+                  usd: [f64; 2],
+                  cooldown: [f64; 2]| {
             let pair = |ends: [f64; 2]| (raw(ends[0]), raw(ends[1]));
             Bounds {
                 strict: pair(strict),

@@ -155,30 +155,40 @@ mod tests {
         assert_eq!(phase(Expand, 0, rate(0.07)).0, Hold);
         assert_eq!(phase(Tighten, 0, rate(0.07)).0, Hold);
         assert_eq!(phase(Hold, 0, rate(0.039)).0, Expand);
-        assert_eq!(phase(Hold, 0, |t| {
-            t.metrics.selected = Some(15);
-            t.metrics.opened = Some(0);
-            rate(0.0)(t);
-        }).0, Hold);
+        assert_eq!(
+            phase(Hold, 0, |t| {
+                t.metrics.selected = Some(15);
+                t.metrics.opened = Some(0);
+                rate(0.0)(t);
+            })
+            .0,
+            Hold
+        );
         assert_eq!(phase(Hold, 0, |t| t.exec_health_15m.route_fails = Some(7)).0, Tighten);
         assert_eq!(phase(Hold, 0, |t| t.exec_health_15m.route_fails = Some(6)).0, Hold);
         assert_eq!(phase(Hold, 0, |t| t.exec_health_15m.buy_fails = Some(2)).0, Tighten);
-        let loss = |pct| move |t: &mut Telemetry| {
-            t.exec_health_15m.roundtrip_loss_median_pct = Some(Percent(pct));
+        let loss = |pct| {
+            move |t: &mut Telemetry| {
+                t.exec_health_15m.roundtrip_loss_median_pct = Some(Percent(pct));
+            }
         };
         assert_eq!(phase(Hold, 0, loss(-1.2)).0, Tighten);
         assert_eq!(phase(Hold, 0, loss(-1.19)).0, Hold);
-        assert_eq!(phase(Hold, 0, |t| {
-            t.blacklist_15m = Blacklist {
-                added: Some(80),
-                unique: Some(60),
-                top2_share: Some(Fraction(19.0 / 80.0)),
-                share: Some(Fraction(0.1)),
-                unknown_share: Some(Fraction(0.0)),
-                honeypot_share: Some(Fraction(1.0)),
-                ..Blacklist::default()
-            };
-        }).0, Tighten);
+        assert_eq!(
+            phase(Hold, 0, |t| {
+                t.blacklist_15m = Blacklist {
+                    added: Some(80),
+                    unique: Some(60),
+                    top2_share: Some(Fraction(19.0 / 80.0)),
+                    share: Some(Fraction(0.1)),
+                    unknown_share: Some(Fraction(0.0)),
+                    honeypot_share: Some(Fraction(1.0)),
+                    ..Blacklist::default()
+                };
+            })
+            .0,
+            Tighten
+        );
         assert_eq!(phase(Hold, 0, |t| buys(t, &[("A", 4)])).0, Expand);
     }
 

@@ -11,8 +11,8 @@ use crate::rules::{Context, Plan};
 /// There is flow to be choosy with, and a reason to be.
 pub(super) fn can_be_choosy(context: &Context<'_>) -> Option<bool> {
     let metrics = context.metrics();
-    let refused = context.hits(&["symbol_concentration"]) >= 8
-        || context.hits(&["min_trade_size"]) >= 8;
+    let refused =
+        context.hits(&["symbol_concentration"]) >= 8 || context.hits(&["min_trade_size"]) >= 8;
     let few = metrics.winrate_total_pct.map(|rate| rate.0 < 50.0);
     let weak = or(few, metrics.realized_total.map(|sum| sum < 0.0));
     let signal = or(Some(refused), and(metrics.closed_total.map(|n| n >= 8), weak));
@@ -78,8 +78,7 @@ pub(super) fn concentrated(context: &Context<'_>) -> Option<bool> {
 
 pub(super) fn spread(context: &Context<'_>, plan: &mut Plan<'_>) {
     let chokes = duplicate_choke(context) == Some(true);
-    let (novelty, share, cooldown) =
-        if chokes { (0.08, -0.05, 30.0) } else { (0.04, -0.03, 20.0) };
+    let (novelty, share, cooldown) = if chokes { (0.08, -0.05, 30.0) } else { (0.04, -0.03, 20.0) };
     plan.add("funnel.novelty_share_min", novelty);
     plan.add("funnel.symbol_share_max", share);
     plan.add("funnel.symbol_cycle_max", -1.0);
@@ -144,10 +143,7 @@ pub(super) fn contain(context: &Context<'_>, plan: &mut Plan<'_>) {
 /// Many refusals for an instrument's state, of one or two instruments.
 pub(super) fn single_refusals(context: &Context<'_>) -> Option<bool> {
     let list = &context.telemetry.blacklist_15m;
-    let few = or(
-        list.unique.map(|n| n <= 2),
-        list.top2_share.map(|share| share.0 >= 0.90),
-    );
+    let few = or(list.unique.map(|n| n <= 2), list.top2_share.map(|share| share.0 >= 0.90));
     and(list.added.map(|n| n >= 12), and(few, Some(!list.top.is_empty())))
 }
 

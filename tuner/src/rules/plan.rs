@@ -124,7 +124,8 @@ impl<'a> Plan<'a> {
             return;
         }
         let Some(now) = self.number(name) else { return };
-        let mut next = now.saturating_add(raw(delta)).clamp(min.max(least), max.min(most).max(least));
+        let mut next =
+            now.saturating_add(raw(delta)).clamp(min.max(least), max.min(most).max(least));
         if !self.strict_seed {
             next = if delta > 0.0 { next.max(now) } else { next.min(now) };
         }
@@ -220,8 +221,12 @@ impl<'a> Plan<'a> {
             self.blocked.push(dropped(self.reason.clone()));
             return true;
         }
-        let earlier: Vec<String> =
-            self.moves.iter().filter(|this| against(this)).map(|this| this.reason.clone()).collect();
+        let earlier: Vec<String> = self
+            .moves
+            .iter()
+            .filter(|this| against(this))
+            .map(|this| this.reason.clone())
+            .collect();
         self.blocked.extend(earlier.into_iter().map(dropped));
         self.moves.retain(|this| !against(this));
         (key.set)(&mut self.staged, &(key.get)(self.base));

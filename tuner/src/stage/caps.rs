@@ -113,11 +113,7 @@ pub fn bound(actions: Vec<Action>, baseline: &Settings) -> (Vec<Action>, Vec<Blo
                 (of_value(&action.from), of_value(&action.to), read(key, baseline))
         {
             let (low, high) = (home.saturating_sub(drift), home.saturating_add(drift));
-            let held = if to > from {
-                to.min(high.max(from))
-            } else {
-                to.max(low.min(from))
-            };
+            let held = if to > from { to.min(high.max(from)) } else { to.max(low.min(from)) };
             if held != to {
                 blocked.push(Blocked {
                     key: action.key.to_owned(),

@@ -123,10 +123,7 @@ fn split(
 
 /// Drops actions whose partner was stopped in this tick.
 #[must_use]
-pub fn with_partners(
-    actions: Vec<Action>,
-    stopped: &[Blocked],
-) -> (Vec<Action>, Vec<Blocked>) {
+pub fn with_partners(actions: Vec<Action>, stopped: &[Blocked]) -> (Vec<Action>, Vec<Blocked>) {
     split(actions, |action| {
         let partner = of_key(action.key).partner?;
         let found = stopped.iter().find(|blocked| blocked.key == partner)?;

@@ -48,8 +48,7 @@ mod tests {
     fn a_lock_does_not_change_it() {
         let mut settings = Settings::default();
         let before = hash(&overrides(&settings));
-        settings.universe_excluded =
-            vec![pinion_core::id::TextId::new("BTCUSDT").expect("fits")];
+        settings.universe_excluded = vec![pinion_core::id::TextId::new("BTCUSDT").expect("fits")];
         assert_eq!(hash(&overrides(&settings)), before);
         settings.funnel_top_n += 1;
         assert_ne!(hash(&overrides(&settings)), before);

@@ -57,9 +57,7 @@ impl Metric {
         let quarter = before.abs() / 4.0;
         match self {
             Self::TradesPerHour => after < before - quarter.max(count(4)),
-            Self::PnlPerHour => {
-                after < before - quarter.max(policy.target_pnl_per_hour_usd.abs())
-            }
+            Self::PnlPerHour => after < before - quarter.max(policy.target_pnl_per_hour_usd.abs()),
             Self::TopShare => after > before + 0.1,
         }
     }
@@ -128,9 +126,8 @@ pub fn judge(
             continue;
         };
         let reverts = reverts(trial, settings, &evidence);
-        let relaxes = reverts
-            .iter()
-            .any(|action| action.direction() == crate::traits::Direction::Relax);
+        let relaxes =
+            reverts.iter().any(|action| action.direction() == crate::traits::Direction::Relax);
         if is_risky && relaxes {
             verdict.pending.push(trial.clone());
             continue;
@@ -241,8 +238,7 @@ mod tests {
             (1_900, 4, 0.74, 1, 0),
         ] {
             let trials = std::slice::from_ref(&trial);
-            let verdict =
-                judge(trials, &settings, &telemetry(buys, pnl), &policy, now, false);
+            let verdict = judge(trials, &settings, &telemetry(buys, pnl), &policy, now, false);
             assert_eq!(verdict.reverts.len(), taken_back, "{now} {buys} {pnl}");
             assert_eq!(verdict.pending.len(), pending);
             assert_eq!(verdict.rests.len(), taken_back);
@@ -270,7 +266,8 @@ mod tests {
         let settings = Settings::default();
         let now = telemetry(0, 1.0);
         let policy = TargetPolicy::default();
-        let of = |risky| judge(std::slice::from_ref(&trial), &settings, &now, &policy, 9_000, risky);
+        let of =
+            |risky| judge(std::slice::from_ref(&trial), &settings, &now, &policy, 9_000, risky);
         assert_eq!((of(true).pending.len(), of(true).reverts.len()), (1, 0));
         assert_eq!(of(false).reverts.len(), 1);
     }

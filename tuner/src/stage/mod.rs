@@ -27,9 +27,11 @@ pub fn staged(base: &Settings, actions: &[Action]) -> (Settings, Vec<String>) {
             issues.push(format!("{}: not a value that the tuner may set", action.key));
         }
     }
-    issues.extend(check::check(&settings).into_iter().map(|issue| {
-        format!("{} = {}: expected {}", issue.key, issue.found, issue.expected)
-    }));
+    issues.extend(
+        check::check(&settings)
+            .into_iter()
+            .map(|issue| format!("{} = {}: expected {}", issue.key, issue.found, issue.expected)),
+    );
     (settings, issues)
 }
 

@@ -63,9 +63,7 @@ fn a_starved_flow_is_relaxed_within_the_caps() {
     for strict in [false, true] {
         let decision = tick(&starved(), strict);
         assert_eq!(decision.phase, Phase::Expand);
-        let to = |key: &str| {
-            decision.actions.iter().find(|a| a.key == key).map(|a| a.to.clone())
-        };
+        let to = |key: &str| decision.actions.iter().find(|a| a.key == key).map(|a| a.to.clone());
         assert_eq!(to("funnel.score_soft"), Some(Value::Int(68)), "{strict}");
         assert!(decision.issues.is_empty());
         assert_eq!(decision.staged.funnel_score_soft, 68);
@@ -98,11 +96,9 @@ fn every_single_missing_input_is_survived_and_never_relaxes_a_risk() {
                 json[block].as_object_mut().expect("a block").remove(&name);
                 let decision = tick(&json, false);
                 assert!(decision.issues.is_empty(), "{block}.{name}");
-                if decision.fails.is_risky()
-                    && decision.phase_reason != PhaseReason::RecoveryUnlock
+                if decision.fails.is_risky() && decision.phase_reason != PhaseReason::RecoveryUnlock
                 {
-                    let relaxing =
-                        |a: &Action| a.direction() == crate::traits::Direction::Relax;
+                    let relaxing = |a: &Action| a.direction() == crate::traits::Direction::Relax;
                     assert!(!decision.actions.iter().any(relaxing), "{block}.{name}");
                 }
             }

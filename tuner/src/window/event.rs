@@ -74,13 +74,7 @@ impl Event {
                 Self::Candidate { instrument: instrument.index(), stage, decision, reason }
             }
             Record::TradeDecision {
-                instrument,
-                stage,
-                decision,
-                reason,
-                pnl,
-                pnl_percent,
-                ..
+                instrument, stage, decision, reason, pnl, pnl_percent, ..
             } => Self::Trade {
                 instrument: instrument.index(),
                 stage,

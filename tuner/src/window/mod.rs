@@ -76,13 +76,9 @@ impl Bucket {
     }
 
     fn begin(&mut self, id: i64) {
-        for counts in [
-            &mut self.filter,
-            &mut self.gate,
-            &mut self.plan,
-            &mut self.opens,
-            &mut self.barred,
-        ] {
+        for counts in
+            [&mut self.filter, &mut self.gate, &mut self.plan, &mut self.opens, &mut self.barred]
+        {
             counts.fill(0);
         }
         self.id = id;

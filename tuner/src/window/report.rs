@@ -215,10 +215,10 @@ fn exit_mix(closes: &[&Close]) -> ExitMix {
     let results: Vec<f64> =
         closes.iter().filter_map(|close| close.pnl).map(|pnl| pnl.to_f64()).collect();
     // Summed as money, so that no cent gets lost.
-    let sum = closes.iter().filter_map(|close| close.pnl).try_fold(
-        pinion_core::units::Money::ZERO,
-        pinion_core::units::Money::checked_add,
-    );
+    let sum = closes
+        .iter()
+        .filter_map(|close| close.pnl)
+        .try_fold(pinion_core::units::Money::ZERO, pinion_core::units::Money::checked_add);
     let largest = results.iter().copied().filter(|pnl| *pnl < 0.0).min_by(f64::total_cmp);
     let mut wins: Vec<f64> = results.iter().copied().filter(|pnl| *pnl > 0.0).collect();
     let median_win = median(&mut wins);
@@ -274,10 +274,7 @@ fn churn(sums: &Sums, closes: &[&Close], symbol: &dyn Fn(usize) -> String) -> Ch
         share: Fraction::of(*opens, sums.opened),
         flat_share: of(&|close| close.percent.is_some_and(|pct| pct.abs() <= FLAT_PERCENT)),
         churn_share: of(&|close| {
-            matches!(
-                close.reason,
-                Some(DecisionReason::MaxHold | DecisionReason::RegimeReversal)
-            )
+            matches!(close.reason, Some(DecisionReason::MaxHold | DecisionReason::RegimeReversal))
         }),
     }
 }
@@ -296,11 +293,8 @@ fn funnel(sums: &Sums) -> Funnel {
 fn top_reasons(sums: &Sums, closes: &[&Close]) -> TopReasons {
     let exits = exit_mix(closes).reasons;
     let failed = [("entry_rejected", sums.entry_rejects), ("exit_rejected", sums.exit_rejects)];
-    let failed: Counts = failed
-        .iter()
-        .filter(|row| row.1 > 0)
-        .map(|(name, n)| ((*name).to_owned(), *n))
-        .collect();
+    let failed: Counts =
+        failed.iter().filter(|row| row.1 > 0).map(|(name, n)| ((*name).to_owned(), *n)).collect();
     TopReasons {
         filter_fail: ranked(&named(&[&sums.filter])),
         quality_skip: ranked(&named(&[&sums.gate])),

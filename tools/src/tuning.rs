@@ -1,0 +1,180 @@
+//! Seats the runtime tuner in a run, and watches over the thread that it may have.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use pinion_core::engine::{Advisor, Publication};
+use pinion_core::settings::{KEYS, Settings};
+use pinion_io::journal::{SettingChange, SettingsDesk, SettingsVersion};
+use pinion_io::run::{PaperPlan, SeatTuner, TunerHost, Watch};
+use pinion_io::runner::Pace;
+use pinion_tuner::files::{Files, Lock, LockFault};
+use pinion_tuner::policy::{Mode, Phase, TargetPolicy};
+use pinion_tuner::state::State;
+use pinion_tuner::tuner::{Health, Inline, Orders, Threaded, Tuner};
+
+use crate::Failure;
+use crate::cmd::paper::say;
+use crate::config::config_hash;
+
+/// A tuner thread without a sign of life for this long is told of.
+const STALL: Duration = Duration::from_secs(10);
+/// How often the watchdog looks.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What the tuner is to want. Options of every verb that tunes.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct TuningArgs {
+    /// Phase of the tuner's policy; anything but auto is for diagnostics.
+    #[arg(long, value_parser = ["auto", "expand", "hold", "tighten"], default_value = "auto")]
+    pub policy_phase: String,
+    /// Minutes of the session's counts.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..=15), default_value = "12")]
+    pub window_minutes: i64,
+    /// Stream time between ticks.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(30..=3600), default_value = "120")]
+    pub interval_seconds: i64,
+    /// Target policy, a JSON object of knobs; it beats --target.
+    #[arg(long, value_name = "FILE")]
+    pub target_policy_file: Option<PathBuf>,
+    /// One knob of the target policy.
+    #[arg(long = "target", value_name = "KNOB=VALUE")]
+    pub targets: Vec<String>,
+}
+
+impl TuningArgs {
+    /// The target policy.
+    ///
+    /// # Errors
+    /// Exit 2 for a file that does not exist, 4 for a knob that is unknown or out of its range.
+    pub(crate) fn policy(&self) -> Result<TargetPolicy, Failure> {
+        let file = self.target_policy_file.as_deref().map(read_object).transpose()?;
+        TargetPolicy::stack(&self.targets, file.as_ref())
+            .map_err(|fault| Failure::config(fault.to_string()))
+    }
+
+    /// The phase that was forced.
+    #[must_use]
+    pub(crate) fn phase(&self) -> Option<Phase> {
+        Phase::from_text(&self.policy_phase)
+    }
+}
+
+fn read_object(path: &Path) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::config(format!("{}: {error}; expected a JSON object of knobs", path.display()))
+    })
+}
+
+/// What seats the tuner of `mode` in a run; nothing for `off`. Its files go to the run directory.
+///
+/// # Errors
+/// As [`TuningArgs::policy`].
+pub(crate) fn seat<'a>(
+    mode: &str,
+    tuning: &TuningArgs,
+    plan: &'a PaperPlan,
+    watch: &'a Arc<Watch>,
+) -> Result<Option<SeatTuner<'a>>, Failure> {
+    let Some(mode) = Mode::from_text(mode) else { return Ok(None) };
+    let orders = Orders {
+        profile_id: plan.profile_id.clone(),
+        run_tag: String::new(),
+        mode,
+        policy: tuning.policy()?,
+        forced_phase: tuning.phase(),
+        interval_s: tuning.interval_seconds,
+        window_minutes: tuning.window_minutes,
+        is_dry: false,
+    };
+    Ok(Some(Box::new(move |host| sit(orders, plan, watch, host))))
+}
+
+fn sit(
+    orders: Orders,
+    plan: &PaperPlan,
+    watch: &Arc<Watch>,
+    host: TunerHost,
+) -> Result<Advisor, String> {
+    let fault = |error: std::io::Error| format!("tuner: {}: {error}", host.dir.display());
+    let files = Files::open(&host.dir).map_err(fault)?;
+    let symbols = host.instruments.iter().map(|row| row.1.symbol.to_string()).collect();
+    let settings = Arc::clone(&plan.settings);
+    let announce = announcer(host.desk, plan);
+    let orders = Orders { run_tag: host.run_id, ..orders };
+    let state = State::default();
+    let tuner =
+        Tuner::new(orders, state, settings, host.version, symbols, files, Box::new(announce));
+    match plan.pace {
+        Pace::Max => Ok(Box::new(Inline(tuner))),
+        Pace::Times(_) => {
+            let lock = Lock::take(&host.dir, "a paper run").map_err(|fault| held(&fault))?;
+            let seat = Threaded::start(tuner).map_err(fault)?;
+            guard(seat.health(), Arc::clone(watch), lock);
+            Ok(Box::new(seat))
+        }
+    }
+}
+
+/// Who holds the lock, in words.
+pub(crate) fn held(fault: &LockFault) -> String {
+    match fault {
+        LockFault::Held(who) => format!(
+            "another tuner is at work here ({who}); stop it, or wait 15 minutes after its last sign of life"
+        ),
+        LockFault::Io(error) => format!("tuner lock: {error}"),
+    }
+}
+
+/// Tells the journal what a version holds.
+fn announcer(desk: SettingsDesk, plan: &PaperPlan) -> impl Fn(&Publication) + Send + use<> {
+    let instruments = plan.instruments.clone();
+    let before = std::sync::Mutex::new(plan.config_hash.clone());
+    move |publication| {
+        let hash_after = config_hash(&publication.settings, &instruments);
+        let mut before = before.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let changes = publication.changes.iter().map(|change| SettingChange {
+            key: change.key.to_owned(),
+            from: change.from.clone(),
+            to: change.to.clone(),
+            reason: change.reason.clone(),
+            writer: "tuner".to_owned(),
+        });
+        desk.announce(SettingsVersion {
+            version: publication.version,
+            hash_before: std::mem::replace(&mut *before, hash_after.clone()),
+            hash_after,
+            changes: changes.collect(),
+            settings: texts(&publication.settings),
+        });
+    }
+}
+
+/// Every setting in canonical text.
+fn texts(settings: &Settings) -> Vec<(String, String)> {
+    KEYS.iter().map(|key| (key.name.to_owned(), (key.get)(settings).to_text())).collect()
+}
+
+/// Says so when the tuner's thread ends before the run, or gives no sign of life. Holds the lock meanwhile.
+fn guard(health: Arc<Health>, watch: Arc<Watch>, lock: Lock) {
+    thread::spawn(move || {
+        let _lock = lock;
+        let (mut seen, mut silent, mut is_told) = (0, Duration::ZERO, false);
+        while !watch.is_ended() {
+            thread::sleep(LOOK_EVERY);
+            let rounds = health.rounds.load(Ordering::Relaxed);
+            silent = if rounds == seen { silent + LOOK_EVERY } else { Duration::ZERO };
+            seen = rounds;
+            let is_over = health.is_over.load(Ordering::Acquire) && !watch.is_ended();
+            if (is_over || silent >= STALL) && !is_told {
+                is_told = true;
+                say("the tuner gives no sign of life; trading goes on with the settings in force");
+            }
+        }
+    });
+}
