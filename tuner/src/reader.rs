@@ -177,6 +177,7 @@ fn reason(text: &str, block: &str) -> Option<FunnelReason> {
 
 #[cfg(test)]
 mod tests {
+    use super::reason as named;
     use super::*;
 
     #[test]
@@ -187,9 +188,9 @@ mod tests {
         let all = all.chain(DecisionReason::ALL.iter().map(|d| FunnelReason::Policy(*d)));
         for reason in all {
             let block = reason.block().map_or("", |block| block.as_str());
-            assert_eq!(super::reason(reason.as_str(), block), Some(reason));
+            assert_eq!(named(reason.as_str(), block), Some(reason));
         }
-        assert_eq!(super::reason("", ""), Some(FunnelReason::None));
+        assert_eq!(named("", ""), Some(FunnelReason::None));
     }
 
     #[test]

@@ -109,11 +109,12 @@ fn pre_risk(exec: &ExecHealth, policy: &TargetPolicy) -> Option<bool> {
     let buy = rate(exec.buy_fails, exec.opens, policy.pre_risk_buy_fail_rate_15m);
     let sell = rate(exec.sell_fails, exec.closes, policy.pre_risk_sell_fail_rate_15m);
     // Without a losing round trip there is no median: that is known to be no fail.
-    let no_close = exec.closes.is_some_and(|closes| closes == 0);
+    let no_loss =
+        exec.closes.is_some_and(|closes| closes == 0) || exec.winrate_closed == Some(Fraction(1.0));
     let loss = exec
         .roundtrip_loss_median_pct
         .map(|median| median.0 <= policy.pre_risk_roundtrip_loss_median_pct_15m)
-        .or_else(|| (no_close || exec.winrate_closed == Some(Fraction(1.0))).then_some(false));
+        .or_else(|| no_loss.then_some(false));
     and(enough, or(or(route, buy), or(sell, loss)))
 }
 
@@ -134,11 +135,9 @@ fn results(exec: &ExecHealth, exits: &ExitMix, policy: &TargetPolicy) -> Option<
 fn tail_loss(exits: &ExitMix, policy: &TargetPolicy) -> Option<bool> {
     let enough = exits.exits.map(|n| n >= policy.tail_loss_min_closes_60m);
     // With no winner there is no ratio, and the result says what is wrong.
-    let no_winner = exits.tail_loss_ratio.is_none() && exits.exits.is_some();
-    let deep = exits
-        .tail_loss_ratio
-        .map(|ratio| ratio >= policy.tail_loss_ratio_max)
-        .or(no_winner.then_some(false));
+    let known_none = exits.exits.map(|_| false);
+    let deep =
+        exits.tail_loss_ratio.map(|ratio| ratio >= policy.tail_loss_ratio_max).or(known_none);
     and(enough, deep)
 }
 

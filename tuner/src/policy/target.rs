@@ -173,17 +173,21 @@ mod tests {
         );
     }
 
+    fn near(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-12, "{found}, not {expected}");
+    }
+
     #[test]
     fn what_the_market_gives_caps_the_target() {
         let policy = TargetPolicy::default();
         let target = Target { stored: Some(12.0), ..Target::default() };
-        assert_eq!(target.effective(&policy, Some(4.0)), 4.0 * 1.35 + 2.0);
-        assert_eq!(target.effective(&policy, Some(0.0)), 4.0);
-        assert_eq!(target.effective(&policy, None), 12.0);
-        assert_eq!(Target::default().effective(&policy, None), 4.0);
+        near(target.effective(&policy, Some(4.0)), 4.0 * 1.35 + 2.0);
+        near(target.effective(&policy, Some(0.0)), 4.0);
+        near(target.effective(&policy, None), 12.0);
+        near(Target::default().effective(&policy, None), 4.0);
         let none = TargetPolicy { target_trades_per_hour: 0.0, ..policy };
-        assert_eq!(target.effective(&none, Some(8.0)), 0.0);
+        near(target.effective(&none, Some(8.0)), 0.0);
         let fixed = TargetPolicy { adaptive_target_enabled: false, ..policy };
-        assert_eq!(Target::default().effective(&fixed, Some(0.0)), 12.0);
+        near(Target::default().effective(&fixed, Some(0.0)), 12.0);
     }
 }

@@ -152,7 +152,7 @@ impl Tuner {
     /// first look.
     pub fn poll(&mut self, now: Nanos) -> Option<(u32, Arc<Settings>)> {
         let interval = self.orders.interval_s.max(1).saturating_mul(Nanos::SECOND);
-        let due = *self.next_tick.get_or_insert(now.plus(interval));
+        let due = *self.next_tick.get_or_insert_with(|| now.plus(interval));
         if now < due {
             return None;
         }
