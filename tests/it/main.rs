@@ -24,6 +24,7 @@ mod signal;
 mod sim;
 mod synth;
 mod tidy;
+mod tuner;
 mod units;
 
 /// Counts what the tests of `allocations` look at.

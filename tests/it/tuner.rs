@@ -1,0 +1,100 @@
+//! The tuner in whole runs: it publishes, the run replays, its log decides alike, the files tell the same.
+
+use std::fs;
+
+use pinion_core::units::Nanos;
+use pinion_tuner::log::{Again, decide_again};
+use pinion_tuner::reader::Reader;
+use pinion_tuner::window::Windows;
+use serde_json::Value;
+
+use crate::runs::{Run, command, paper};
+
+/// Six hours with score floors that starve the flow, and the tuner on.
+fn tuned(mode: &str) -> Run {
+    let args = ["--duration", "6h", "--seed", "1", "--tuner", mode];
+    let filters = ["--set", "funnel.market_mode=strict", "--set", "edge.gate=true"];
+    paper(&[&args[..], &filters[..]].concat()).ok()
+}
+
+fn rows(run: &Run) -> Vec<Value> {
+    run.rows("runtime_tuner.jsonl")
+}
+
+fn code<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Option<i32> {
+    command(args).status.code()
+}
+
+#[test]
+fn a_tuned_run_replays_repeats_and_explains_itself() {
+    let run = tuned("conveyor");
+    let rows_of_run = rows(&run);
+    assert!(rows_of_run.len() >= 170, "a tick every two minutes");
+    for row in &rows_of_run {
+        assert_eq!(decide_again(row), Again::Same);
+    }
+    let applied = |row: &&Value| row["apply_state"] == "written_hot_applied";
+    let published = rows_of_run.iter().filter(applied).count();
+    assert!(published > 0, "starved, and nothing done");
+    let session = run.rows("session.jsonl");
+    let told = session.iter().filter(|row| row["kind"] == "settings").count();
+    assert_eq!(told, published, "the kernel's word on each version");
+    let again = tuned("conveyor");
+    assert_eq!(rows(&again), rows_of_run);
+    run.replays();
+    let path = run.dir.display().to_string();
+    assert_eq!(code(["tuner", "replay", "--dir", &path, "--limit", "100000"]), Some(0));
+}
+
+#[test]
+fn the_files_of_a_run_tell_what_the_engine_told() {
+    let run = tuned("calm");
+    let rows = rows(&run);
+    let last = rows.last().expect("a row");
+    let now = Nanos::new(last["ts_ns"].as_i64().expect("a time"));
+    // Only what the tuner had heard by then.
+    let cut = run.dir.join("cut");
+    fs::create_dir(&cut).expect("a folder");
+    for name in ["session.jsonl", "candidates.jsonl", "trade_decisions.jsonl"] {
+        let text = fs::read_to_string(run.dir.join(name)).expect("a file");
+        let heard = |line: &&str| {
+            let row: Value = serde_json::from_str(line).expect("a line");
+            row["ts_ns"].as_i64().is_some_and(|ts| ts < now.get()) && row["kind"] != "run_start"
+        };
+        let kept: String = text.lines().filter(heard).map(|line| format!("{line}\n")).collect();
+        fs::write(cut.join(name), kept).expect("writable");
+    }
+    let (mut reader, mut windows) = (Reader::new(&cut), Windows::new());
+    reader.feed(&mut windows).expect("readable");
+    assert_eq!(reader.unreadable(), 0);
+    let told = windows.telemetry(now, 12, &|asset| reader.symbol(asset));
+    let mut told = serde_json::to_value(&told).expect("plain data");
+    // The first line of a run is no record.
+    told["metrics"]["lines"] = last["input"]["metrics"]["lines"].clone();
+    for block in ["metrics", "exec_health_15m", "exit_mix_60m", "churn_15m", "funnel_15m"] {
+        assert_eq!(told[block], last["input"][block], "{block}");
+    }
+}
+
+#[test]
+fn a_dry_sidecar_leaves_no_trace() {
+    let run = tuned("sniper");
+    let logs = run.dir.join("side");
+    let (path, logs_text) = (run.dir.display().to_string(), logs.display().to_string());
+    let args = ["tuner", "once", "--run", &path, "--profile-id", "p", "--logs", &logs_text];
+    assert_eq!(code(args.iter().chain(&["--dry-run"])), Some(0));
+    assert!(!logs.exists());
+    assert_eq!(code(args), Some(0));
+    assert!(logs.join("p").join("runtime_tuner.jsonl").is_file());
+    for bad in ["../p", "/p", "p/q", ""] {
+        assert_eq!(code(["tuner", "once", "--run", &path, "--profile-id", bad]), Some(2), "{bad}");
+    }
+}
+
+#[test]
+fn a_knob_out_of_its_range_is_refused_with_what_is_allowed() {
+    let out = command(["paper", "--tuner", "fast", "--target", "min_open_rate_15m=2"]);
+    assert_eq!(out.status.code(), Some(4));
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(text.contains("a number from 0 to 1"), "{text}");
+}
