@@ -1,6 +1,6 @@
 //! What fails in a window. Each is true, false, or unknown when an input that would decide is missing.
 
-use crate::measure::{Fraction, and, not, or};
+use crate::measure::{Fraction, and, or};
 use crate::policy::TargetPolicy;
 use crate::telemetry::{Blacklist, ExecHealth, ExitMix, Metrics, Telemetry};
 
@@ -147,7 +147,9 @@ fn blacklist(exec: &ExecHealth, list: &Blacklist, policy: &TargetPolicy) -> Opti
     let enough = exec.plan_attempts.map(|n| n >= plans_min);
     let large = list.share.map(|share| share.0 >= policy.max_blacklist_share_15m);
     let raw = or(many, and(enough, large));
-    and(raw, not(or(concentrated(list), unknown_dominated(list))))
+    // An excuse that is not known excuses nothing.
+    let is_excused = or(concentrated(list), unknown_dominated(list)) == Some(true);
+    and(raw, Some(!is_excused))
 }
 
 /// One or two instruments make it up: exclude those, not the flow.
@@ -366,6 +368,10 @@ pub(crate) mod tests {
         assert_eq!(none, Fails::default());
         assert!(!none.any() && !none.none());
         assert_eq!(none.unknown(), 5);
+        // Too many refusals, and nothing known that would excuse them.
+        let mut many = Telemetry::default();
+        many.blacklist_15m.added = Some(80);
+        assert_eq!(Fails::of(&many, &TargetPolicy::default(), 12.0).blacklist, Some(true));
         // An input that decides alone is enough.
         let mut one = Telemetry::default();
         one.metrics.selected = Some(0);
