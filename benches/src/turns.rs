@@ -28,6 +28,7 @@ pub const CASES: &[Case] = &[
     Case { name: "50 ranks, entry decided", run: decision_50 },
     Case { name: "50 ranks, every filter on", run: filters_50 },
     Case { name: "round trip, 28 inputs", run: round_trip },
+    Case { name: "round trip, 14 fills more", run: round_trip_in_parts },
     Case { name: "input encoded to the ring", run: encode },
     Case { name: "10 quotes and their scan", run: tap_to_scan },
 ];
@@ -130,6 +131,16 @@ fn scans_50(settings: Settings, signals: bool, turns: u64) -> u64 {
 /// acknowledgement, fill; ten quotes, balance and position probe, so that the next may enter.
 fn round_trip(turns: u64) -> u64 {
     let mut desk = Desk::new();
+    for _ in 0..turns {
+        desk.enter();
+        desk.leave();
+    }
+    desk.hash()
+}
+
+/// The same with eight fills an order: what it is more, a fourteenth is one fill.
+fn round_trip_in_parts(turns: u64) -> u64 {
+    let mut desk = Desk::new().in_parts(8);
     for _ in 0..turns {
         desk.enter();
         desk.leave();

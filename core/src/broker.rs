@@ -126,6 +126,14 @@ impl<'a> Broker<'a> {
         self.turn.kernel.entry_guard(self.turn.now, instrument, self.turn.settings)
     }
 
+    /// What of this entry may leave now by the router's own limits.
+    ///
+    /// # Errors
+    /// The limit that holds it back whole; [`Broker::enter`] would leave a `suppress` line with it.
+    pub fn entry_allowed(&self, plan: &EntryPlan) -> Result<Qty, DecisionReason> {
+        self.router.allowed(plan, &self.turn).map_err(|(_, reason)| reason)
+    }
+
     /// Opens a position: at once or with a resting quote, as `router.style` says. A refusal by a guard leaves
     /// a record that names it, one by the router's own limits a `suppress` line.
     ///
@@ -174,6 +182,12 @@ impl<'a> Broker<'a> {
     /// Adds a line to the run's files.
     pub fn record(&mut self, record: Record) {
         self.turn.out.record(record);
+    }
+
+    /// Adds a line before the one at `place` of [`Broker::records`]: a decision is told with what came of
+    /// it, and stands before that.
+    pub fn record_at(&mut self, place: usize, record: Record) {
+        self.turn.out.record_at(self.first_record.saturating_add(place), record);
     }
 
     /// What was recorded in this turn so far, in order: what the kernel booked, and what was added since.

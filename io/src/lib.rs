@@ -1,6 +1,7 @@
 //! Bytes in and out: recorded data, wire formats, the paper venue, the journal, clocks and threads.
 
 pub mod affinity;
+pub mod bingx;
 pub mod clock;
 pub mod data;
 pub mod idle;

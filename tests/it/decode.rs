@@ -72,7 +72,7 @@ fn what_cannot_be_decoded_says_why() {
     std::fs::write(&broken, &TICKER[..30]).expect("written");
     let missing = folder.path().join("c.json");
     for (venue, kind, path, exit, says) in [
-        ("kraken", "trade", &file, Exit::Usage, "--venue kraken: only binance is supported"),
+        ("kraken", "trade", &file, Exit::Usage, "--venue kraken: expected binance or bingx"),
         ("binance", "ws_user.trade_lite", &file, Exit::Usage, "expected one of book_ticker, trade"),
         ("binance", "trade", &missing, Exit::Usage, "there is no such file"),
         ("binance", "book_ticker", &file, Exit::Error, r#"a.json: field "b" is "NaN""#),

@@ -67,4 +67,14 @@ fn a_scan_that_entered_nothing_says_why_and_one_that_never_was_is_told() {
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{args:?}");
     }
+    // A line that is broken, whatever it said, is told and not passed over.
+    let file = run.dir.join("session.jsonl");
+    let session = std::fs::read_to_string(&file).expect("readable");
+    let broken = session.replacen("\"kind\":\"decision\"", "\"kind\":\"deci", 1);
+    std::fs::write(&file, broken).expect("written");
+    let line = 1 + session.lines().position(|row| row.contains("\"decision\"")).expect("one");
+    let output = explain(&run, &["--scan", "700"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains(&format!("session.jsonl, line {line}: ")), "{told}");
 }

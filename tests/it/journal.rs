@@ -109,7 +109,7 @@ impl Toy {
                     instrument: Some(message.instrument),
                     action: Action::Hold,
                     reason: DecisionReason::NoEdge,
-                    vel_div,
+                    vel_div: vel_div.into(),
                     sizing: None,
                 });
                 if self.applied.is_multiple_of(4) {
@@ -170,6 +170,7 @@ impl Toy {
             qty,
             price: Maybe::NONE,
             mid: Maybe::NONE,
+            leverage: Maybe::NONE,
             status: OrderStatus::Submitted,
             reason: "",
         });

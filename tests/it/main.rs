@@ -2,6 +2,8 @@
 
 mod allocations;
 mod bad_input;
+mod bingx;
+mod bingx_requests;
 mod book;
 mod contracts;
 mod crash;

@@ -109,8 +109,9 @@ fn check_figures(run: &Run) {
         let side = &figures[name];
         assert_eq!(count(side, "orders"), orders("submitted", is_exit), "{name}");
         assert_eq!(count(side, "rejected"), orders("rejected", is_exit), "{name}");
-        let over = orders("canceled", is_exit) + orders("expired", is_exit);
-        assert_eq!(count(side, "canceled"), over, "{name}");
+        for end in ["canceled", "expired"] {
+            assert_eq!(count(side, end), orders(end, is_exit), "{name}: {end}");
+        }
         let rate = side["fill_rate"].as_f64().expect("orders left");
         assert!((0.0..=1.0).contains(&rate), "{name}: {rate}");
         assert!(side["slippage_bps"].as_f64().is_some_and(f64::is_finite), "{side}");

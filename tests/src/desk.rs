@@ -36,6 +36,8 @@ pub struct Desk {
     instruments: usize,
     scan: u32,
     fills: u64,
+    /// Fills of each order.
+    parts: i64,
     step: i64,
 }
 
@@ -102,6 +104,7 @@ impl Desk {
             instruments,
             scan: 0,
             fills: 0,
+            parts: 1,
             step: 0,
         };
         desk.settle();
@@ -200,18 +203,24 @@ impl Desk {
         let venue_id = TextId::from_number(u64::from(client.seq()));
         let (own, of_it) = (ClientRef::Own(client), Some(instrument));
         self.venue(own, of_it, VenueEvent::Ack { venue_id });
-        self.fills += 1;
-        let fill = VenueEvent::Fill {
-            venue_id,
-            fill_id: TextId::from_number(self.fills),
-            qty,
-            price: Price::from_raw(price),
-            fee: Maybe::some(Money::ZERO),
-            cum_qty: Maybe::some(qty),
-            side: None,
-            is_maker: Some(false),
-        };
-        self.venue(own, of_it, fill);
+        let mut filled = Qty::ZERO;
+        for part in 1..=self.parts {
+            self.fills += 1;
+            let up_to = if part == self.parts { qty.raw() } else { qty.raw() / self.parts * part };
+            let cum = Qty::from_raw(up_to);
+            let fill = VenueEvent::Fill {
+                venue_id,
+                fill_id: TextId::from_number(self.fills),
+                qty: cum - filled,
+                price: Price::from_raw(price),
+                fee: Maybe::some(Money::ZERO),
+                cum_qty: Maybe::some(cum),
+                side: None,
+                is_maker: Some(false),
+            };
+            filled = cum;
+            self.venue(own, of_it, fill);
+        }
         true
     }
 
@@ -298,6 +307,13 @@ impl Desk {
         assert!(self.execute(HUNDRED), "the quote takes the profit");
         assert_eq!(self.engine.kernel().open_positions(), 0);
         self.settle();
+    }
+
+    /// Fills of each order from now on, at least one.
+    #[must_use]
+    pub fn in_parts(mut self, parts: u32) -> Self {
+        self.parts = i64::from(parts.max(1));
+        self
     }
 
     /// A number that depends on what the engine did: the same for the same inputs on every machine.

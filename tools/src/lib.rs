@@ -50,6 +50,8 @@ pub enum Verb {
     Recover(cmd::recover::Args),
     /// Feed a run's input journal to a fresh kernel and compare every output.
     Replay(cmd::replay::Args),
+    /// Sign recorded vectors, one JSON line a file.
+    Sign(cmd::sign::Args),
     /// The regime signal alone, one JSON line per scan.
     Signal(cmd::signal::Args),
     /// The runtime tuner beside a run: tick, replay its log, ask what it would do.
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Verb::Paper(args) => cmd::paper::run(&args),
         Verb::Recover(args) => cmd::recover::run(&args),
         Verb::Replay(args) => cmd::replay::run(&args),
+        Verb::Sign(args) => cmd::sign::run(&args),
         Verb::Signal(args) => cmd::signal::run(&args),
         Verb::Tuner(args) => cmd::tuner::run(&args),
     };

@@ -149,7 +149,7 @@ impl Guardian {
             instrument: kernel.slot(slot).instrument(),
             action: Action::Exit,
             reason,
-            vel_div: self.scan.and_then(|scan| scan.vel_div),
+            vel_div: self.scan.and_then(|scan| scan.vel_div).into(),
             sizing: None,
         });
         let qty = match part {

@@ -24,7 +24,7 @@ use crate::settings::Settings;
 
 /// Version of the saved form. Raise it with every change of a type that is saved: older bytes are then
 /// refused instead of misread.
-pub const STATE_VERSION: u16 = 2;
+pub const STATE_VERSION: u16 = 3;
 
 /// Why bytes are not the state of an engine: where, and what was expected there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -148,6 +148,7 @@ impl Kernel {
         let slot = &mut self.slots[index];
         slot.begin(trade, instrument, side);
         slot.position = Position::adopted(side, qty, notional);
+        slot.adopted_ns = Some(now);
         slot.requested = qty;
         self.revision += 1;
         #[expect(clippy::cast_possible_truncation, reason = "at most 16 slots")]

@@ -221,7 +221,7 @@ impl Kernel {
             News::Identity => self.claim_inferred(now, client, fill, out),
             News::Quantity(qty) => {
                 let verdict = self.book_fill(now, client, fill, qty, out);
-                self.claim_forced(now, client, out);
+                self.claim_forced(now, client, fill.ts_exch_ns, out);
                 verdict
             }
         }

@@ -60,7 +60,15 @@ impl Effects {
 
     /// Adds a record.
     pub fn record(&mut self, record: Record) {
-        if self.records.try_push(RecordMsg { ts_ns: self.now_ns, record }).is_err() {
+        self.record_at(self.records.len(), record);
+    }
+
+    /// Adds a record before the one at `place`, or behind the last: for what is known only when what it
+    /// led to has been recorded. Cost: moves those behind it.
+    pub fn record_at(&mut self, place: usize, record: Record) {
+        let place = place.min(self.records.len());
+        let message = RecordMsg { ts_ns: self.now_ns, record };
+        if self.records.try_insert(place, message).is_err() {
             self.records_lost += 1;
         }
     }

@@ -11,7 +11,7 @@ use crate::kernel::fills::AppliedFill;
 use crate::kernel::ledger::Entry;
 use crate::kernel::orders::Order;
 use crate::kernel::{Code, Effects, Kernel, Verdict};
-use crate::msg::{OrderRole, PositionSide, Record};
+use crate::msg::{Maybe, OrderRole, PositionSide, Record};
 use crate::units::{Money, Nanos, Price, Qty};
 
 impl Kernel {
@@ -54,7 +54,7 @@ impl Kernel {
         if let Some(applied) = self.fills.get_mut(last) {
             applied.inferred = true;
         }
-        self.claim_forced(now, client, out);
+        self.claim_forced(now, client, Maybe::NONE, out);
     }
 
     /// The venue's own fill of a quantity that was booked from a look-up: new are its identity, its fee, and

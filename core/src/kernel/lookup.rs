@@ -146,17 +146,10 @@ impl Kernel {
         let Some(order) = self.orders.get_mut(client) else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
-        let since = *order.denial.since_ns.get_or_insert(now);
-        order.denial.count = order.denial.count.saturating_add(1);
         if order.role == OrderRole::Exit {
             order.query_wait_ns = self.times.lookup_first_ns;
         }
-        let ripens = order.denial.ripe_ns.is_none() && now.since(since) >= self.times.view_lag_ns;
-        if ripens {
-            order.denial.ripe_ns = Some(now);
-            // What the venue shows of the time before is no evidence.
-            self.revision += 1;
-        }
+        self.revision += u64::from(order.denial.again(now, self.times.view_lag_ns));
         let order = *order;
         let never_seen = !order.was_seen();
         let proved = match order.role {
@@ -167,7 +160,7 @@ impl Kernel {
             OrderRole::Exit => self.is_exit_gone(now, &order),
         };
         if !proved && !planted!(X04DeniedOnce) {
-            self.wants_positions |= order.denial.ripe_ns.is_some() && !order.denial.by_positions;
+            self.wants_positions |= order.denial.wants_positions();
             self.look_up_by(client, now.plus(order.query_wait_ns));
             return Verdict { accepted: true, code: Code::StaleStateReconciling };
         }
@@ -230,20 +223,14 @@ impl Kernel {
         client: ClientId,
         out: &mut Effects,
     ) -> Verdict {
-        let view_lag_ns = self.times.view_lag_ns;
         let Some(order) = self.orders.get_mut(client) else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
         let booked = order.filled;
         let doubt = &mut order.end_doubt;
-        doubt.count = doubt.count.saturating_add(1);
-        let since = *doubt.since_ns.get_or_insert(now);
-        if doubt.ripe_ns.is_none() && now.since(since) >= view_lag_ns {
-            doubt.ripe_ns = Some(now);
-            self.revision += 1;
-        }
+        self.revision += u64::from(doubt.again(now, self.times.view_lag_ns));
         let is_proved = doubt.by_positions && doubt.count >= NOT_FOUND_MIN && order.told <= booked;
-        self.wants_positions |= doubt.ripe_ns.is_some() && !doubt.by_positions;
+        self.wants_positions |= doubt.wants_positions();
         if !is_proved {
             return Verdict::refused(Code::DuplicateEvent);
         }

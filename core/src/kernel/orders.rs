@@ -13,7 +13,7 @@ use crate::id::{ClientId, InstrumentId, TextId, TradeId};
 use crate::kernel::fills::Fills;
 use crate::msg::record::OrderStatus;
 use crate::msg::{Command, Maybe, OrderKind, OrderRole, PositionSide, Record, Side, TimeInForce};
-use crate::units::{Money, Nanos, Price, Qty};
+use crate::units::{Money, Nanos, Price, Qty, Rate};
 
 /// Orders that are remembered; a power of two.
 pub const ORDERS_MAX: usize = 1024;
@@ -21,20 +21,40 @@ pub const ORDERS_MAX: usize = 1024;
 /// Fewest denials by the venue that prove anything about an order.
 pub const NOT_FOUND_MIN: u32 = 3;
 
-/// What speaks against an order that the venue denies, gathered since the first denial in a row.
+/// What speaks against an order that the venue denies, or whose end it tells without a total that can be;
+/// gathered since the first such answer in a row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Denial {
     /// First denial in a row; `None` while the venue does not deny it.
     pub since_ns: Option<Nanos>,
     /// Denials in a row.
     pub count: u32,
-    /// Only what the venue is asked after this moment speaks against the order: of an entry the first denial,
-    /// of an exit the first one after the venue's views could lag (`guard.view_lag_ns`).
+    /// Only what the venue is asked after this moment speaks against the order: the first denial after its
+    /// views could lag (`guard.view_lag_ns`).
     pub ripe_ns: Option<Nanos>,
     /// A whole position snapshot asked after that showed exactly ours on its asset.
     pub by_positions: bool,
     /// A whole list of open orders asked after that did not have it.
     pub by_list: bool,
+}
+
+impl Denial {
+    /// Counts another answer. True when from now on views count, for none that lags knows less: the caller
+    /// moves the revision on, so that what was asked for before is no evidence.
+    pub(super) fn again(&mut self, now: Nanos, view_lag_ns: i64) -> bool {
+        let since = *self.since_ns.get_or_insert(now);
+        self.count = self.count.saturating_add(1);
+        let ripens = self.ripe_ns.is_none() && now.since(since) >= view_lag_ns;
+        if ripens {
+            self.ripe_ns = Some(now);
+        }
+        ripens
+    }
+
+    /// True while positions that count have not come, or do not agree.
+    pub(super) const fn wants_positions(&self) -> bool {
+        self.ripe_ns.is_some() && !self.by_positions
+    }
 }
 
 /// One order of ours.
@@ -64,6 +84,8 @@ pub struct Order {
     pub price: Option<Price>,
     /// Middle of the market when it left, without a quote the last trade: what its fills are measured by.
     pub mid: Option<Price>,
+    /// The venue's leverage that an entry asks for.
+    pub leverage: Option<Rate>,
     /// Last state.
     pub status: OrderStatus,
     /// Booked quantity.
@@ -134,6 +156,7 @@ impl Order {
             qty,
             price: None,
             mid: None,
+            leverage: None,
             status: OrderStatus::Submitted,
             filled: Qty::ZERO,
             notional: Money::ZERO,
@@ -261,6 +284,7 @@ impl Order {
             qty: self.qty,
             price: Maybe::from(self.price),
             mid: Maybe::from(self.mid),
+            leverage: Maybe::from(self.leverage),
             status,
             reason,
         }

@@ -34,6 +34,7 @@ pub(super) struct EarlyForced {
     cause: ForcedCause,
     /// The entry that worked on that side: its fills may come later than this.
     entry: Option<ClientId>,
+    told_ns: Nanos,
 }
 
 /// The last forced closes of positions that were not ours: none of them is news when it is told again, though
@@ -108,8 +109,12 @@ impl Kernel {
         if self.is_early_forced(instrument, fill) {
             return Verdict::refused(Code::DuplicateEvent);
         }
+        let is_old = |index: usize| self.is_before_adoption(index, fill);
+        if holder.is_some_and(is_old) {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
         let Some(index) = holder else {
-            self.keep_forced(instrument, side, fill, cause);
+            self.keep_forced(now, instrument, side, fill, cause);
             return Verdict::refused(Code::ForeignFill);
         };
         if !fill.qty.is_positive() || !fill.price.is_positive() {
@@ -150,6 +155,15 @@ impl Kernel {
         alike.next().map(|known| known.number)
     }
 
+    /// True when the venue closed this long before the position was taken over, which was what remained.
+    fn is_before_adoption(&self, index: usize, fill: &FillIn) -> bool {
+        let adopted = self.slots.get(index).and_then(|slot| slot.adopted_ns);
+        let forced = fill.ts_exch_ns.get();
+        // A view that lags may have shown it from before the close; clocks differ.
+        let margin_ns = self.times.view_lag_ns.saturating_mul(2);
+        adopted.zip(forced).is_some_and(|(adopted, forced)| forced.plus(margin_ns) < adopted)
+    }
+
     /// True when this close was told before, of a position that was not ours then.
     fn is_early_forced(&self, instrument: Option<InstrumentId>, fill: &FillIn) -> bool {
         self.early_forced.iter().any(|known| {
@@ -165,6 +179,7 @@ impl Kernel {
 
     fn keep_forced(
         &mut self,
+        now: Nanos,
         instrument: Option<InstrumentId>,
         side: PositionSide,
         fill: &FillIn,
@@ -179,18 +194,38 @@ impl Kernel {
         if self.early_forced.is_full() {
             self.early_forced.remove(0);
         }
-        self.early_forced.push(EarlyForced { instrument, side, fill: *fill, cause, entry });
+        let told_ns = now;
+        self.early_forced.push(EarlyForced {
+            instrument,
+            side,
+            fill: *fill,
+            cause,
+            entry,
+            told_ns,
+        });
     }
 
-    /// A fill of an entry came: what the venue closed by force before it was told may have been of it.
-    pub(super) fn claim_forced(&mut self, now: Nanos, entry: ClientId, out: &mut Effects) {
+    /// A fill of an entry came: what the venue closed by force after it, and told before it, was of it. Without
+    /// the venue's times of both, what it told a moment ago.
+    pub(super) fn claim_forced(
+        &mut self,
+        now: Nanos,
+        entry: ClientId,
+        filled_ns: Maybe<Nanos>,
+        out: &mut Effects,
+    ) {
         let Some(index) = self.orders.get(entry).map(|order| usize::from(order.slot)) else {
             return;
         };
         let mut at = 0;
         while let Some(early) = self.early_forced.get(at).copied() {
             let slot = &self.slots[index];
+            let is_later = match (filled_ns.get(), early.fill.ts_exch_ns.get()) {
+                (Some(filled), Some(forced)) => filled <= forced,
+                (Some(_) | None, _) => now.since(early.told_ns) <= self.times.view_lag_ns,
+            };
             let is_ours = early.entry == Some(entry)
+                && is_later
                 && slot.is_open()
                 && Some(slot.instrument) == early.instrument
                 && early.fill.qty <= slot.position.size;

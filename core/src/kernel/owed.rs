@@ -49,7 +49,7 @@ impl Kernel {
         if rests && slot.pending_exit.is_none() {
             out.record(Record::Router {
                 event: RouterEvent::ExitMarketFallback,
-                trade,
+                trade: Some(trade),
                 base: None,
                 instrument,
                 reason: owed.reason.as_str(),

@@ -260,20 +260,24 @@ impl Kernel {
     }
 
     pub(super) fn cancel(&mut self, now: Nanos, index: usize, out: &mut Effects) -> Verdict {
-        let Some(slot) = self.slots.get_mut(index) else {
+        let Some(slot) = self.slots.get(index) else {
             return Verdict::refused(Code::UnresolvedSlot);
         };
         if slot.live().next().is_none() {
             return Verdict::refused(Code::NoWorkingOrder);
         }
-        // Who calls back an exit before its time answers for it; after that the kernel does.
-        slot.owed_exit = slot.owed_exit.filter(|owed| owed.due_ns <= now);
         let live = slot.live();
         let mut sent = false;
         for client in live {
             sent |= self.send_cancel(now, client, out);
         }
-        if sent { Verdict::OK } else { Verdict::refused(Code::DuplicateEvent) }
+        if !sent {
+            return Verdict::refused(Code::DuplicateEvent);
+        }
+        // Who calls back an exit before its time answers for it; after that the kernel does.
+        let slot = &mut self.slots[index];
+        slot.owed_exit = slot.owed_exit.filter(|owed| owed.due_ns <= now);
+        Verdict::OK
     }
 
     /// Calls the slot's working entry back; its exit stays. False when there is none, or when a cancel is
@@ -341,6 +345,7 @@ impl Kernel {
             position_side: slot.position.side,
             price: spec.price,
             mid,
+            leverage: slot.leverage.filter(|_| spec.role == OrderRole::Entry),
             query_wait_ns: self.times.lookup_first_ns,
             ..Order::new(client, spec.role, spec.kind, spec.tif, spec.qty)
         };

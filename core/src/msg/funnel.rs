@@ -84,6 +84,10 @@ crate::text_enum! {
         NonWatchlistMin => "non_watchlist_min",
         /// The asset's record is bad, and the draw was against the candidate.
         SymbolMemoryProb => "symbol_memory_prob",
+        /// Nobody asked: as many candidates of the scan had been tried or looked at as may be.
+        NotTried => "not_tried",
+        /// A better candidate of the scan got the slot.
+        SlotTaken => "slot_taken",
         /// A smaller entry than the settings allow.
         MinTradeSize => "min_trade_size",
         /// The expected edge is not above zero.
@@ -123,7 +127,9 @@ impl FunnelRefusal {
             | Self::LaneBudget
             | Self::WatchlistShare
             | Self::NonWatchlistMin
-            | Self::SymbolMemoryProb => FunnelBlock::Quarantine,
+            | Self::SymbolMemoryProb
+            | Self::NotTried
+            | Self::SlotTaken => FunnelBlock::Quarantine,
             Self::MinTradeSize
             | Self::NegativeEdge
             | Self::EdgeLow

@@ -60,6 +60,30 @@ word! {
     Nanos: get, new;
 }
 
+/// A finite figure that may be missing, in eight bytes: what is not a number is missing.
+#[derive(Clone, Copy, Debug)]
+pub struct MaybeFloat(f64);
+
+impl MaybeFloat {
+    /// As an `Option`.
+    #[must_use]
+    pub fn get(self) -> Option<f64> {
+        Some(self.0).filter(|value| !value.is_nan())
+    }
+}
+
+impl From<Option<f64>> for MaybeFloat {
+    fn from(value: Option<f64>) -> Self {
+        Self(value.unwrap_or(f64::NAN))
+    }
+}
+
+impl PartialEq for MaybeFloat {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
 impl<T: Word> Maybe<T> {
     /// Missing.
     pub const NONE: Self = Self { raw: i64::MIN, of: PhantomData };

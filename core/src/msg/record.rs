@@ -6,7 +6,7 @@ use crate::id::{ClientId, InstrumentId, TextId, TradeId};
 use crate::kernel::stage::{SlotEvent, SlotStage};
 use crate::msg::funnel::{FunnelBlock, FunnelRefusal, Tier};
 use crate::msg::scan::RankVerdict;
-use crate::msg::{Maybe, OrderKind, OrderRole, PositionSide, Side, TimeInForce};
+use crate::msg::{Maybe, MaybeFloat, OrderKind, OrderRole, PositionSide, Side, TimeInForce};
 use crate::units::{Money, Nanos, Price, Qty, Rate};
 use crate::universe::{AdvBucket, Family, Lane};
 
@@ -29,6 +29,8 @@ crate::text_enum! {
         Exit => "exit",
         /// Nothing.
         Hold => "hold",
+        /// Not to open after all: a planned entry that was not sent.
+        Skip => "skip",
     }
 }
 
@@ -81,6 +83,16 @@ crate::text_enum! {
         SizeTooSmall => "size_too_small",
         /// A filter of the funnel refused the last candidate; its row says which.
         Filtered => "filtered",
+        /// The same entry is under way.
+        EntryUnderWay => "entry_under_way",
+        /// Another entry of the slot is under way.
+        SlotEntering => "slot_entering",
+        /// As many entries are under way as the router may follow.
+        ConcurrencyLimit => "router.concurrency_limit",
+        /// The last entry order left too short a time ago.
+        MinInterval => "router.min_interval_ms",
+        /// Too little is shown in the book for any part of it.
+        ImpactCap => "router.impact_cap_ratio",
     }
 }
 
@@ -337,6 +349,8 @@ crate::text_enum! {
         LiquidationHard => "liquidation_hard",
         /// `policy.liquidation_reference` and its buffer: notional over capital.
         SystemLeverage => "system_leverage",
+        /// The margin that the venue says can be used, times its leverage for the entry.
+        AvailableMargin => "available_margin",
     }
 }
 
@@ -361,6 +375,8 @@ pub struct Sizing {
     pub memory: f64,
     /// The product of all of them from `leverage` on, under the caps: the leverage of the quantity.
     pub applied: f64,
+    /// Capital of the books, which `applied` and `policy.size_fraction` make the notional of.
+    pub capital: Money,
     /// Resulting quantity.
     pub qty: Qty,
     /// The cap that held it, the lowest where several did.
@@ -381,7 +397,7 @@ pub enum Record {
         /// Why.
         reason: DecisionReason,
         /// The regime signal.
-        vel_div: Option<f64>,
+        vel_div: MaybeFloat,
         /// The size's factors, for an entry.
         sizing: Option<Sizing>,
     },
@@ -411,6 +427,8 @@ pub enum Record {
         price: Maybe<Price>,
         /// Middle of the market when it left, without a quote the last trade.
         mid: Maybe<Price>,
+        /// The venue's leverage that an entry asks for; an exit asks for none.
+        leverage: Maybe<Rate>,
         /// State.
         status: OrderStatus,
         /// Reason text of the state; empty when there is none.
@@ -530,8 +548,8 @@ pub enum Record {
     Router {
         /// What.
         event: RouterEvent,
-        /// Round trip.
-        trade: TradeId,
+        /// Round trip; none for a plan that never became one.
+        trade: Option<TradeId>,
         /// The round trip of the first quote, for a quote that replaces it.
         base: Option<TradeId>,
         /// Asset.

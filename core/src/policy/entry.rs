@@ -6,7 +6,7 @@ use crate::broker::{Broker, EntryPlan};
 use crate::id::InstrumentId;
 use crate::kernel::intent::{Code, LEGS_MAX};
 use crate::msg::funnel::FunnelRefusal;
-use crate::msg::record::{BlockReason, DecisionReason, FunnelReason};
+use crate::msg::record::{Action, BlockReason, DecisionReason, FunnelReason};
 use crate::msg::{PositionSide, Scan};
 use crate::policy::confirm::Confirmation;
 use crate::policy::edge::{self, Prospect};
@@ -96,6 +96,7 @@ impl Policy {
                 let instrument = Some(candidate.rank.instrument);
                 last = Refusal { instrument, reason: DecisionReason::Filtered };
                 if refusal == FunnelRefusal::TopN {
+                    self.funnel.leave(wish.scan, index, refusal, broker);
                     break;
                 }
                 looked_at += 1;
@@ -104,12 +105,16 @@ impl Policy {
             looked_at += 1;
             attempts += 1;
             match self.attempt(wish, &candidate, broker) {
-                Ok(()) => return Ok(()),
+                Ok(()) => {
+                    self.funnel.leave(wish.scan, index, FunnelRefusal::SlotTaken, broker);
+                    return Ok(());
+                }
                 Err(reason) => {
                     last = Refusal { instrument: Some(candidate.rank.instrument), reason };
                 }
             }
             if attempts >= settings.funnel_attempts_max {
+                self.funnel.leave(wish.scan, index, FunnelRefusal::NotTried, broker);
                 break;
             }
         }
@@ -167,21 +172,31 @@ impl Policy {
             rows::skip(scan, candidate, planned, FunnelReason::Funnel(refusal), broker);
             return Err(DecisionReason::Filtered);
         }
-        rows::decide(scan, candidate, sizing, broker);
-        let (most, _) = sizer::leverage_cap(&factors, posture, settings);
-        let verdict = broker.enter(&EntryPlan {
+        let plan = EntryPlan {
             slot: wish.slot,
             instrument: id,
             side: wish.side,
             qty: sizing.qty,
-            leverage: sizer::venue_leverage(factors.leverage.min(most), settings),
+            leverage: sizer::margin_leverage(&factors, posture, settings),
             reference_price: reference,
             legs: legs(settings),
-        });
+        };
+        let held_back = broker.entry_allowed(&plan).err();
+        let place = broker.records().len();
+        let verdict = broker.enter(&plan);
         if !verdict.accepted {
-            rows::block(scan, candidate, planned, block_of(verdict.code), broker);
-            return Err(DecisionReason::Guard);
+            let reason = held_back.unwrap_or(DecisionReason::Guard);
+            rows::decide(scan, candidate, sizing, (Action::Skip, reason), place, broker);
+            match held_back {
+                Some(reason) => {
+                    rows::skip(scan, candidate, planned, FunnelReason::Policy(reason), broker);
+                }
+                None => rows::block(scan, candidate, planned, block_of(verdict.code), broker),
+            }
+            return Err(reason);
         }
+        let entered = (Action::Enter, DecisionReason::Signal);
+        rows::decide(scan, candidate, sizing, entered, place, broker);
         self.funnel.memory.planned(id, wish.side, broker.now());
         if settings.funnel_lane_qos {
             self.funnel.lanes.entered(candidate.lane);
@@ -220,10 +235,10 @@ impl Policy {
     }
 }
 
-/// What a size is a share of: the margin that the venue says can be used, else the books.
+/// What a size is a share of, and what it has to fit into.
 fn basis(broker: &Broker<'_>, price: Price) -> Basis {
-    let books = broker.kernel().ledger().capital();
-    Basis { capital: broker.kernel().available().unwrap_or(books), books, price }
+    let kernel = broker.kernel();
+    Basis { capital: kernel.ledger().capital(), available: kernel.available(), price }
 }
 
 /// The exit is counted as taking, whatever the style: in the end it leaves by market.

@@ -160,7 +160,7 @@ impl Decide for Policy {
                         instrument: refusal.instrument,
                         action: Action::Hold,
                         reason: refusal.reason,
-                        vel_div: scan.vel_div,
+                        vel_div: scan.vel_div.into(),
                         sizing: None,
                     });
                 }
@@ -175,7 +175,7 @@ impl Decide for Policy {
                     instrument,
                     action: Action::Hold,
                     reason,
-                    vel_div: scan.vel_div,
+                    vel_div: scan.vel_div.into(),
                     sizing: None,
                 });
             }
@@ -229,7 +229,12 @@ impl Decide for Policy {
                     to: SlotStage::PositionOpen | SlotStage::ExitRequested,
                     ..
                 } => self.note_open(usize::from(slot), trade, instrument, broker),
-                Record::Router { event: RouterEvent::Requote, trade, instrument, .. } => {
+                Record::Router {
+                    event: RouterEvent::Requote,
+                    trade: Some(trade),
+                    instrument,
+                    ..
+                } => {
                     self.note_requote(trade, instrument, broker);
                 }
                 Record::Slot { trade, to: SlotStage::PositionPartiallyClosed, .. } => {
@@ -415,7 +420,7 @@ impl Policy {
             instrument,
             action: Action::Exit,
             reason: exit.reason,
-            vel_div: self.scan.and_then(|scan| scan.vel_div),
+            vel_div: self.scan.and_then(|scan| scan.vel_div).into(),
             sizing: None,
         });
         // A refusal leaves the position as it is; the rule fires again on the next tick.

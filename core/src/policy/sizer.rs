@@ -32,7 +32,8 @@ pub fn leverage(strength: f64, settings: &Settings) -> f64 {
 /// The lowest cap on the leverage of an entry, and which it is; the first of several equal ones.
 ///
 /// The strategy's own; the stalker posture's; the liquidation guard's: soft, moved by what moves the
-/// regime, and hard, moved by nothing. The guard's third part, notional over capital, is in [`size`].
+/// regime, and hard, moved by nothing. What is measured in money is in [`size`]: the guard's third part,
+/// notional over capital, and the available margin.
 #[must_use]
 pub fn leverage_cap(factors: &Factors, posture: Posture, settings: &Settings) -> (f64, SizeCap) {
     let moved = factors.regime * factors.ob * factors.esof;
@@ -61,19 +62,28 @@ pub fn venue_leverage(leverage: f64, settings: &Settings) -> Rate {
     Rate::from_f64(whole).unwrap_or(Rate::ONE)
 }
 
-/// What a size is a share of, and the price it is bought at.
+/// The venue's leverage of an entry: that of its signal under the cap on leverage.
+#[must_use]
+pub fn margin_leverage(factors: &Factors, posture: Posture, settings: &Settings) -> Rate {
+    let (most, _) = leverage_cap(factors, posture, settings);
+    venue_leverage(factors.leverage.min(most), settings)
+}
+
+/// What a size is a share of, what it has to fit into, and the price it is bought at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Basis {
-    /// Money behind the position before leverage and fraction.
+    /// Capital of the books: what the size is a share of, and what the notional is measured against.
     pub capital: Money,
-    /// Capital of the books: what the position's notional is measured against.
-    pub books: Money,
+    /// Margin that the venue says can be used: a cap, never the basis; `None` while it never said.
+    pub available: Option<Money>,
     /// The price at which the entry would execute.
     pub price: Price,
 }
 
 /// The factors and the quantity of an entry: capital × fraction × capped product ÷ price, floored to the
-/// lot. `None` when capital or price is not positive or the result does not fit.
+/// lot. The notional stays below capital × `policy.liquidation_reference` and below available margin × the
+/// venue's leverage, of each the part `policy.liquidation_buffer`. `None` when capital or price is
+/// not positive or the result does not fit.
 #[must_use]
 pub fn size(
     basis: Basis,
@@ -82,7 +92,7 @@ pub fn size(
     posture: Posture,
     settings: &Settings,
 ) -> Option<Sizing> {
-    let Basis { capital, books, price } = basis;
+    let Basis { capital, available, price } = basis;
     if !capital.is_positive() || !price.is_positive() {
         return None;
     }
@@ -91,10 +101,16 @@ pub fn size(
     let (mut applied, mut held) =
         if product > most { (most, cap) } else { (product, SizeCap::None) };
     let one = capital.to_f64() * settings.policy_size_fraction;
-    let system = settings.policy_liquidation_reference * settings.policy_liquidation_buffer;
-    let most = system * books.to_f64().max(0.0);
-    if one * applied > most {
-        (applied, held) = (most / one, SizeCap::SystemLeverage);
+    let part = settings.policy_liquidation_buffer;
+    let system = settings.policy_liquidation_reference * part * capital.to_f64();
+    let margin = available.map_or(f64::INFINITY, |available| {
+        let leverage = margin_leverage(factors, posture, settings).to_f64();
+        available.to_f64().max(0.0) * leverage * part
+    });
+    for (most, cap) in [(system, SizeCap::SystemLeverage), (margin, SizeCap::AvailableMargin)] {
+        if one * applied > most {
+            (applied, held) = (most / one, cap);
+        }
     }
     let notional = Money::from_f64(capital.to_f64() * (settings.policy_size_fraction * applied))?;
     let raw = i128::from(notional.raw()) * i128::from(SCALE) / i128::from(price.raw());
@@ -110,6 +126,7 @@ pub fn size(
         esof,
         memory,
         applied,
+        capital,
         qty,
         cap: held,
     })
@@ -252,7 +269,7 @@ mod tests {
     /// Of 25,000 at 1: the quantity is the notional.
     fn sized(factors: Factors, posture: Posture, settings: &Settings) -> Sizing {
         let capital = Money::from_whole(25_000);
-        let basis = Basis { capital, books: capital, price: Price::ONE };
+        let basis = Basis { capital, available: None, price: Price::ONE };
         size(basis, &instrument(), &factors, posture, settings).expect("a usable size")
     }
 
@@ -319,15 +336,33 @@ mod tests {
     }
 
     #[test]
-    fn notional_is_measured_against_the_books_whatever_the_venue_lends() {
-        let settings = Settings { policy_size_fraction: 1.0, ..Settings::default() };
-        let basis = Basis {
-            capital: Money::from_whole(100_000),
-            books: Money::from_whole(25_000),
-            price: Price::ONE,
+    fn the_size_is_a_share_of_the_capital_and_available_margin_is_a_cap() {
+        let settings = Settings::default();
+        let sized = |available: Option<i64>, factors| {
+            let available = available.map(Money::from_whole);
+            let basis = Basis { capital: Money::from_whole(25_000), available, price: Price::ONE };
+            let found = size(basis, &instrument(), &factors, Posture::Apex, &settings);
+            found.expect("a usable size")
         };
-        let sizing = size(basis, &instrument(), &PLAIN, Posture::Apex, &settings).expect("a size");
-        assert_eq!((sizing.qty, sizing.cap), (Qty::from_whole(118_750), SizeCap::SystemLeverage));
+        let free = sized(None, PLAIN);
+        assert_eq!((free.qty, free.capital), (Qty::from_whole(40_000), Money::from_whole(25_000)));
+        // 40,000 at the venue's 3 needs 13,333.33; 0.95 of 14,036 is more.
+        assert_eq!(sized(Some(14_036), PLAIN), free, "as long as it fits, it changes nothing");
+        for (available, factors, qty) in [
+            (14_000, PLAIN, 39_900),
+            (10_000, PLAIN, 28_500),
+            // At the venue's leverage 1.
+            (1_000, Factors { leverage: 2.0, ..PLAIN }, 950),
+            (0, PLAIN, 0),
+            (-500, PLAIN, 0),
+        ] {
+            let sizing = sized(Some(available), factors);
+            let found = (sizing.qty, sizing.cap, sizing.capital);
+            let expected = (Qty::from_whole(qty), SizeCap::AvailableMargin, free.capital);
+            assert_eq!(found, expected, "{available}");
+            let notional = 25_000.0 * 0.2 * sizing.applied;
+            assert!((notional - sizing.qty.to_f64()).abs() < 1e-6, "applied tells the notional");
+        }
     }
 
     #[test]
@@ -336,7 +371,7 @@ mod tests {
         let price = Price::from_raw(18_780_000);
         let settings = Settings::default();
         let size = |capital, price| {
-            let basis = Basis { capital, books: capital, price };
+            let basis = Basis { capital, available: None, price };
             size(basis, &instrument(), &factors, Posture::Apex, &settings)
         };
         let sizing = size(Money::from_whole(25_000), price).expect("a usable size");

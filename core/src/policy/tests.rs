@@ -466,7 +466,7 @@ fn legs_take_profit_one_after_the_other() {
 
 #[test]
 fn a_closed_trip_is_told_once_and_feeds_the_track_record() {
-    // Enough that the 25,000 that the venue says can be used stay the smaller figure.
+    // More than the 25,000 that the venue says can be used: the size is a share of the capital all the same.
     let account_starting_capital = Money::from_whole(100_000);
     let mut rig = Rig::new(Settings { account_starting_capital, ..Settings::default() });
     let mut quantities = Vec::new();
@@ -483,9 +483,9 @@ fn a_closed_trip_is_told_once_and_feeds_the_track_record() {
         rig.fill("0.2040");
         rig.pass(6 * Nanos::SECOND);
     }
-    let whole = Qty::from_whole(19_444);
-    // Three losses in a row halve the fourth: 9,722.2….
-    assert_eq!(quantities, [whole, whole, whole, Qty::from_whole(9_722)]);
+    // 100,000 × 0.2 × 0.7777… ÷ 0.2000, each less what the one before lost of the capital; three losses in
+    // a row halve the fourth.
+    assert_eq!(quantities, [77_777, 77_535, 77_294, 38_527].map(Qty::from_whole));
     let closes = rig
         .funnel()
         .into_iter()

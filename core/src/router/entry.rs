@@ -18,15 +18,17 @@ use crate::broker::EntryPlan;
 use crate::id::{ClientId, TradeId};
 use crate::kernel::orders::Order;
 use crate::kernel::{Code, Intent, Verdict};
-use crate::msg::record::{BlockReason, OrderStatus, RouterEvent};
+use crate::msg::record::{BlockReason, DecisionReason, OrderStatus, RouterEvent};
 use crate::msg::venue::RejectReason;
-use crate::msg::{Maybe, OrderKind, TimeInForce};
+use crate::msg::{Maybe, OrderKind, Side, TimeInForce};
 use crate::router::hooks::{Aim, Step, Terms, Wish};
 use crate::router::{About, Router, Spoke, Turn, pace, quote};
 use crate::settings::{Exhaust, Miss, Posture, Style};
 use crate::units::{Nanos, Price, Qty};
 
 const MS_NS: i64 = 1_000_000;
+/// Reason of a miss whose quote was not the first to be refused as crossing.
+pub const POST_ONLY_AGAIN: &str = "post_only_would_take, again";
 
 /// Why a quote ended, or is to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +97,8 @@ pub(super) struct Quote {
     retries: u32,
     phase: Phase,
     refusal: Option<RejectReason>,
+    /// How often the venue has refused its quotes as crossing.
+    crossed: u32,
     /// The venue was seen to have it.
     told: bool,
     /// Fills that were told to the hooks.
@@ -103,7 +107,7 @@ pub(super) struct Quote {
 
 impl Quote {
     const fn about(&self) -> About {
-        About { trade: self.trade, base: Some(self.base), instrument: self.plan.instrument }
+        About { trade: Some(self.trade), base: Some(self.base), instrument: self.plan.instrument }
     }
 
     const fn step(&self, now: Nanos, reason: &'static str) -> Step {
@@ -114,6 +118,30 @@ impl Quote {
             trade: self.trade,
             filled: self.seen,
             reason,
+        }
+    }
+
+    /// The terms of the next quote: until a quote of the asset is newer than the last order, the price at
+    /// which the venue said that it crosses still crosses, so the next one stands a tick behind it.
+    fn clear_of_the_touch(
+        &self,
+        terms: Terms,
+        side: Side,
+        turn: &Turn<'_>,
+    ) -> Result<Terms, &'static str> {
+        let id = self.plan.instrument;
+        let is_newer = turn.top(id).quote_ns.get().is_some_and(|at| at > self.placed_ns);
+        let was_crossing = self.refusal == Some(RejectReason::PostOnlyWouldTake);
+        match (terms, self.price) {
+            (Terms::Limit { price, post_only, ttl_ns }, Some(refused))
+                if was_crossing && !is_newer =>
+            {
+                let tick = turn.kernel.table().row(id).tick;
+                let price = quote::behind(side, price, refused, tick)
+                    .ok_or("no price behind the one that was refused")?;
+                Ok(Terms::Limit { price, post_only, ttl_ns })
+            }
+            (Terms::Limit { .. } | Terms::Market, _) => Ok(terms),
         }
     }
 
@@ -142,36 +170,15 @@ impl Router {
         if plan.instrument.index() >= turn.kernel.table().len() {
             return Self::submit(plan, plan.qty, Terms::Market, turn);
         }
-        let trade = turn.kernel.next_trade();
-        let about = About { trade, base: None, instrument: plan.instrument };
-        let same = |quote: &Quote| {
-            (quote.plan.instrument, quote.plan.side) == (plan.instrument, plan.side)
+        let qty = match self.allowed(plan, turn) {
+            Ok(qty) => qty,
+            Err((code, reason)) => {
+                // A plan that is not sent never becomes a round trip, so it has no number.
+                let about = About { trade: None, base: None, instrument: plan.instrument };
+                turn.record(RouterEvent::Suppress, &about, reason.as_str());
+                return Verdict::refused(code);
+            }
         };
-        if let Some(working) = self.entries.iter().flatten().find(|quote| same(quote)) {
-            turn.record(RouterEvent::Suppress, &working.about(), "the same entry is under way");
-            return Verdict::refused(Code::DuplicateEvent);
-        }
-        if self.is_entering(plan.slot) {
-            turn.record(RouterEvent::Suppress, &about, "another entry of the slot is under way");
-            return Verdict::refused(Code::SlotBusy);
-        }
-        let limit = usize::try_from(turn.settings.router_concurrency_limit).unwrap_or(usize::MAX);
-        let paced = if self.entries.iter().flatten().count() >= limit {
-            Some("router.concurrency_limit")
-        } else if self.pace.wait(turn.now, turn.settings).is_some() {
-            Some("router.min_interval_ms")
-        } else {
-            None
-        };
-        if let Some(reason) = paced {
-            turn.record(RouterEvent::Suppress, &about, reason);
-            return Verdict::refused(Code::RateLimited);
-        }
-        let qty = Self::capped(plan, turn);
-        if !qty.is_positive() && plan.qty.is_positive() {
-            turn.record(RouterEvent::Suppress, &about, "router.impact_cap_ratio");
-            return Verdict::refused(Code::EntryBlocked);
-        }
         let wish = wish(plan, turn.now, qty, 0);
         let planned = Self::quoted(&wish, turn.settings.router_entry_ttl_ns, turn);
         let terms = self.terms(&wish, turn, planned);
@@ -181,6 +188,35 @@ impl Router {
             self.follow(plan, terms, turn);
         }
         verdict
+    }
+
+    /// What of a wanted entry may leave now by the router's own limits, on an instrument that exists.
+    pub(crate) fn allowed(
+        &self,
+        plan: &EntryPlan,
+        turn: &Turn<'_>,
+    ) -> Result<Qty, (Code, DecisionReason)> {
+        let same = |quote: &Quote| {
+            (quote.plan.instrument, quote.plan.side) == (plan.instrument, plan.side)
+        };
+        if self.entries.iter().flatten().any(same) {
+            return Err((Code::DuplicateEvent, DecisionReason::EntryUnderWay));
+        }
+        if self.is_entering(plan.slot) {
+            return Err((Code::SlotBusy, DecisionReason::SlotEntering));
+        }
+        let limit = usize::try_from(turn.settings.router_concurrency_limit).unwrap_or(usize::MAX);
+        if self.entries.iter().flatten().count() >= limit {
+            return Err((Code::RateLimited, DecisionReason::ConcurrencyLimit));
+        }
+        if self.pace.wait(turn.now, turn.settings).is_some() {
+            return Err((Code::RateLimited, DecisionReason::MinInterval));
+        }
+        let qty = Self::capped(plan, turn);
+        if !qty.is_positive() && plan.qty.is_positive() {
+            return Err((Code::EntryBlocked, DecisionReason::ImpactCap));
+        }
+        Ok(qty)
     }
 
     /// The quantity that the visible depth allows.
@@ -235,6 +271,7 @@ impl Router {
             retries: 0,
             phase: Phase::Working,
             refusal: None,
+            crossed: 0,
             told: false,
             seen: Qty::ZERO,
         };
@@ -415,9 +452,16 @@ impl Router {
                 },
             },
         };
+        let told = if cause == Cause::PostOnly {
+            quote.crossed = quote.crossed.saturating_add(1);
+            // Refused again: what we see of the market is behind.
+            if quote.crossed > 1 { POST_ONLY_AGAIN } else { cause.reason() }
+        } else {
+            cause.reason()
+        };
         if cause != Cause::Age {
             quote.expires_ns = Nanos::MAX;
-            turn.record(RouterEvent::EntryMiss, &about, cause.reason());
+            turn.record(RouterEvent::EntryMiss, &about, told);
             self.tell(turn, |h, s| h.on_miss(s), &step, "the hook on_miss failed");
         }
         match next {
@@ -473,7 +517,9 @@ impl Router {
         };
         let wish = quote.wish(turn.now, qty);
         let planned = match next {
-            Next::Quote => Self::quoted(&wish, left_ns, turn),
+            Next::Quote => Self::quoted(&wish, left_ns, turn)
+                .map(|terms| quote.clear_of_the_touch(terms, wish.side, turn))
+                .transpose()?,
             Next::Market => None,
         };
         if let (Some(Terms::Limit { price, .. }), Some(last)) = (planned, quote.price)

@@ -53,7 +53,7 @@ impl Router {
                 Verdict::refused(Code::NoOpenPosition)
             };
         }
-        let about = About { trade, base: None, instrument };
+        let about = About { trade: Some(trade), base: None, instrument };
         let rests = self.exits[index].filter(|exit| slot.exit_order() == Some(exit.client));
         // Something of this exit was refused or ended unfilled before: no second try at a better price.
         let is_second = is_left(slot) || slot.exit_rejects() > 0;
@@ -138,7 +138,7 @@ impl Router {
             self.tell(turn, |h, s| h.on_fill(s), &step, "the hook on_fill failed");
         }
         let Some(exit) = &mut self.exits[index] else { return };
-        let about = About { trade: exit.trade, base: None, instrument: order.instrument };
+        let about = About { trade: Some(exit.trade), base: None, instrument: order.instrument };
         if !order.over {
             let works = matches!(order.status, OrderStatus::Acked | OrderStatus::PartiallyFilled);
             if works && !exit.told {

@@ -43,6 +43,8 @@ use crate::policy::SLOTS_MAX;
 use crate::settings::{Settings, Style};
 use crate::units::Nanos;
 
+pub use entry::POST_ONLY_AGAIN;
+
 use entry::Quote;
 use exit::MakerExit;
 use hooks::{Heard, HookFault, Hooks, Step, Terms, Wish};
@@ -64,7 +66,7 @@ impl Turn<'_> {
         self.out.record(Record::Router {
             event,
             trade: about.trade,
-            base: about.base.filter(|base| *base != about.trade),
+            base: about.base.filter(|base| Some(*base) != about.trade),
             instrument: about.instrument,
             reason,
         });
@@ -78,7 +80,7 @@ impl Turn<'_> {
 /// Whose line it is.
 #[derive(Clone, Copy, Debug)]
 struct About {
-    trade: TradeId,
+    trade: Option<TradeId>,
     base: Option<TradeId>,
     instrument: crate::id::InstrumentId,
 }

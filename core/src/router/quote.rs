@@ -44,6 +44,18 @@ pub fn price(
     found.is_positive().then_some(found)
 }
 
+/// A price that the venue has just refused as crossing, or one further into the market, moved one tick
+/// behind it; any other price as it is.
+#[must_use]
+pub fn behind(side: Side, price: Price, refused: Price, tick: Price) -> Option<Price> {
+    let behind = step_away(side, refused, tick)?;
+    let found = match side {
+        Side::Buy => price.min(behind),
+        Side::Sell => price.max(behind),
+    };
+    found.is_positive().then_some(found)
+}
+
 fn beside(side: Side, bid: Price, ask: Price, tick: Price, away: Rate) -> Option<Price> {
     let has_room = ask.checked_sub(bid)? >= tick.checked_add(tick)?;
     match side {

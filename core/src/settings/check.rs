@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::settings::{Domain, KEYS, Settings, Style, Value};
+use crate::settings::{Domain, KEYS, Miss, Settings, Style, Value};
 use crate::units::{DECIMAL_TEXT_MAX, print_raw};
 
 /// What is wrong with one key, or with two together.
@@ -60,6 +60,40 @@ const RELATIONS: &[Relation] = &[
         other: "policy.leverage_max",
         expected: "at most policy.leverage_max",
         holds: |s| s.policy_leverage_min <= s.policy_leverage_max,
+    },
+    Relation {
+        key: "policy.strategy_leverage_max",
+        other: "policy.leverage_min",
+        expected: "at least policy.leverage_min, or every entry is held below its own least leverage",
+        holds: |s| s.policy_strategy_leverage_max >= s.policy_leverage_min,
+    },
+    Relation {
+        key: "policy.stalker_leverage_max",
+        other: "policy.leverage_min",
+        expected: "at least policy.leverage_min, or every entry is held below its own least leverage",
+        holds: |s| s.policy_stalker_leverage_max >= s.policy_leverage_min,
+    },
+    Relation {
+        key: "policy.leverage_max",
+        other: "policy.liquidation_hard",
+        expected: "at most policy.liquidation_hard or policy.strategy_leverage_max, or no entry ever \
+                   reaches it",
+        holds: |s| {
+            let most = s.policy_liquidation_hard.max(s.policy_strategy_leverage_max);
+            s.policy_leverage_max <= most
+        },
+    },
+    Relation {
+        key: "picker.latency_max",
+        other: "picker.window",
+        expected: "below picker.window, or a move within the window is never too late",
+        holds: |s| s.picker_latency_max < s.picker_window,
+    },
+    Relation {
+        key: "router.entry_retries",
+        other: "router.entry_miss",
+        expected: "at least 1 with router.entry_miss = retry; without retries say skip or market",
+        holds: |s| s.router_entry_miss != Miss::Retry || s.router_entry_retries > 0,
     },
     Relation {
         key: "policy.vel_div_extreme",
@@ -230,8 +264,15 @@ mod tests {
     #[test]
     fn every_relation_can_fail_and_is_named() {
         type Break = fn(&mut Settings);
-        let broken: [(&str, Break); 16] = [
-            ("policy.leverage_min", |s| s.policy_leverage_min = s.policy_leverage_max + 1.0),
+        let broken: [(&str, Break); 21] = [
+            ("policy.leverage_min", |s| s.policy_leverage_max = s.policy_leverage_min - 0.1),
+            ("policy.strategy_leverage_max", |s| s.policy_strategy_leverage_max = 0.4),
+            ("policy.stalker_leverage_max", |s| s.policy_stalker_leverage_max = 0.4),
+            ("policy.leverage_max", |s| s.policy_leverage_max = 9.5),
+            ("picker.latency_max", |s| s.picker_latency_max = s.picker_window),
+            ("router.entry_retries", |s| {
+                (s.router_entry_miss, s.router_entry_retries) = (Miss::Retry, 0);
+            }),
             ("policy.vel_div_extreme", |s| s.policy_vel_div_extreme = s.policy_vel_div_threshold),
             ("account.maker_rate", |s| s.account_taker_rate = Rate::from_raw(19_999)),
             ("signal.vol_samples_min", |s| s.signal_vol_window = s.signal_vol_samples_min - 1),

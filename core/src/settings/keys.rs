@@ -122,7 +122,7 @@ settings_table! {
     "signal.stale_ns", "ns", Domain::Int { min: 1_000_000, max: DAY_NS }, 0.0, Medium, Restart, Operator, false,
     "A price older than this leaves the scan; on bar data five bars.";
     signal_assets_min: i64 = 3;
-    "signal.assets_min", "", Domain::Int { min: 2, max: 256 }, 0.0, Medium, Restart, Operator, false,
+    "signal.assets_min", "assets", Domain::Int { min: 2, max: 256 }, 0.0, Medium, Restart, Operator, false,
     "Fewest active assets for an eigenvalue.";
     signal_anchor: TextId = text("BTCUSDT");
     "signal.anchor", "", Domain::Symbol, 0.0, Medium, Restart, Operator, false,
@@ -131,7 +131,7 @@ settings_table! {
     "signal.vol_mode", "", Domain::Choice(VolMode::TEXTS), 0.0, High, Restart, Operator, false,
     "Threshold of the volatility gate: a quantile of the recent past, or signal.vol_static.";
     signal_vol_static: f64 = 0.000_098_68;
-    "signal.vol_static", "", Domain::Float { min: 0.0, max: 1.0 }, 0.0, High, Restart, Operator, false,
+    "signal.vol_static", "fraction", Domain::Float { min: 0.0, max: 1.0 }, 0.0, High, Restart, Operator, false,
     "Volatility threshold in static mode.";
     signal_vol_quantile: f64 = 0.6;
     "signal.vol_quantile", "fraction", Domain::Float { min: 0.0, max: 1.0 }, 0.0, High, Restart, Operator, false,
@@ -150,7 +150,7 @@ settings_table! {
     "picker.window", "scans", Domain::Int { min: 5, max: 750 }, 0.0, High, Restart, Operator, false,
     "Returns that the ranking looks at.";
     picker_assets_min: i64 = 3;
-    "picker.assets_min", "", Domain::Int { min: 1, max: 256 }, 0.0, Medium, Restart, Operator, false,
+    "picker.assets_min", "assets", Domain::Int { min: 1, max: 256 }, 0.0, Medium, Restart, Operator, false,
     "Fewest assets with a full window for the ranking to count.";
     picker_alignment_min: f64 = 0.2;
     "picker.alignment_min", "fraction", Domain::Float { min: 0.0, max: 1.0 }, 0.05, High, Hot, Tuner, false,
@@ -175,10 +175,10 @@ settings_table! {
     "policy.stalker_leverage_max", "x", Domain::Float { min: 0.1, max: 125.0 }, 0.0, High, Hot, Operator, true,
     "Leverage cap in the stalker posture.";
     policy_vel_div_threshold: f64 = -0.02;
-    "policy.vel_div_threshold", "", Domain::Float { min: -1.0, max: 0.0 }, 0.002, High, Hot, Tuner, false,
+    "policy.vel_div_threshold", "vel_div", Domain::Float { min: -1.0, max: 0.0 }, 0.002, High, Hot, Tuner, false,
     "An entry needs vel_div below this (a long entry: above its negative).";
     policy_vel_div_extreme: f64 = -0.05;
-    "policy.vel_div_extreme", "", Domain::Float { min: -1.0, max: 0.0 }, 0.0, High, Hot, Operator, false,
+    "policy.vel_div_extreme", "vel_div", Domain::Float { min: -1.0, max: 0.0 }, 0.0, High, Hot, Operator, false,
     "vel_div at which the strength reaches 1.";
     policy_size_fraction: f64 = 0.2;
     "policy.size_fraction", "fraction", Domain::Float { min: 0.001, max: 1.0 }, 0.02, High, Hot, Tuner, false,
@@ -193,22 +193,22 @@ settings_table! {
     "policy.venue_leverage_max", "x", Domain::Int { min: 1, max: 125 }, 0.0, Medium, NeedsFlat, Operator, true,
     "Whole-number leverage asked of the venue at policy.leverage_max; sets margin, never size.";
     policy_convexity: f64 = 3.0;
-    "policy.convexity", "", Domain::Float { min: 1.0, max: 8.0 }, 0.0, Medium, Hot, Operator, false,
+    "policy.convexity", "exponent", Domain::Float { min: 1.0, max: 8.0 }, 0.0, Medium, Hot, Operator, false,
     "Exponent of the strength in the sizer.";
     policy_confirm_ticks: i64 = 7;
-    "policy.confirm_ticks", "", Domain::Int { min: 0, max: 63 }, 1.0, Medium, Hot, Tuner, false,
+    "policy.confirm_ticks", "prices", Domain::Int { min: 0, max: 63 }, 1.0, Medium, Hot, Tuner, false,
     "Prices of the asset that the direction check looks back; 0 switches it off.";
     policy_confirm_bps: f64 = 0.75;
     "policy.confirm_bps", "bps", Domain::Float { min: 0.0, max: 1_000.0 }, 0.1, Medium, Hot, Tuner, false,
     "A move against the entry above this contradicts it.";
     policy_bucket_trades_min: i64 = 20;
-    "policy.bucket_trades_min", "", Domain::Int { min: 1, max: 100_000 }, 0.0, Low, Hot, Operator, false,
+    "policy.bucket_trades_min", "trades", Domain::Int { min: 1, max: 100_000 }, 0.0, Low, Hot, Operator, false,
     "Closed trades before a strength bucket's record counts.";
     policy_bucket_multiplier: f64 = 0.5;
     "policy.bucket_multiplier", "x", Domain::Float { min: 0.0, max: 1.0 }, 0.0, Medium, Hot, Operator, false,
     "Size factor of a bucket with a negative mean.";
     policy_streak_losses: i64 = 3;
-    "policy.streak_losses", "", Domain::Int { min: 1, max: 1_000 }, 0.0, Low, Hot, Operator, false,
+    "policy.streak_losses", "trades", Domain::Int { min: 1, max: 1_000 }, 0.0, Low, Hot, Operator, false,
     "Losses in a row that reduce the size.";
     policy_streak_multiplier: f64 = 0.5;
     "policy.streak_multiplier", "x", Domain::Float { min: 0.0, max: 1.0 }, 0.0, Medium, Hot, Operator, false,
@@ -227,7 +227,7 @@ settings_table! {
     "Liquidation guard: position notional over capital stays below this times policy.liquidation_buffer.";
     policy_liquidation_buffer: f64 = 0.95;
     "policy.liquidation_buffer", "fraction", Domain::Float { min: 0.01, max: 1.0 }, 0.0, High, Hot, Operator, true,
-    "Part of policy.liquidation_reference that a position may use.";
+    "Part of policy.liquidation_reference, and of the available margin, that a position may use.";
 
     exit_tp_bps: f64 = 95.0;
     "exit.tp_bps", "bps", Domain::Float { min: 1.0, max: 10_000.0 }, 5.0, High, Hot, Tuner, false,
@@ -239,7 +239,7 @@ settings_table! {
     "exit.max_hold_scans", "scans", Domain::Int { min: 1, max: 1_000_000 }, 10.0, Medium, Hot, Tuner, false,
     "Scans after which a position is closed.";
     exit_reversal_vel_div: f64 = 0.02;
-    "exit.reversal_vel_div", "", Domain::Float { min: 0.0, max: 1.0 }, 0.002, Medium, Hot, Tuner, false,
+    "exit.reversal_vel_div", "vel_div", Domain::Float { min: 0.0, max: 1.0 }, 0.002, Medium, Hot, Tuner, false,
     "A position in profit is closed when vel_div passes this (a long: its negative).";
     exit_legs: Vec<f64> = alloc::vec![1.0];
     "exit.legs", "fraction", Domain::Fractions, 0.0, Medium, NeedsFlat, Operator, false,
@@ -258,7 +258,7 @@ settings_table! {
     "modifiers.boost" | "acb_boost", "x", Domain::Float { min: 0.1, max: 10.0 }, 0.0, High, Hot, Operator, false,
     "Regime boost of an entry, where no outside source gives one.";
     modifiers_boost_beta: f64 = 0.0;
-    "modifiers.boost_beta", "", Domain::Float { min: 0.0, max: 10.0 }, 0.0, Medium, Hot, Operator, false,
+    "modifiers.boost_beta", "x", Domain::Float { min: 0.0, max: 10.0 }, 0.0, Medium, Hot, Operator, false,
     "Growth of the regime factor with the signal: times 1 + beta x strength cubed.";
     modifiers_mc_scale: f64 = 1.0;
     "modifiers.mc_scale", "x", Domain::Float { min: 0.0, max: 10.0 }, 0.0, Medium, Hot, Operator, false,
@@ -408,7 +408,7 @@ settings_table! {
     "Candidates of a scan that may fail at direction, guards, size or edge before the scan is given up.";
     funnel_trade_usd_min: f64 = 0.25;
     "funnel.trade_usd_min" | "MIN_TRADE_USD", "quote", Domain::Float { min: 0.01, max: 2.0 }, 0.1, Low, Hot, Tuner, false,
-    "Least notional of an entry.";
+    "Least notional of an entry, beside the instrument's own (data.min_notional), which is the higher one on most venues.";
     funnel_core_trade_usd_min: f64 = 0.45;
     "funnel.core_trade_usd_min" | "ENTRY_A_CORE_MIN_TRADE_USD", "quote", Domain::Float { min: 0.1, max: 2.5 }, 0.1, Low, Hot, Tuner, false,
     "The same for tier A.";
@@ -494,7 +494,7 @@ settings_table! {
     "router.entry_miss" | "entry_miss", "", Domain::Choice(Miss::TEXTS), 0.0, High, Hot, Operator, true,
     "What follows a maker entry with nothing filled: give it up, quote again, or take.";
     router_entry_retries: i64 = 1;
-    "router.entry_retries" | "entry_retries", "", Domain::Int { min: 0, max: 10 }, 0.0, Medium, Hot, Operator, true,
+    "router.entry_retries" | "entry_retries", "orders", Domain::Int { min: 0, max: 10 }, 0.0, Medium, Hot, Operator, true,
     "Further quotes of a missed entry with router.entry_miss = retry.";
     router_retry_exhaust: Exhaust = Exhaust::Skip;
     "router.retry_exhaust" | "retry_exhaust", "", Domain::Choice(Exhaust::TEXTS), 0.0, High, Hot, Operator, true,
@@ -587,7 +587,7 @@ settings_table! {
     "Most exits and cancels in a second; stops nothing but a runaway.";
 
     kernel_slots_max: i64 = 1;
-    "kernel.slots_max", "", Domain::Int { min: 1, max: 16 }, 0.0, High, Restart, Operator, true,
+    "kernel.slots_max", "slots", Domain::Int { min: 1, max: 16 }, 0.0, High, Restart, Operator, true,
     "Trade slots.";
 
     paper_order_latency_ns: i64 = 5_000_000;
@@ -597,7 +597,7 @@ settings_table! {
     "paper.reply_latency_ns", "ns", ns(60_000_000_000), 0.0, High, Restart, Operator, false,
     "Median time from the paper venue to us.";
     paper_latency_sigma: f64 = 0.3;
-    "paper.latency_sigma", "", Domain::Float { min: 0.0, max: 3.0 }, 0.0, Medium, Restart, Operator, false,
+    "paper.latency_sigma", "log", Domain::Float { min: 0.0, max: 3.0 }, 0.0, Medium, Restart, Operator, false,
     "Standard deviation of the logarithm of both latencies.";
     paper_trade_slip_ticks: i64 = 1;
     "paper.trade_slip_ticks", "ticks", Domain::Int { min: 0, max: 1_000 }, 0.0, Medium, Restart, Operator, false,
@@ -610,7 +610,7 @@ settings_table! {
     "Funding rate per interval where the data does not say it; positive: longs pay.";
 
     paper_leverage: i64 = 20;
-    "paper.leverage", "", Domain::Int { min: 1, max: 125 }, 0.0, High, Restart, Operator, false,
+    "paper.leverage", "x", Domain::Int { min: 1, max: 125 }, 0.0, High, Restart, Operator, false,
     "Initial margin of a paper position is its notional divided by this.";
     paper_maintenance_rate: Rate = Rate::from_raw(400_000);
     "paper.maintenance_rate", "fraction", rate(0, 100_000_000), 0.0, High, Restart, Operator, false,
@@ -623,7 +623,7 @@ settings_table! {
     "How long a taker waits for trades where the data has no quotes; then its rest expires.";
 
     synth_instruments: i64 = 10;
-    "synth.instruments", "", Domain::Int { min: 1, max: 64 }, 0.0, High, Restart, Operator, false,
+    "synth.instruments", "instruments", Domain::Int { min: 1, max: 64 }, 0.0, High, Restart, Operator, false,
     "Perpetuals of the built-in market.";
     synth_duration_ns: i64 = DAY_NS;
     "synth.duration_ns", "ns", Domain::Int { min: 1_000_000_000, max: 365 * DAY_NS }, 0.0, High, Restart, Operator, false,

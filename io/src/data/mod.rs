@@ -16,6 +16,7 @@ mod raw;
 mod reader;
 mod rows;
 mod scan;
+mod strict;
 
 pub use depth::DepthStatus;
 pub use merge::DataSource;

@@ -3,6 +3,7 @@
 //! JSON lines, plain, gzip or zstd, one payload a line (or under the key `scan_payload`). Read whole before
 //! the run, so that a line that makes no sense is told before anything trades.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use pinion_core::instrument::InstrumentTable;
@@ -14,9 +15,39 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::lines::Lines;
+use super::strict::Strict;
 use crate::source::SourceFault;
 
 const NS_PER_MS: i64 = 1_000_000;
+
+/// What `vel_div` and the velocities may be. Signals are hundredths; anything else is another figure.
+const VELOCITY: RangeInclusive<f64> = -10.0..=10.0;
+const BOOST: RangeInclusive<f64> = 0.1..=10.0;
+const MC_SCALE: RangeInclusive<f64> = 0.0..=10.0;
+const OB: RangeInclusive<f64> = 0.85..=1.2;
+const ESOF: RangeInclusive<f64> = 0.0..=1.0;
+
+/// Fields of a payload. The objects `acb_boost`, `esof` and `exf` may hold more than is read of them.
+const FIELDS: &[&str] = &[
+    "ts_ns",
+    "ts_ms",
+    "scan_number",
+    "vel_div",
+    "velocity_divergence",
+    "w50_velocity",
+    "w750_velocity",
+    "vol_ok",
+    "posture",
+    "acb_boost",
+    "esof",
+    "esof_payload",
+    "exf",
+    "exf_snapshot",
+    "assets",
+    "asset_prices",
+];
+/// Fields of the line that holds one.
+const OUTER_FIELDS: &[&str] = &["ts_ns", "ts_ms", "scan_payload"];
 
 /// Scans of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +58,42 @@ pub struct OutsideScans {
     pub unknown: Vec<String>,
     /// What the file is, for people and for the run's name: the same wherever it lies.
     pub text: String,
+    /// The file.
+    origin: String,
 }
+
+impl OutsideScans {
+    /// Whether any of the scans can be used in a run from `start` to `end`; scans without a time can.
+    ///
+    /// # Errors
+    /// All of them lie outside of it: the file is of another time, or its times are of another unit.
+    pub fn check_span(&self, start: Nanos, end: Nanos) -> Result<(), SourceFault> {
+        let mut times = self.scans.iter().filter_map(|scan| scan.ts_ns).peekable();
+        let Some(first) = times.peek().copied() else { return Ok(()) };
+        // A scan may come a little before the first price, and is in force then.
+        if times.any(|at| at <= end && at.plus(BEFORE_NS) >= start) {
+            return Ok(());
+        }
+        let hint = match i128::from(start.get()) / i128::from(first.get().max(1)) {
+            500..=2_000 => "; they look like microseconds",
+            500_000..=2_000_000 => "; they look like milliseconds, of which ts_ms is the name",
+            500_000_000..=2_000_000_000 => "; they look like seconds",
+            _ => "",
+        };
+        Err(SourceFault {
+            origin: self.origin.clone(),
+            line: None,
+            found: format!(
+                "every scan lies outside of the data, the first at {} ns{hint}",
+                first.get()
+            ),
+            expected: format!("times in ns from {} to {}", start.get(), end.get()),
+        })
+    }
+}
+
+/// How long before the first price of the data a scan may stand.
+const BEFORE_NS: i64 = 3_600 * Nanos::SECOND;
 
 /// What was found and what was expected of a line.
 type Wrong = (String, String);
@@ -35,8 +101,9 @@ type Wrong = (String, String);
 /// Reads the scans of a file.
 ///
 /// # Errors
-/// [`SourceFault`] with file and line: no JSON object, a field of the wrong kind, a number or a time that
-/// goes backwards, times in some lines and not in others, as many prices as assets, or no line at all.
+/// [`SourceFault`] with file and line: no JSON object, a key that is unknown or stands twice, a field of the
+/// wrong kind or outside of its range, a number or a time that goes backwards, times in some lines and not
+/// in others, not as many prices as assets, a price that is none, or no line at all.
 pub fn read_scans(path: &Path, table: &InstrumentTable) -> Result<OutsideScans, SourceFault> {
     let mut lines = Lines::open(path)?;
     let (mut scans, mut unknown) = (Vec::<OutsideScan>::new(), Vec::new());
@@ -49,11 +116,12 @@ pub fn read_scans(path: &Path, table: &InstrumentTable) -> Result<OutsideScans, 
         lines.advance();
     }
     if scans.is_empty() {
-        return Err(lines.fault("no scan", "one JSON object a line"));
+        let fault = lines.fault("no scan", "one JSON object a line");
+        return Err(SourceFault { line: None, ..fault });
     }
     let hex: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     let text = format!("{} outside scans, {hex}", scans.len());
-    Ok(OutsideScans { scans, unknown, text })
+    Ok(OutsideScans { scans, unknown, text, origin: path.display().to_string() })
 }
 
 fn scan(
@@ -62,7 +130,7 @@ fn scan(
     before: Option<&OutsideScan>,
     unknown: &mut Vec<String>,
 ) -> Result<OutsideScan, Wrong> {
-    let whole: Value = serde_json::from_slice(line)
+    let Strict(whole) = serde_json::from_slice(line)
         .map_err(|error| (format!("no JSON ({error})"), "one JSON object a line".to_owned()))?;
     let Value::Object(outer) = &whole else {
         return Err(("no JSON object".to_owned(), "one JSON object a line".to_owned()));
@@ -72,26 +140,30 @@ fn scan(
         Some(_) => return Err(wrong(outer, "scan_payload", "an object")),
         None => outer,
     };
+    if outer.contains_key("scan_payload") {
+        known(outer, OUTER_FIELDS)?;
+    }
+    known(inner, FIELDS)?;
     let number = number(inner, before)?;
     let boost = match inner.get("acb_boost") {
-        Some(Value::Object(boost)) => float(boost, "boost")?,
-        _ => float(inner, "acb_boost")?,
+        Some(Value::Object(boost)) => float(boost, "boost", BOOST)?,
+        _ => float(inner, "acb_boost", BOOST)?,
     };
     let esof = match one_of(inner, "esof", "esof_payload") {
-        ("esof" | "esof_payload", Some(Value::Object(esof))) => float(esof, "factor")?,
-        (name, _) => float(inner, name)?,
+        ("esof" | "esof_payload", Some(Value::Object(esof))) => float(esof, "factor", ESOF)?,
+        (name, _) => float(inner, name, ESOF)?,
     };
     let (ob, mc_scale) = match one_of(inner, "exf", "exf_snapshot") {
-        (_, Some(Value::Object(exf))) => (float(exf, "ob")?, float(exf, "mc_scale")?),
+        (_, Some(Value::Object(exf))) => (float(exf, "ob", OB)?, float(exf, "mc_scale", MC_SCALE)?),
         (_, None | Some(Value::Null)) => (None, None),
         (name, Some(_)) => return Err(wrong(inner, name, "an object")),
     };
     Ok(OutsideScan {
         ts_ns: time(outer, inner, before)?,
         number,
-        vel_div: float(inner, one_of(inner, "vel_div", "velocity_divergence").0)?,
-        velocity_50: float(inner, "w50_velocity")?,
-        velocity_750: float(inner, "w750_velocity")?,
+        vel_div: float(inner, one_of(inner, "vel_div", "velocity_divergence").0, VELOCITY)?,
+        velocity_50: float(inner, "w50_velocity", VELOCITY)?,
+        velocity_750: float(inner, "w750_velocity", VELOCITY)?,
         vol_ok: match inner.get("vol_ok") {
             None | Some(Value::Null) => None,
             Some(Value::Bool(ok)) => Some(*ok),
@@ -119,14 +191,31 @@ fn one_of<'a>(
     }
 }
 
-/// A number; `None` where it is missing or null: what is not known is not zero.
-fn float(object: &Map<String, Value>, name: &str) -> Result<Option<f64>, Wrong> {
+/// A number in its range; `None` where it is missing or null: what is not known is not zero.
+fn float(
+    object: &Map<String, Value>,
+    name: &str,
+    range: RangeInclusive<f64>,
+) -> Result<Option<f64>, Wrong> {
     match object.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(value) => match value.as_f64().filter(|value| value.is_finite()) {
+        Some(value) => match value.as_f64().filter(|value| range.contains(value)) {
             Some(value) => Ok(Some(value)),
-            None => Err(wrong(object, name, "a number, or null where it is not known")),
+            None => {
+                let (low, high) = range.into_inner();
+                let expected =
+                    format!("a number from {low} to {high}, or null where it is not known");
+                Err(wrong(object, name, &expected))
+            }
         },
+    }
+}
+
+/// Refuses a field that nobody reads: it is most likely misspelt.
+fn known(object: &Map<String, Value>, fields: &[&str]) -> Result<(), Wrong> {
+    match object.keys().find(|key| !fields.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err((format!("unknown field {key}"), format!("any of {}", fields.join(", ")))),
     }
 }
 
@@ -184,7 +273,7 @@ fn posture(object: &Map<String, Value>) -> Result<Option<Posture>, Wrong> {
     }
 }
 
-/// `asset_prices`, each the price of the asset at its place in `assets`. What is no price is a missing one.
+/// `asset_prices`, each the price of the asset at its place in `assets`; null where it is not known.
 fn prices(
     object: &Map<String, Value>,
     table: &InstrumentTable,
@@ -208,11 +297,19 @@ fn prices(
         let Some(name) = asset.as_str() else {
             return Err((format!("{asset} among the assets"), "texts like BTCUSDT".to_owned()));
         };
+        let price = match price {
+            Value::Null => None,
+            given => match given.as_f64().filter(|price| price.is_finite() && *price > 0.0) {
+                Some(price) => Some(price),
+                None => {
+                    let found = format!("asset_prices has {given} for {name}");
+                    let expected = "a number above 0, or null where it is not known";
+                    return Err((found, expected.to_owned()));
+                }
+            },
+        };
         match table.find(name) {
-            Some(id) => {
-                prices[id.index()] =
-                    price.as_f64().filter(|price| price.is_finite() && *price > 0.0);
-            }
+            Some(id) => prices[id.index()] = price,
             None if unknown.iter().any(|known| known == name) => {}
             None => unknown.push(name.to_owned()),
         }
@@ -277,6 +374,31 @@ mod tests {
     }
 
     #[test]
+    fn scans_of_another_time_are_told_with_the_unit_they_look_like() {
+        let start = 1_756_944_000_000_000_000;
+        let span = (Nanos::new(start), Nanos::new(start + 60 * Nanos::SECOND));
+        let check = |at: i64| {
+            let scans = read(&format!("{{\"ts_ns\":{at}}}\n")).expect("sound");
+            scans.check_span(span.0, span.1).map_err(|fault| fault.to_string())
+        };
+        for at in [start, start - Nanos::SECOND, start + 60 * Nanos::SECOND] {
+            assert_eq!(check(at), Ok(()), "{at}");
+        }
+        for (at, told) in [
+            (start + 61 * Nanos::SECOND, "1756944061000000000 ns;"),
+            (start / 1_000, "they look like microseconds"),
+            (start / 1_000_000, "they look like milliseconds, of which ts_ms"),
+            (start / 1_000_000_000, "they look like seconds"),
+        ] {
+            let fault = check(at).expect_err("outside");
+            assert!(fault.contains("every scan lies outside of the data"), "{fault}");
+            assert!(fault.contains(told), "{fault}");
+        }
+        let timeless = read("{}\n").expect("sound");
+        assert_eq!(timeless.check_span(span.0, span.1), Ok(()));
+    }
+
+    #[test]
     fn what_is_left_out_is_not_known() {
         let read = read("{}\n\n{\"acb_boost\":2,\"vel_div\":null}\n").expect("sound");
         let first = OutsideScan {
@@ -291,7 +413,52 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_told_with_its_line() {
         for (text, told) in [
-            ("", "/scans.jsonl, line 0: no scan; expected one JSON object a line"),
+            ("", "/scans.jsonl: no scan; expected one JSON object a line"),
+            (
+                "{\"vel_dif\":-0.03}",
+                "/scans.jsonl, line 1: unknown field vel_dif; expected any of ts_ns, ts_ms, scan_number, \
+                 vel_div, velocity_divergence, w50_velocity, w750_velocity, vol_ok, posture, acb_boost, \
+                 esof, esof_payload, exf, exf_snapshot, assets, asset_prices",
+            ),
+            (
+                "{\"scan_payload\":{},\"vel_div\":-0.03}",
+                "/scans.jsonl, line 1: unknown field vel_div; expected any of ts_ns, ts_ms, scan_payload",
+            ),
+            (
+                "{\"vel_div\":0,\"vel_div\":-0.03}",
+                "/scans.jsonl, line 1: no JSON (the key vel_div stands twice at line 1 column 29); expected \
+                 one JSON object a line",
+            ),
+            (
+                "{\"vel_div\":-300}",
+                "/scans.jsonl, line 1: vel_div is -300; expected a number from -10 to 10, or null where it \
+                 is not known",
+            ),
+            (
+                "{\"acb_boost\":0.05}",
+                "/scans.jsonl, line 1: acb_boost is 0.05; expected a number from 0.1 to 10, or null where it \
+                 is not known",
+            ),
+            (
+                "{\"exf\":{\"mc_scale\":-1}}",
+                "/scans.jsonl, line 1: mc_scale is -1; expected a number from 0 to 10, or null where it is \
+                 not known",
+            ),
+            (
+                "{\"exf\":{\"ob\":1.3}}",
+                "/scans.jsonl, line 1: ob is 1.3; expected a number from 0.85 to 1.2, or null where it is not \
+                 known",
+            ),
+            (
+                "{\"esof\":{\"factor\":1.01}}",
+                "/scans.jsonl, line 1: factor is 1.01; expected a number from 0 to 1, or null where it is not \
+                 known",
+            ),
+            (
+                "{\"assets\":[\"FETUSDT\"],\"asset_prices\":[0]}",
+                "/scans.jsonl, line 1: asset_prices has 0 for FETUSDT; expected a number above 0, or null \
+                 where it is not known",
+            ),
             ("[]", "/scans.jsonl, line 1: no JSON object; expected one JSON object a line"),
             (
                 "{\"scan_number\":3}\n{\"scan_number\":3}",
@@ -299,7 +466,8 @@ mod tests {
             ),
             (
                 "{\"vel_div\":\"x\"}",
-                "/scans.jsonl, line 1: vel_div is \"x\"; expected a number, or null where it is not known",
+                "/scans.jsonl, line 1: vel_div is \"x\"; expected a number from -10 to 10, or null where \
+                 it is not known",
             ),
             (
                 "{\"assets\":[\"A\"],\"asset_prices\":[]}",

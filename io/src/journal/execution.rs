@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use pinion_core::id::ClientId;
 use pinion_core::msg::record::{OrderStatus, RouterEvent};
+use pinion_core::msg::venue::RejectReason;
 use pinion_core::msg::{OrderKind, Record, RecordMsg, Side};
+use pinion_core::router::POST_ONLY_AGAIN;
 use pinion_core::units::{Nanos, Price, Qty};
 
 use crate::journal::json::Object;
@@ -23,8 +25,10 @@ pub struct OrderFigures {
     pub resting: u64,
     /// Orders that filled, in whole or in part.
     pub filled: u64,
-    /// Orders that ended cancelled or expired, in part filled ones among them.
+    /// Orders that ended cancelled, in part filled ones among them.
     pub canceled: u64,
+    /// Orders whose rest the venue let expire: mostly what a market order did not find.
+    pub expired: u64,
     /// Orders that were refused.
     pub rejected: u64,
     /// Orders that are over.
@@ -46,7 +50,7 @@ impl OrderFigures {
         ratio(self.filled, self.orders)
     }
 
-    /// Share of the orders that ended cancelled or expired.
+    /// Share of the orders that ended cancelled.
     #[must_use]
     pub fn cancel_ratio(&self) -> Option<f64> {
         ratio(self.canceled, self.orders)
@@ -83,6 +87,7 @@ impl OrderFigures {
             ("resting", self.resting),
             ("filled", self.filled),
             ("canceled", self.canceled),
+            ("expired", self.expired),
             ("rejected", self.rejected),
         ] {
             object.integer(key, count);
@@ -127,6 +132,10 @@ pub struct Execution {
     pub taker_fills: u64,
     /// Maker entries that ended with nothing filled.
     pub misses: u64,
+    /// Of them quotes that the venue refused as crossing.
+    pub post_only_refused: u64,
+    /// Of those the ones that were not the first of their entry: many mean that our market data is behind.
+    pub post_only_refused_again: u64,
     /// Entries that were sent again for a missed one.
     pub retries: u64,
     /// Retries that a guard or a limit forbade.
@@ -151,8 +160,14 @@ impl Execution {
                     figures.fill(sent.side, mid, qty, price);
                 }
             }
-            Record::Router { event, .. } => match event {
-                RouterEvent::EntryMiss => self.misses += 1,
+            Record::Router { event, reason, .. } => match event {
+                RouterEvent::EntryMiss => {
+                    self.misses += 1;
+                    let again = reason == POST_ONLY_AGAIN;
+                    let refused = again || reason == RejectReason::PostOnlyWouldTake.as_str();
+                    self.post_only_refused += u64::from(refused);
+                    self.post_only_refused_again += u64::from(again);
+                }
                 RouterEvent::Requote => self.retries += 1,
                 RouterEvent::RequoteBlocked => self.retries_blocked += 1,
                 RouterEvent::ExitMarketFallback => self.market_fallbacks += 1,
@@ -203,8 +218,8 @@ impl Execution {
                 figures.age_ns_sum += u128::from(age);
                 figures.age_ns_max = figures.age_ns_max.max(age);
                 figures.rejected += u64::from(status == OrderStatus::Rejected);
-                let is_canceled = matches!(status, OrderStatus::Canceled | OrderStatus::Expired);
-                figures.canceled += u64::from(is_canceled);
+                figures.canceled += u64::from(status == OrderStatus::Canceled);
+                figures.expired += u64::from(status == OrderStatus::Expired);
             }
             OrderStatus::Acked | OrderStatus::PartiallyFilled | OrderStatus::Unknown => {}
         }
@@ -220,6 +235,8 @@ impl Execution {
             ("entry_misses", self.misses),
             ("retries", self.retries),
             ("retries_blocked", self.retries_blocked),
+            ("post_only_refused", self.post_only_refused),
+            ("post_only_refused_again", self.post_only_refused_again),
             ("market_fallbacks", self.market_fallbacks),
         ] {
             object.integer(key, count);
@@ -259,6 +276,7 @@ mod tests {
         told(&mut execution, 170, samples::fill());
         order_is(&mut execution, 400, OrderStatus::Canceled);
         order_is(&mut execution, 900, OrderStatus::Expired);
+        assert_eq!(execution.entries.expired, 0, "told more than once it ends once");
         let entries = &execution.entries;
         assert_eq!((entries.orders, entries.filled, entries.canceled, entries.ended), (1, 1, 1, 1));
         assert_eq!((entries.age_ns_mean(), entries.age_ns_max), (Some(300), 300));
@@ -268,6 +286,30 @@ mod tests {
         assert!((slippage - 2.0 / 1_880.0 * 1e4).abs() < 1e-6, "{slippage}");
         assert_eq!(execution.exits, OrderFigures::default());
         assert_eq!(execution.maker_fills + execution.taker_fills, 2);
+    }
+
+    #[test]
+    fn what_expires_is_not_cancelled() {
+        let mut execution = Execution::default();
+        told(&mut execution, 100, samples::order());
+        order_is(&mut execution, 400, OrderStatus::Expired);
+        let entries = &execution.entries;
+        assert_eq!((entries.canceled, entries.expired, entries.ended), (0, 1, 1));
+        assert_eq!(entries.cancel_ratio(), Some(0.0));
+    }
+
+    #[test]
+    fn quotes_refused_as_crossing_are_counted() {
+        let mut execution = Execution::default();
+        for reason in ["its time is over", "post_only_would_take", POST_ONLY_AGAIN, POST_ONLY_AGAIN]
+        {
+            let instrument = pinion_core::id::InstrumentId::new(0);
+            let event = RouterEvent::EntryMiss;
+            let record = Record::Router { event, trade: None, base: None, instrument, reason };
+            told(&mut execution, 1, record);
+        }
+        let found = (execution.post_only_refused, execution.post_only_refused_again);
+        assert_eq!((execution.misses, found), (4, (3, 2)));
     }
 
     #[test]
@@ -281,7 +323,7 @@ mod tests {
             RouterEvent::ExitMarketFallback,
             RouterEvent::Working,
         ] {
-            let trade = pinion_core::id::TradeId::new(1);
+            let trade = Some(pinion_core::id::TradeId::new(1));
             let instrument = pinion_core::id::InstrumentId::new(0);
             let record = Record::Router { event, trade, base: None, instrument, reason: "" };
             told(&mut execution, 1, record);

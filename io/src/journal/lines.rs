@@ -121,7 +121,7 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
             }
             object.text("action", action.as_str());
             object.text("reason", reason.as_str());
-            object.maybe_float("vel_div", vel_div);
+            object.maybe_float("vel_div", vel_div.get());
             if let Some(sizing) = sizing {
                 object.object("sizing", |inner| sizing_fields(inner, &sizing));
             }
@@ -171,7 +171,10 @@ pub(super) fn fields(object: &mut Object, context: &Context<'_>, record: &Record
         }
         Record::Router { event, trade, base, instrument, reason } => {
             object.text("event", event.as_str());
-            context.trade(object, instrument, trade);
+            match trade {
+                Some(trade) => context.trade(object, instrument, trade),
+                None => object.null("trade_id"),
+            }
             if let Some(base) = base {
                 context.round_trip(object, "base_trade_id", instrument, base);
             }
@@ -225,6 +228,7 @@ fn sizing_fields(object: &mut Object, sizing: &Sizing) {
     object.float("memory", sizing.memory);
     object.float("applied", sizing.applied);
     object.text("cap", sizing.cap.as_str());
+    object.decimal("capital", sizing.capital);
     object.decimal("qty", sizing.qty);
 }
 
@@ -242,6 +246,7 @@ fn order_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
         qty,
         price,
         mid,
+        leverage,
         status,
         reason,
     } = *record
@@ -260,6 +265,9 @@ fn order_fields(object: &mut Object, context: &Context<'_>, record: &Record) {
     object.maybe("price", price);
     object.maybe("mid", mid);
     object.flag("reduce_only", reduce_only);
+    if let Some(leverage) = leverage.get() {
+        object.decimal("leverage", leverage);
+    }
     object.text("status", status.as_str());
     object.text_or_null("reason", reason);
 }

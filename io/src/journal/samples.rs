@@ -179,6 +179,7 @@ pub(crate) fn order() -> Record {
         qty: Qty::from_whole(26_007),
         price: Maybe::NONE,
         mid: Maybe::some("0.188".parse().expect("a decimal")),
+        leverage: Maybe::some(Rate::from_whole(3)),
         status: OrderStatus::Submitted,
         reason: "",
     }
@@ -279,7 +280,7 @@ pub(crate) fn records() -> Vec<Record> {
             instrument: Some(fet()),
             action: Action::Enter,
             reason: DecisionReason::Signal,
-            vel_div: Some(-0.031),
+            vel_div: Some(-0.031).into(),
             sizing: Some(Sizing {
                 strength: 0.5,
                 leverage: 3.25,
@@ -290,6 +291,7 @@ pub(crate) fn records() -> Vec<Record> {
                 esof: 0.5,
                 memory: 0.78,
                 applied: 1.5,
+                capital: money("25000"),
                 qty: Qty::from_whole(26_007),
                 cap: SizeCap::None,
             }),
@@ -301,7 +303,7 @@ pub(crate) fn records() -> Vec<Record> {
         account(),
         Record::Router {
             event: RouterEvent::Working,
-            trade: TradeId::new(7),
+            trade: Some(TradeId::new(7)),
             base: None,
             instrument: fet(),
             reason: "",

@@ -133,6 +133,9 @@ pub fn tuned_paper(
         }
     }
     let Some(start) = source.next_ts()? else { return Err(RunFault::NoEvents) };
+    if let Some(outside) = &outside {
+        outside.check_span(start, source.end)?;
+    }
     let placement = Placement::plan(&plan.settings, plan.pace, &Cores::of_process()?)
         .map_err(RunFault::Placement)?;
     placement.notices.iter().for_each(|text| notice(text));

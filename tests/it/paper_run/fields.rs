@@ -15,7 +15,7 @@ const LINES: &[(&str, &str)] = &[
         "run_id:s mode:paper|demo|live config_hash:s config_version:i seed:i \
          layout:inline|shared|dedicated instruments:l data:l",
     ),
-    ("decision", "scan:i asset:s? action:enter|exit|hold reason:s vel_div:f?"),
+    ("decision", "scan:i asset:s? action:enter|exit|hold|skip reason:s vel_div:f?"),
     (
         "order",
         "trade_id:s client_order_id:s venue_order_id:s? asset:s side:buy|sell \
@@ -32,7 +32,7 @@ const LINES: &[(&str, &str)] = &[
     (
         "router",
         "event:suppress|working|immediate_fill|cancel|fill_after_ttl|entry_miss|requote|\
-         requote_blocked|exit_market_fallback trade_id:s reason:s?",
+         requote_blocked|exit_market_fallback trade_id:s? reason:s?",
     ),
     (
         "trade_closed",

@@ -34,6 +34,7 @@ fn check(run: &Run) {
     let (session, summary) = (run.rows("session.jsonl"), run.summary());
     let scans = scans(&session, &summary);
     let mut passed = BTreeSet::new();
+    let (mut sifted, mut looked_at) = (Vec::new(), Vec::new());
     for row in run.rows("candidates.jsonl") {
         check_common(&row, &scans, "pinion.candidate_decision.v1");
         assert_eq!(row["vel_div"].as_f64(), scans.get(&count(&row, "scan")).copied(), "{row}");
@@ -46,10 +47,18 @@ fn check(run: &Run) {
         ];
         assert!(known.contains(&(stage, decision)), "{row}");
         assert_eq!(row["reason"].is_string(), decision == "skip", "{row}");
+        match stage {
+            "post_filters" => sifted.push(text(&row, "candidate_id").to_owned()),
+            "quality_gate" => looked_at.push(text(&row, "candidate_id").to_owned()),
+            _ => {}
+        }
         if (stage, decision) == ("quality_gate", "pass") {
             passed.insert(text(&row, "candidate_id").to_owned());
         }
     }
+    sifted.sort_unstable();
+    looked_at.sort_unstable();
+    assert_eq!(sifted, looked_at, "what passes the filters has one row that says how it went on");
     let orders: BTreeSet<&str> =
         of_kind(&session, "order").map(|row| text(row, "trade_id")).collect();
     let mut stages: BTreeMap<String, Vec<Value>> = BTreeMap::new();

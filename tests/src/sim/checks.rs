@@ -17,6 +17,8 @@ use super::run::Run;
 use super::workload::Brain;
 
 /// Quiet time after which nothing can be under way any more, without faults of the venue's clock.
+const JUMP_NS: i64 = 30 * Nanos::SECOND;
+/// See [`Run::quiet_ns`].
 const QUIET_NS: i64 = 12 * Nanos::SECOND;
 /// The same where messages may be half a minute late, each way.
 const QUIET_LATE_NS: i64 = 100 * Nanos::SECOND;
@@ -166,7 +168,9 @@ impl Run<'_> {
 
     /// Time without activity after which everything must have been told.
     pub(super) fn quiet_ns(&self) -> i64 {
-        if self.is_late && !self.calm { QUIET_LATE_NS } else { QUIET_NS }
+        // What was late before is still on its way for a while.
+        let is_over = self.calm && self.now.since(self.calm_at) >= JUMP_NS;
+        if self.is_late && !is_over { QUIET_LATE_NS } else { QUIET_NS }
     }
 
     /// Once in every pause: nothing is under way, so engine and venue agree.

@@ -26,6 +26,7 @@ impl Run<'_> {
             String::from("liveness: no more faults, the operator wants to be flat")
         });
         self.calm = true;
+        self.calm_at = self.now;
         self.chaos.switch_off();
         self.stalled = [Nanos::ZERO; 3];
         self.soon.clear();

@@ -58,6 +58,8 @@ pub(super) struct Run<'a> {
     /// The stages were polled at this moment already.
     polled_at: Nanos,
     pub(super) calm: bool,
+    /// Since when.
+    pub(super) calm_at: Nanos,
     /// The venue's answers take their time.
     pub(super) is_late: bool,
     /// Until then a restarted engine may know less than the venue.
@@ -163,6 +165,7 @@ impl<'a> Run<'a> {
             is_flattening: false,
             polled_at: Nanos::ZERO,
             calm: false,
+            calm_at: Nanos::ZERO,
             is_late: job.plan.fields().any(|(_, group, value)| group == "time" && value > 0),
             blind_until: Nanos::ZERO,
             rested_at: i64::MIN,

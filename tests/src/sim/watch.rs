@@ -82,7 +82,7 @@ impl Run<'_> {
                         && slot.size() == promise.size
                         && slot.exit_order() == promise.exit
                 };
-                // Who calls back the exit meanwhile answers for it.
+                // Who calls back the exit meanwhile, or asks for another, answers for it.
                 let called_back = |slot: &Slot| {
                     let order = slot.exit_order().and_then(|client| kernel.order(client));
                     order.is_some_and(|order| order.cancel_wanted || order.cancel_sent_ns.is_some())
@@ -90,6 +90,7 @@ impl Run<'_> {
                 if let Some(slot) = kernel.slots().iter().find(same)
                     && slot.exit_due_ns() != Some(promise.due)
                     && !called_back(slot)
+                    && !slot.is_exit_pending()
                 {
                     let what = format!("{promise:?}, now {:?}", slot.exit_due_ns());
                     return Err(Breach { check: "I5_promise", what });

@@ -89,14 +89,20 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 fn check(args: &CheckArgs) -> Result<(), Failure> {
     let checked = args.settings.check()?;
     if args.json {
-        let (hash, problems) = match &checked {
-            Ok(loaded) => (Some(&loaded.config_hash), json!([])),
-            Err(problems) => (None, problems.to_json()),
+        let (hash, problems, notices) = match &checked {
+            Ok(loaded) => (Some(&loaded.config_hash), json!([]), json!(loaded.notices)),
+            Err(problems) => (None, problems.to_json(), json!([])),
         };
-        let ok = checked.is_ok();
-        print(&format!("{}\n", json!({ "ok": ok, "config_hash": hash, "problems": problems })))?;
+        let row = json!({
+            "ok": checked.is_ok(),
+            "config_hash": hash,
+            "problems": problems,
+            "notices": notices,
+        });
+        print(&format!("{row}\n"))?;
     }
     let loaded = checked?;
+    loaded.tell_notices();
     if args.json { Ok(()) } else { print(&format!("ok, hash {}\n", loaded.config_hash)) }
 }
 

@@ -9,5 +9,6 @@ pub mod kernel;
 pub mod paper;
 pub mod recover;
 pub mod replay;
+pub mod sign;
 pub mod signal;
 pub mod tuner;

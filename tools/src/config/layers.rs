@@ -13,7 +13,7 @@ use crate::config::instrument::{self, FIELDS, Field, Rows, SECTION};
 use crate::config::nearest::nearest;
 use crate::config::problem::{Place, Problem, Problems};
 use crate::config::secret::redacted;
-use crate::config::{Loaded, hash};
+use crate::config::{Loaded, foreign, hash};
 
 /// Prefix of the environment variables that are settings.
 pub const ENV_PREFIX: &str = "PINION__";
@@ -52,6 +52,7 @@ pub(super) struct Stack {
     /// Keys with a wrong value: relations with them are not judged.
     failed: BTreeSet<&'static str>,
     problems: Vec<Problem>,
+    notices: Vec<String>,
 }
 
 impl Stack {
@@ -64,6 +65,7 @@ impl Stack {
             given: BTreeMap::new(),
             failed: BTreeSet::new(),
             problems: Vec::new(),
+            notices: Vec::new(),
         }
     }
 
@@ -99,6 +101,11 @@ impl Stack {
         name_place: Place,
         value_place: Place,
     ) {
+        if let Some(why) = foreign::why(name) {
+            let notice = format!("{name_place}: {name} has no meaning for perpetuals: {why}");
+            self.notices.push(notice);
+            return;
+        }
         let Some(target) = resolve(name) else {
             self.refuse(unknown(name, name_place));
             return;
@@ -185,6 +192,7 @@ impl Stack {
         Ok(Loaded {
             config_hash: hash::config_hash(&self.settings, &instruments),
             origins: self.places,
+            notices: self.notices,
             settings: self.settings,
             instruments,
         })

@@ -10,6 +10,7 @@
 //! * environment: `PINION__SIGNAL__SCAN_NS=5000000000`
 //! * command line: `--set signal.scan_ns=5000000000`
 
+mod foreign;
 pub mod hash;
 pub mod instrument;
 mod layers;
@@ -20,6 +21,7 @@ pub mod secret;
 mod toml_file;
 pub mod view;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use pinion_core::settings::{InstrumentOverride, KEYS, Settings};
@@ -42,9 +44,18 @@ pub struct Loaded {
     pub config_hash: String,
     /// Where each key's value comes from, in the order of [`KEYS`].
     pub origins: Vec<Place>,
+    /// What was given and means nothing here, for people.
+    pub notices: Vec<String>,
 }
 
 impl Loaded {
+    /// Prints to stderr what was given and means nothing here.
+    pub fn tell_notices(&self) {
+        for notice in &self.notices {
+            drop(writeln!(std::io::stderr(), "{notice}"));
+        }
+    }
+
     /// Where a key's value comes from; the default for a name that is no key.
     #[must_use]
     pub fn origin(&self, name: &str) -> &Place {
@@ -82,7 +93,9 @@ impl SettingsArgs {
     /// # Errors
     /// As [`load`].
     pub fn load(&self) -> Result<Loaded, Failure> {
-        load(self.profile(), self.config.as_deref(), environment(), &self.sets)
+        let loaded = load(self.profile(), self.config.as_deref(), environment(), &self.sets)?;
+        loaded.tell_notices();
+        Ok(loaded)
     }
 
     /// As [`SettingsArgs::load`], with the problems as data.

@@ -308,3 +308,18 @@ fn a_profile_lies_under_the_file_and_every_one_is_sound() {
     };
     assert_eq!((scan(""), scan("signal.scan_ns = 200_000_000")), (100_000_000, 200_000_000));
 }
+
+#[test]
+fn keys_of_another_system_that_mean_nothing_here_are_accepted_and_told() {
+    let text = "WATCHLIST_MAX_TOKENS = 30\n[V2_SOURCE_QOS_SOURCE_CAPS]\nonchain = 140\n";
+    let loaded = of_file(text).expect("accepted");
+    assert_eq!(loaded.settings, Settings::default());
+    assert_eq!(loaded.notices.len(), 2, "{:?}", loaded.notices);
+    for start in [
+        "a.toml:1:1: WATCHLIST_MAX_TOKENS has no meaning for perpetuals: ",
+        "a.toml:2:2: V2_SOURCE_QOS_SOURCE_CAPS has no meaning for perpetuals: ",
+    ] {
+        assert!(loaded.notices.iter().any(|told| told.starts_with(start)), "{:?}", loaded.notices);
+    }
+    assert!(of_file("WATCHLIST_MOST_TOKENS = 30\n").is_err());
+}

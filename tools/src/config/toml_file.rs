@@ -7,6 +7,7 @@ use pinion_core::settings::check::describe;
 use pinion_core::settings::{Domain, KEYS, Settings, Value};
 use toml::de::{DeTable, DeValue};
 
+use crate::config::foreign;
 use crate::config::instrument::SECTION;
 use crate::config::layers::{Given, Mismatch, Stack, unknown};
 use crate::config::problem::{FileText, Place, Problem};
@@ -87,7 +88,7 @@ impl Walk<'_> {
 }
 
 fn is_key(name: &str) -> bool {
-    Settings::key(name).is_some()
+    Settings::key(name).is_some() || foreign::why(name).is_some()
 }
 
 fn is_section(name: &str) -> bool {

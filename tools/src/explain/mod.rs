@@ -163,14 +163,28 @@ fn rows(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<Value>, Failur
         |error: &dyn std::fmt::Display| Failure::error(format!("{}: {error}", path.display()));
     let mut lines = BufReader::new(File::open(path).map_err(|error| fault(&error))?);
     let (mut rows, mut line) = (Vec::new(), String::new());
-    loop {
+    for number in 1_u64.. {
         line.clear();
         if lines.read_line(&mut line).map_err(|error| fault(&error))? == 0 {
-            return Ok(rows);
+            break;
         }
         // A run that was cut off may end in half a line.
-        if wanted(&line) && line.ends_with('\n') {
-            rows.push(serde_json::from_str(&line).map_err(|error| fault(&error))?);
+        if !line.ends_with('\n') {
+            break;
+        }
+        let broken = |error: serde_json::Error| {
+            Failure::error(format!(
+                "{}, line {number}: {error}; expected one JSON object a line: the file was changed after \
+                 the run, and nothing of it is told",
+                path.display()
+            ))
+        };
+        if wanted(&line) {
+            rows.push(serde_json::from_str(&line).map_err(broken)?);
+        } else {
+            // A broken line may be what was asked for.
+            serde_json::from_str::<serde::de::IgnoredAny>(&line).map_err(broken)?;
         }
     }
+    Ok(rows)
 }

@@ -1,7 +1,9 @@
 //! Every reason of the run files in words, and the settings that decide it.
 
 use pinion_core::msg::funnel::FunnelRefusal as F;
-use pinion_core::msg::record::{BlockReason as B, DecisionReason as D, RouterEvent as R};
+use pinion_core::msg::record::{
+    BlockReason as B, DecisionReason as D, RouterEvent as R, SizeCap as C,
+};
 use pinion_core::msg::scan::RankVerdict as V;
 
 /// Words, and the keys of the settings behind them.
@@ -58,6 +60,17 @@ const fn decision(reason: D) -> Reason {
             ("the size came out below what the venue accepts", &["policy.size_fraction"])
         }
         D::Filtered => ("the funnel refused every candidate", &[]),
+        D::EntryUnderWay => ("the same entry was under way already", &[]),
+        D::SlotEntering => ("another entry of the slot was under way", &[]),
+        D::ConcurrencyLimit => {
+            ("as many entries were under way as allowed", &["router.concurrency_limit"])
+        }
+        D::MinInterval => {
+            ("the last entry order had left too short a time ago", &["router.min_interval_ms"])
+        }
+        D::ImpactCap => {
+            ("the book showed too little for any part of it", &["router.impact_cap_ratio"])
+        }
     }
 }
 
@@ -75,6 +88,11 @@ const fn verdict(verdict: V) -> Reason {
 
 const fn refusal(refusal: F) -> Reason {
     match refusal {
+        F::NotTried => (
+            "as many candidates had been tried before it as the settings allow",
+            &["funnel.attempts_max", "funnel.top_n"],
+        ),
+        F::SlotTaken => ("a better candidate got the slot", &["kernel.slots_max"]),
         F::ExcludedSymbol => {
             ("it is on the exclusion list", &["universe.excluded", "universe.excluded_ttl_s"])
         }
@@ -185,10 +203,38 @@ const fn block(reason: B) -> Reason {
     }
 }
 
+/// What held a size.
+pub(super) const fn cap(cap: C) -> Reason {
+    match cap {
+        C::None => ("nothing", &[]),
+        C::Strategy => {
+            ("the leverage of the strategy is limited", &["policy.strategy_leverage_max"])
+        }
+        C::Stalker => {
+            ("the leverage in the stalker posture is limited", &["policy.stalker_leverage_max"])
+        }
+        C::LiquidationSoft => (
+            "the liquidation guard, moved by regime, order book and calendar",
+            &["policy.liquidation_soft"],
+        ),
+        C::LiquidationHard => {
+            ("the liquidation guard that nothing moves", &["policy.liquidation_hard"])
+        }
+        C::SystemLeverage => (
+            "the notional over capital is limited",
+            &["policy.liquidation_reference", "policy.liquidation_buffer"],
+        ),
+        C::AvailableMargin => (
+            "the margin that the venue said could be used, at its leverage, held no more",
+            &["policy.venue_leverage_max", "policy.liquidation_buffer"],
+        ),
+    }
+}
+
 /// What the router did.
 pub(super) const fn router(event: R) -> Reason {
     match event {
-        R::Suppress => ("a second order of the same purpose was suppressed", &[]),
+        R::Suppress => ("the order was not sent", &[]),
         R::Working => ("the quote rests at the venue", &[]),
         R::ImmediateFill => ("filled at once", &[]),
         R::Cancel => ("the quote was called back", &[]),
@@ -215,7 +261,8 @@ mod tests {
     fn every_reason_has_words_of_its_own_and_names_keys_that_exist() {
         let texts = D::TEXTS.iter().chain(F::TEXTS).chain(V::TEXTS).chain(B::TEXTS);
         let all = texts.map(|text| reason(text).expect("of an enum"));
-        let all: Vec<Reason> = all.chain(R::ALL.iter().map(|event| router(*event))).collect();
+        let all = all.chain(R::ALL.iter().map(|event| router(*event)));
+        let all: Vec<Reason> = all.chain(C::ALL.iter().map(|of| cap(*of))).collect();
         for (words, keys) in all {
             assert!(!words.is_empty() && !words.contains('_'), "{words}");
             for key in keys {

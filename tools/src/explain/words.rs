@@ -1,6 +1,6 @@
 //! The lines for people.
 
-use pinion_core::msg::record::RouterEvent;
+use pinion_core::msg::record::{RouterEvent, SizeCap};
 use serde_json::Value;
 
 use super::reasons;
@@ -134,12 +134,16 @@ fn size(chain: &Chain, sizing: &Value, lines: &mut Vec<String>) {
     ));
     let cap = match text(sizing, "cap") {
         "none" => "no cap held it".to_owned(),
-        cap => format!("held by the cap {cap}"),
+        cap => match SizeCap::from_text(cap).map(reasons::cap) {
+            Some((words, keys)) => format!("held by the cap {cap}: {words}{}", values(chain, keys)),
+            None => format!("held by the cap {cap}"),
+        },
     };
     lines.push(format!(
-        "  = {:.4} of {} of the capital, {cap}: quantity {}.",
+        "  = {:.4} of {} of the capital of {}, {cap}: quantity {}.",
         float(sizing, "applied"),
         setting(chain, "policy.size_fraction"),
+        text(sizing, "capital"),
         text(sizing, "qty"),
     ));
 }

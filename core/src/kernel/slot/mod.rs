@@ -77,6 +77,8 @@ pub struct Slot {
     pub(super) dust_told: bool,
     /// What speaks for a close by somebody else.
     pub(super) outside: Outside,
+    /// When the position was taken over; `None` for one of our own.
+    pub(super) adopted_ns: Option<Nanos>,
 }
 
 impl Slot {
@@ -102,6 +104,7 @@ impl Slot {
             close_reason: None,
             dust_told: false,
             outside: Outside::default(),
+            adopted_ns: None,
         }
     }
 

@@ -6,8 +6,10 @@ use crate::kernel::stage::SlotStage as S;
 use crate::kernel::{Code, Intent, Verdict};
 use crate::msg::record::{BlockReason as B, DecisionReason, OrderStatus};
 use crate::msg::venue::{ForcedCause, RejectReason, VenueOrderState as V};
-use crate::msg::{ClientRef, Control, Maybe, OrderKind, PositionSide, Record, Side, VenueEvent};
+use crate::msg::{ClientRef, Control, Input, Maybe, OrderKind, PositionSide, Record, Side};
+use crate::msg::{VenueEvent, VenueMsg};
 use crate::settings::Settings;
+use crate::units::Nanos;
 
 pub(super) fn forced(name: &str, size: &str, at: &str, fee: Option<&str>) -> VenueEvent {
     VenueEvent::Forced {
@@ -299,6 +301,18 @@ fn an_exit_with_a_life_that_the_venue_ends_early_is_still_owed() {
     assert_eq!(rig.placed(), None);
     rig.wait(SECOND).tick();
     assert!(rig.placed().is_some());
+}
+
+/// A cancel that is refused has no part of its effect either.
+#[test]
+fn a_cancel_of_what_has_ended_takes_no_promise_back() {
+    let mut rig = Rig::open(PositionSide::Long, "1000", "0.2");
+    let exit = timed_exit(&mut rig, "0.3");
+    rig.canceled(exit, None);
+    let due = rig.slot().exit_due_ns();
+    assert!(due.is_some());
+    assert_eq!(rig.submit(&Intent::Cancel { slot: 0 }), no(Code::DuplicateEvent));
+    assert_eq!(rig.slot().exit_due_ns(), due);
 }
 
 #[test]
@@ -607,6 +621,51 @@ fn a_forced_close_that_is_faster_than_the_entrys_fill_is_booked_with_it() {
     assert_eq!(rig.slot().size(), qty("600"), "once");
 }
 
+/// Where times are told, they say whether the entry can have been what was closed.
+#[test]
+fn a_forced_close_of_somebody_else_is_not_of_an_entry_that_fills_later() {
+    for (forced_at, filled_at, size) in [(100, 99, "600"), (100, 101, "1000")] {
+        let mut rig = Rig::ready();
+        let entry = rig.enter(PositionSide::Long, "1000");
+        let tell = |rig: &mut Rig, client, at, event| {
+            let ts_recv_ns = rig.now;
+            let ts_exch_ns = Maybe::some(Nanos::new(at));
+            let instrument = Some(fet());
+            rig.input(Input::Venue(VenueMsg { ts_exch_ns, ts_recv_ns, client, instrument, event }));
+        };
+        tell(&mut rig, ClientRef::Absent, forced_at, forced("F", "400", "0.1", None));
+        let event = VenueEvent::Fill {
+            venue_id: TextId::EMPTY,
+            fill_id: id("E"),
+            qty: qty("1000"),
+            price: price("0.2"),
+            fee: Maybe::NONE,
+            cum_qty: Maybe::NONE,
+            side: None,
+            is_maker: None,
+        };
+        tell(&mut rig, ClientRef::Own(entry), filled_at, event);
+        assert_eq!(rig.slot().size(), qty(size), "filled at {filled_at}");
+    }
+}
+
+/// A start on lost files takes over what remained; the close from before is told again.
+#[test]
+fn a_forced_close_from_before_a_position_was_taken_over_is_old() {
+    let mut rig = Rig::new();
+    rig.quote(fet(), "0.1878", "0.1879");
+    rig.wallet("25000");
+    rig.probe(&[(fet(), PositionSide::Long, "1000")]);
+    assert_eq!(rig.stage(), S::PositionOpen);
+    for (before, size) in [(11 * SECOND, "1000"), (-SECOND, "600")] {
+        let ts_exch_ns = Maybe::some(rig.now.plus(-before));
+        let event = forced("F", "400", "0.1", None);
+        let (ts_recv_ns, client, instrument) = (rig.now, ClientRef::Absent, Some(fet()));
+        rig.input(Input::Venue(VenueMsg { ts_exch_ns, ts_recv_ns, client, instrument, event }));
+        assert_eq!(rig.slot().size(), qty(size), "{before} before");
+    }
+}
+
 /// The exit filled, its fills are lost and the venue has forgotten it: the position says what happened.
 #[test]
 fn a_denied_exit_and_a_smaller_position_are_a_close_outside() {
@@ -636,8 +695,8 @@ fn bare_fill(rig: &mut Rig, client: ClientId, at_ns: Option<i64>) -> Verdict {
         side: None,
         is_maker: None,
     };
-    rig.input(crate::msg::Input::Venue(crate::msg::VenueMsg {
-        ts_exch_ns: at_ns.map(crate::units::Nanos::new).into(),
+    rig.input(Input::Venue(VenueMsg {
+        ts_exch_ns: at_ns.map(Nanos::new).into(),
         ts_recv_ns: rig.now,
         client: ClientRef::Own(client),
         instrument: Some(fet()),

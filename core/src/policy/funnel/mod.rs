@@ -186,6 +186,21 @@ impl Funnel {
         self.batch.get(index).copied()
     }
 
+    /// Writes a row for every candidate from `index` on that passed the first filters and that nobody will
+    /// look at, so that no candidate leaves the funnel without a reason.
+    pub(super) fn leave(
+        &self,
+        scan: &Scan,
+        index: usize,
+        reason: FunnelRefusal,
+        broker: &mut Broker<'_>,
+    ) {
+        let left = self.batch.iter().take(ROWS_MAX).skip(index);
+        for candidate in left.filter(|candidate| candidate.reason == FunnelReason::None) {
+            rows::gate(scan, candidate, FunnelReason::Funnel(reason), broker);
+        }
+    }
+
     /// True when a filter of the funnel, and not of the ranking, has refused a candidate of the batch.
     pub(super) fn has_refused(&self) -> bool {
         self.batch.iter().any(|candidate| matches!(candidate.reason, FunnelReason::Funnel(_)))

@@ -122,19 +122,22 @@ fn plan(
     });
 }
 
-/// The decision to enter, before the order leaves.
+/// The decision to enter, or not to after all, in its place before what came of it.
 pub(in crate::policy) fn decide(
     scan: &Scan,
     of: &Candidate,
     sizing: Sizing,
+    (action, reason): (Action, DecisionReason),
+    place: usize,
     broker: &mut Broker<'_>,
 ) {
-    broker.record(Record::Decision {
+    let decision = Record::Decision {
         scan: scan.number,
         instrument: Some(of.rank.instrument),
-        action: Action::Enter,
-        reason: DecisionReason::Signal,
-        vel_div: scan.vel_div,
+        action,
+        reason,
+        vel_div: scan.vel_div.into(),
         sizing: Some(sizing),
-    });
+    };
+    broker.record_at(place, decision);
 }

@@ -63,9 +63,11 @@ impl Rig {
         assert!(self.engine.kernel().slot(0).is_free());
     }
 
+    /// Why candidates that were looked at were refused.
     fn refusals(&self) -> Vec<&'static str> {
         let skipped = |row: &(FunnelStage, FunnelDecision, &'static str)| {
-            (row.1 == FunnelDecision::Skip).then_some(row.2)
+            let looked_at = !["slot_taken", "not_tried"].contains(&row.2);
+            (row.1 == FunnelDecision::Skip && looked_at).then_some(row.2)
         };
         self.funnel().iter().filter_map(skipped).collect()
     }
@@ -260,4 +262,23 @@ fn the_funnel_goes_on_after_a_restore_as_if_nothing_had_been() {
     rig.settle();
     rig.scan_both();
     assert_eq!(rig.refusals(), ["symbol_cooldown"]);
+}
+
+#[test]
+fn a_candidate_that_nobody_looks_at_has_a_row_that_says_why() {
+    // The best one gets the slot.
+    let mut rig = Rig::new(Settings::default());
+    rig.scan_both();
+    assert_eq!(rig.ordered(), Some(FET));
+    let gated = |rig: &Rig| -> Vec<&'static str> {
+        let rows = rig.funnel().into_iter();
+        rows.filter(|row| row.0 == FunnelStage::QualityGate).map(|row| row.2).collect()
+    };
+    assert_eq!(gated(&rig), ["", "slot_taken"]);
+    // One attempt is all there is, and it fails.
+    let mut rig = Rig::new(Settings::default());
+    rig.quote(FET, "0.2001", "0.2002");
+    rig.scan_both();
+    assert_eq!(rig.ordered(), None);
+    assert_eq!(gated(&rig), ["direction_contradicted", "not_tried"]);
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::msg::record::{SizeCap, Sizing};
+use crate::units::Rate;
 
 impl Rig {
     /// What an outside source says about the next scan.
@@ -98,4 +99,67 @@ fn a_posture_without_entries_calls_a_working_quote_back() {
     rig.modify(Modifiers { posture: Some(Posture::Turtle), ..Modifiers::default() });
     rig.scan(Some(-0.03), |_| {});
     assert_eq!((rig.orders, cancels(&rig)), (1, 1));
+}
+
+#[test]
+fn a_plan_that_the_router_holds_back_is_no_entry_and_has_no_number() {
+    let settings = Settings { router_impact_cap_ratio: Rate::from_raw(1), ..Settings::default() };
+    let mut rig = Rig::new(settings);
+    rig.scan(Some(-0.03), |_| {});
+    assert_eq!(rig.orders, 0);
+    let decisions = rig.records.iter().filter_map(|record| match record {
+        Record::Decision { action, reason, sizing, .. } => {
+            Some((*action, *reason, sizing.is_some()))
+        }
+        _ => None,
+    });
+    let reason = DecisionReason::ImpactCap;
+    let expected = [(Action::Skip, reason, true), (Action::Hold, reason, false)];
+    assert_eq!(decisions.collect::<Vec<_>>(), expected);
+    let row = (FunnelStage::PlanTrade, FunnelDecision::Skip, "router.impact_cap_ratio");
+    assert_eq!(rig.funnel().last(), Some(&row));
+    let is_suppressed = |record: &Record| {
+        let event = RouterEvent::Suppress;
+        matches!(record, Record::Router { event: is, trade: None, .. } if *is == event)
+    };
+    assert_eq!(rig.records.iter().filter(|record| is_suppressed(record)).count(), 1);
+}
+
+#[test]
+fn a_decision_stands_before_the_order_that_it_led_to() {
+    let mut rig = Rig::new(Settings::default());
+    rig.scan(Some(-0.03), |_| {});
+    let at = |is: fn(&Record) -> bool| rig.records.iter().position(is).expect("a record");
+    let decided = at(|record| matches!(record, Record::Decision { action: Action::Enter, .. }));
+    let sent = at(|record| matches!(record, Record::Order { .. }));
+    assert!(decided < sent, "{decided} {sent}");
+    let leverage = rig.records.iter().find_map(|record| match record {
+        Record::Order { leverage, .. } => leverage.get(),
+        _ => None,
+    });
+    assert_eq!(leverage, Some(Rate::ONE), "an entry's order says the venue's leverage");
+}
+
+#[test]
+fn a_size_is_a_share_of_the_capital_not_of_what_is_available() {
+    let mut rig = Rig::new(Settings::default());
+    let money = |whole| Maybe::some(Money::from_whole(whole));
+    let wallet = Maybe::some(rig.engine.kernel().ledger().capital());
+    let balance = |available| VenueEvent::Balance {
+        wallet,
+        available: money(available),
+        used: money(0),
+        maint: money(0),
+    };
+    rig.venue(ClientRef::Absent, None, balance(20_000));
+    rig.scan(Some(-0.03), |_| {});
+    let sizing = rig.last_sizing();
+    assert_eq!((sizing.qty, sizing.cap), (Qty::from_whole(19_444), SizeCap::None));
+    assert_eq!(sizing.capital, Money::from_whole(25_000));
+    let mut rig = Rig::new(Settings::default());
+    rig.venue(ClientRef::Absent, None, balance(1_000));
+    rig.scan(Some(-0.03), |_| {});
+    // 1,000 × the venue's 1 × 0.95 ÷ 0.2000.
+    let sizing = rig.last_sizing();
+    assert_eq!((sizing.qty, sizing.cap), (Qty::from_whole(4_750), SizeCap::AvailableMargin));
 }

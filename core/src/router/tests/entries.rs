@@ -1,6 +1,9 @@
 //! Life of a maker entry.
 
+use std::vec::Vec;
+
 use super::rig::*;
+use crate::id::InstrumentId;
 use crate::kernel::stage::SlotStage;
 use crate::kernel::{Code, Verdict};
 use crate::msg::record::RouterEvent::{
@@ -134,7 +137,7 @@ fn a_retry_is_a_round_trip_of_its_own_at_the_latest_price() {
         Record::Router { event: Requote, trade, base, .. } => Some((*trade, *base)),
         _ => None,
     });
-    assert_eq!(line, Some((again.trade, Some(entry.trade))));
+    assert_eq!(line, Some((Some(again.trade), Some(entry.trade))));
     assert_eq!(rig.router.next_deadline(), Some(rig.now.plus(TTL)), "with a life of its own");
 }
 
@@ -194,7 +197,7 @@ fn a_post_only_refusal_takes_the_one_miss_path_at_once() {
     let again = rig.last();
     rig.reject(again, RejectReason::PostOnlyWouldTake);
     assert_eq!(rig.events(), [EntryMiss, Requote, EntryMiss]);
-    assert_eq!(rig.reason(), "post_only_would_take");
+    assert_eq!(rig.reason(), "post_only_would_take, again");
     assert_eq!(rig.placed.len(), 2);
 }
 
@@ -316,4 +319,27 @@ fn one_slow_answer_delays_no_other_deadline() {
     // The first cancel has no answer yet.
     rig.tick_after(SECOND);
     assert_eq!(rig.canceled, [first.client, second.client]);
+}
+
+#[test]
+fn a_quote_refused_as_crossing_is_not_repeated_at_its_price_until_a_newer_quote_has_come() {
+    let mut rig = Rig::new(Settings { router_entry_retries: 3, ..retrying() });
+    let first = rig.enter();
+    let refused = first.price.expect("a limit order");
+    rig.reject(first, RejectReason::PostOnlyWouldTake);
+    let second = rig.last();
+    let tick = rig.kernel.table().row(InstrumentId::new(0)).tick;
+    let behind = refused.checked_sub(tick).expect("a price");
+    assert_eq!(second.price, Some(behind), "one tick behind the price that crossed");
+    rig.reject(second, RejectReason::PostOnlyWouldTake);
+    assert_eq!(rig.last().price, behind.checked_sub(tick));
+    let misses = rig.lines().into_iter().filter(|line| line.0 == EntryMiss);
+    let reasons: Vec<_> = misses.map(|line| line.1).collect();
+    assert_eq!(reasons, ["post_only_would_take", "post_only_would_take, again"]);
+    // What is newer than the refused order says where the market is.
+    let third = rig.last();
+    rig.wait(MS);
+    rig.quote("0.2000", "0.2001");
+    rig.reject(third, RejectReason::PostOnlyWouldTake);
+    assert_eq!(rig.last().price, Some(refused));
 }

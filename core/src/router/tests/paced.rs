@@ -118,11 +118,13 @@ fn a_replacement_does_not_run_after_the_market() {
     let settings = Settings { router_max_delta_ratio: ratio(10), ..retrying() };
     let mut rig = Rig::new(settings);
     let entry = rig.enter();
+    rig.wait(MS);
     rig.quote("0.2201", "0.2202");
     rig.reject(entry, RejectReason::PostOnlyWouldTake);
     assert_eq!(rig.lines().last(), Some(&(RequoteBlocked, "router.max_delta_ratio")));
     let mut rig = Rig::new(Settings { router_max_delta_ratio: ratio(10), ..retrying() });
     let entry = rig.enter();
+    rig.wait(MS);
     rig.quote("0.2200", "0.2201");
     rig.reject(entry, RejectReason::PostOnlyWouldTake);
     assert_eq!(rig.last().price, Some(price("0.2200")));

@@ -1,20 +1,14 @@
-//! `pinion decode`: recorded frames in normalised form.
+//! Frames of Binance's market streams.
 
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use pinion_core::msg::Side;
-use pinion_core::units::Nanos;
 use pinion_io::wire::binance::{
     BookTicker, Decoder, Depth, DepthKind, Frame, Levels, Mark, PADDING, Trade,
 };
 use serde_json::{Value, json};
 
+use super::{ms, taker};
 use crate::Failure;
-
-const NS_PER_MS: i64 = 1_000_000;
-/// Largest file that is taken for one frame.
-const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 pinion_core::text_enum! {
     /// Kinds of Binance frames that can be decoded.
@@ -36,58 +30,30 @@ pinion_core::text_enum! {
     }
 }
 
-/// Arguments of `pinion decode`.
-#[derive(Debug, clap::Args)]
-pub struct Args {
-    /// Whose frames: binance.
-    #[arg(long)]
-    venue: String,
-    /// Kind of frame, like `ws_market.book_ticker`; the part before the point may be left out.
-    #[arg(long)]
-    kind: String,
-    /// For symmetry with other verbs: the output is JSON in any case.
-    #[arg(long)]
-    json: bool,
-    /// One frame a file, gzip or plain.
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+/// Reads frames of one kind.
+pub(super) struct Reader {
+    decoder: Decoder,
+    kind: Kind,
 }
 
-/// Prints one JSON line a file; those before a failure are printed.
-///
-/// # Errors
-/// As [`each`], and when stdout is closed.
-pub fn run(args: &Args) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    each(args, |line| {
-        writeln!(out, "{line}").map_err(|error| Failure::error(format!("stdout: {error}")))
-    })
-}
-
-/// Normalises the files in turn and hands each result to `take`.
-///
-/// # Errors
-/// [`Failure`]: usage for an unknown venue or kind and for a file that does not exist, error for one that
-/// is not such a frame; and what `take` says.
-pub fn each(
-    args: &Args,
-    mut take: impl FnMut(Value) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    if args.venue != "binance" {
-        return Err(Failure::usage(format!("--venue {}: only binance is supported", args.venue)));
+impl Reader {
+    pub(super) fn new(kind: &str) -> Result<Self, Failure> {
+        let name = kind.strip_prefix("ws_market.").unwrap_or(kind);
+        let kind = Kind::from_text(name).ok_or_else(|| {
+            let known = Kind::TEXTS.join(", ");
+            Failure::usage(format!("--kind {kind}: expected one of {known}"))
+        })?;
+        Ok(Self { decoder: Decoder::new(), kind })
     }
-    let name = args.kind.strip_prefix("ws_market.").unwrap_or(&args.kind);
-    let kind = Kind::from_text(name).ok_or_else(|| {
-        let known = Kind::TEXTS.join(", ");
-        Failure::usage(format!("--kind {}: expected one of {known}", args.kind))
-    })?;
-    let mut decoder = Decoder::new();
-    args.files.iter().try_for_each(|file| take(decode(&mut decoder, kind, file)?))
+
+    pub(super) fn decode(&mut self, file: &Path) -> Result<Value, Failure> {
+        decode(&mut self.decoder, self.kind, file)
+    }
 }
 
 fn decode(decoder: &mut Decoder, kind: Kind, file: &Path) -> Result<Value, Failure> {
     let path = file.display();
-    let mut bytes = read(file)?;
+    let mut bytes = super::read(file)?;
     let len = bytes.len();
     bytes.resize(len + PADDING, 0);
     let frame = decoder
@@ -112,27 +78,6 @@ fn decode(decoder: &mut Decoder, kind: Kind, file: &Path) -> Result<Value, Failu
     Ok(value)
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    let path = file.display();
-    if !file.exists() {
-        return Err(Failure::usage(format!("{path}: there is no such file")));
-    }
-    let fail = |error: std::io::Error| Failure::error(format!("{path}: {error}"));
-    let packed = std::fs::read(file).map_err(fail)?;
-    if !packed.starts_with(&[0x1f, 0x8b]) {
-        return Ok(packed);
-    }
-    let mut plain = Vec::new();
-    let unpacker = flate2::read::MultiGzDecoder::new(packed.as_slice());
-    unpacker.take(FILE_BYTES_MAX + 1).read_to_end(&mut plain).map_err(fail)?;
-    if plain.len() as u64 > FILE_BYTES_MAX {
-        let found =
-            format!("{path}: unpacks to more than {FILE_BYTES_MAX} bytes; expected one frame");
-        return Err(Failure::error(found));
-    }
-    Ok(plain)
-}
-
 const fn name(frame: &Frame<'_>) -> &'static str {
     match frame {
         Frame::BookTicker(_) => Kind::BookTicker.as_str(),
@@ -144,17 +89,6 @@ const fn name(frame: &Frame<'_>) -> &'static str {
         Frame::Marks => Kind::MarkPriceAll.as_str(),
         Frame::Ignored => "a kline, a ticker, a liquidation or an acknowledgement",
         Frame::Unknown => "no market frame of the venue",
-    }
-}
-
-fn ms(time: Option<Nanos>) -> Option<i64> {
-    time.map(|time| time.get() / NS_PER_MS)
-}
-
-const fn taker(side: Side) -> &'static str {
-    match side {
-        Side::Buy => "BUY",
-        Side::Sell => "SELL",
     }
 }
 
