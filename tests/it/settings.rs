@@ -62,6 +62,7 @@ fn keys_list_the_whole_table() {
         "choices",
         "step",
         "sensitivity",
+        "importance",
         "apply",
         "writer",
         "protected",

@@ -120,9 +120,10 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
         &self.engine
     }
 
-    /// Gives settings that come into force with the next poll, before anything else of it. Of several before
-    /// one poll the last counts; the engine refuses a version that is not newer. The snapshot that is
-    /// replaced is dropped here: keep a second owner on a cold thread.
+    /// Gives settings that come into force with the next poll, before anything else of it; with a key that
+    /// needs a flat book, with the first poll that finds one. Of several before that the last counts; the
+    /// engine refuses a version that is not newer. The snapshot that is replaced is dropped here: keep a
+    /// second owner on a cold thread.
     pub fn publish(&mut self, version: u32, settings: Arc<Settings>) {
         self.published = Some((version, settings));
     }
@@ -143,7 +144,9 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
         {
             self.published = Some(published);
         }
-        let Some((version, settings)) = self.published.take() else { return Work::NONE };
+        let engine = &self.engine;
+        let due = self.published.take_if(|next| engine.can_take(now.max(engine.now), &next.1));
+        let Some((version, settings)) = due else { return Work::NONE };
         self.engine.announce(version, settings);
         let work = self.turn(now, &Input::Settings { version });
         self.tick_ns = self.engine.settings.engine_tick_ns;
@@ -270,7 +273,12 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
             && links.ack.is_empty()
             && links.account.is_empty()
             && links.control.is_empty()
-            && self.published.is_none())
+            && !self.has_settings())
+    }
+
+    /// Settings are there, and nothing keeps them from coming into force.
+    fn has_settings(&self) -> bool {
+        self.published.as_ref().is_some_and(|next| self.engine.can_take(self.engine.now, &next.1))
     }
 }
 

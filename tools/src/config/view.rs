@@ -55,7 +55,7 @@ const fn limits(domain: Domain) -> Limits {
 }
 
 /// The key table in JSON. Every row has every name: `name`, `aliases`, `type`, `unit`, `default`, `min`, `max`,
-/// `choices`, `step`, `sensitivity`, `apply`, `writer`, `protected`, `doc`; null means none.
+/// `choices`, `step`, `sensitivity`, `importance`, `apply`, `writer`, `protected`, `doc`; null means none.
 #[must_use]
 pub fn keys_json() -> Json {
     KEYS.iter()
@@ -72,6 +72,7 @@ pub fn keys_json() -> Json {
                 "choices": (!limits.choices.is_empty()).then_some(limits.choices),
                 "step": (key.step > 0.0).then_some(key.step),
                 "sensitivity": key.sensitivity.as_str(),
+                "importance": key.importance.as_str(),
                 "apply": key.apply.as_str(),
                 "writer": key.writer.as_str(),
                 "protected": key.protected,

@@ -134,6 +134,21 @@ fn published_settings_come_into_force_with_the_next_poll_before_anything_else() 
     assert!(Arc::ptr_eq(wired.stage.engine().settings(), &next), "not newer");
 }
 
+#[test]
+fn settings_that_need_a_flat_book_wait_and_keep_nobody_up() {
+    let mut wired = wired(Rig::long().engine, 8);
+    let legs = Settings { exit_legs: alloc::vec![0.5, 0.5], ..Settings::default() };
+    wired.stage.publish(1, Arc::new(legs));
+    let now = NOW.plus(60 * Nanos::SECOND);
+    while wired.stage.poll(now) != Work::NONE {}
+    assert_eq!(wired.stage.engine().version(), 0);
+    assert!(wired.stage.drained(), "a run can end with them waiting");
+    let hot = Settings { exit_tp_bps: 20.0, ..Settings::default() };
+    wired.stage.publish(2, Arc::new(hot));
+    let _work = wired.stage.poll(now);
+    assert_eq!(wired.stage.engine().version(), 2, "the last one counts");
+}
+
 /// Publishes once, and counts what it hears.
 #[derive(Debug, Default)]
 struct Tuner {
