@@ -8,7 +8,7 @@ use crate::policy::{Fails, Mode, Phase, TargetPolicy};
 use crate::rules::{Action, Blocked};
 use crate::stage::caps::Capped;
 use crate::state::State;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Funnel, Telemetry, TopReasons};
 use crate::tick::{Decision, Input};
 
 /// Blocks of the input that make up the telemetry.
@@ -61,9 +61,10 @@ pub fn input(json: &Value, strict_seed: bool) -> Result<Input, String> {
     let baseline = self::settings(member("baseline"), "baseline", &settings)?;
     let state = member("state").map_or_else(|| Ok(State::default()), State::from_json)?;
     let mut blocks = Map::new();
+    let mut unread = Vec::new();
     for name in BLOCKS {
         if let Some(block) = member(name) {
-            blocks.insert(name.to_owned(), block.clone());
+            blocks.insert(name.to_owned(), plain(name, block, &mut unread));
         }
     }
     let telemetry: Telemetry =
@@ -80,7 +81,68 @@ pub fn input(json: &Value, strict_seed: bool) -> Result<Input, String> {
         state,
         telemetry,
         strict_seed,
+        unread,
     })
+}
+
+/// Members of a block by other names.
+const OTHER_NAMES: [(&str, &str, &str); 17] = [
+    ("exit_mix_60m", "total", "exits"),
+    ("blacklist_15m", "exchange_status_share", "honeypot_share"),
+    ("churn_15m", "top_symbol", "symbol"),
+    ("churn_15m", "dominant_symbol", "symbol"),
+    ("churn_15m", "open_count", "opens"),
+    ("churn_15m", "symbol_opens", "opens"),
+    ("churn_15m", "close_count", "closes"),
+    ("churn_15m", "symbol_closes", "closes"),
+    ("churn_15m", "open_share", "share"),
+    ("churn_15m", "opens_share", "share"),
+    ("churn_15m", "symbol_share", "share"),
+    ("churn_15m", "flat_close_share", "flat_share"),
+    ("churn_15m", "flat_closes_share", "flat_share"),
+    ("churn_15m", "churn_close_share", "churn_share"),
+    ("churn_15m", "churn_reason_share", "churn_share"),
+    ("churn_15m", "churn_reason_close_share", "churn_share"),
+    ("metrics", "opened_from_batch", "opened"),
+];
+
+/// A block by its own names, without what is absent in any of the usual spellings; a member that means
+/// nothing goes to `unread`.
+fn plain(name: &str, block: &Value, unread: &mut Vec<String>) -> Value {
+    let Value::Object(map) = block else { return block.clone() };
+    let known = serde_json::to_value(Telemetry {
+        funnel_15m: Some(Funnel::default()),
+        top_reasons_15m: Some(TopReasons::default()),
+        ..Telemetry::default()
+    })
+    .unwrap_or_default();
+    let mut own = Map::new();
+    for (given, value) in map {
+        let other = OTHER_NAMES.iter().find(|row| row.0 == name && row.1 == given);
+        let own_name = other.map_or(given.as_str(), |row| row.2);
+        if known[name].get(own_name).is_none() {
+            unread.push(format!("{name}.{given}"));
+        } else if !(value.is_null() || value == "N/A") {
+            own.insert(own_name.to_owned(), whole(value));
+        }
+    }
+    Value::Object(own)
+}
+
+/// 3.0 is 3: a count may come with a point.
+fn whole(value: &Value) -> Value {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let text = number.to_string();
+            let count = text.strip_suffix(".0").and_then(|digits| digits.parse::<u64>().ok());
+            count.map_or_else(|| value.clone(), Value::from)
+        }
+        Value::Object(map) => {
+            let known = map.iter().filter(|row| !row.1.is_null());
+            known.map(|(name, value)| (name.clone(), whole(value))).collect()
+        }
+        _ => value.clone(),
+    }
 }
 
 /// The same input as JSON: what the log keeps.
@@ -328,6 +390,23 @@ mod tests {
     }
 
     #[test]
+    fn telemetry_is_read_in_its_usual_spellings_and_what_means_nothing_is_told() {
+        let json = json!({
+            "metrics": {"selected": 20.0, "opened": null, "buy_symbols_15m": null, "note": 1},
+            "exit_mix_60m": {"total": 6, "tail_loss_ratio": "N/A"},
+            "churn_15m": {"open_count": 3, "flat_close_share": 0.6},
+        });
+        let input = input(&json, false).expect("reads");
+        let Telemetry { metrics, exit_mix_60m: exits, churn_15m: churn, .. } = &input.telemetry;
+        assert_eq!((metrics.selected, metrics.opened), (Some(20), None));
+        assert_eq!((exits.exits, exits.tail_loss_ratio), (Some(6), None));
+        assert_eq!((churn.opens, churn.flat_share.map(|share| share.0)), (Some(3), Some(0.6)));
+        assert_eq!(input.unread, ["metrics.note"]);
+        let trace = crate::tick::decide(&input).trace;
+        assert!(trace.iter().any(|line| line.contains("metrics.note")), "{trace:?}");
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (json, part) in [
             (json!([]), "one JSON object"),
@@ -337,7 +416,6 @@ mod tests {
             (json!({"settings": {"funnel.top_n": "x"}}), "a whole number from 8 to 80"),
             (json!({"policy": {"min_open_rate_15m": 2}}), "from 0 to 1"),
             (json!({"exec_health_15m": {"open_rate": -1}}), "negative"),
-            (json!({"metrics": {"selectd": 1}}), "selectd"),
         ] {
             let fault = input(&json, false).expect_err(part);
             assert!(fault.contains(part), "{fault}");

@@ -131,7 +131,6 @@ pub struct Blacklist {
     /// Share without a known cause.
     pub unknown_share: Option<Fraction>,
     /// Share that the exchange's own status explains: halted, delisting, restricted.
-    #[serde(alias = "exchange_status_share")]
     pub honeypot_share: Option<Fraction>,
     /// By class.
     pub classes: Counts,
@@ -144,22 +143,16 @@ pub struct Blacklist {
 #[serde(default, deny_unknown_fields)]
 pub struct Churn {
     /// Which.
-    #[serde(alias = "top_symbol", alias = "dominant_symbol")]
     pub symbol: Option<String>,
     /// Its opens.
-    #[serde(alias = "symbol_opens")]
     pub opens: Option<u64>,
     /// Its closes.
-    #[serde(alias = "symbol_closes")]
     pub closes: Option<u64>,
     /// Its share of all opens.
-    #[serde(alias = "open_share", alias = "opens_share", alias = "symbol_share")]
     pub share: Option<Fraction>,
     /// Share of its closes with a result of about nothing.
-    #[serde(alias = "flat_close_share", alias = "flat_closes_share")]
     pub flat_share: Option<Fraction>,
     /// Share of its closes for want of movement.
-    #[serde(alias = "churn_close_share", alias = "churn_reason_share")]
     pub churn_share: Option<Fraction>,
 }
 
@@ -227,14 +220,20 @@ impl Metrics {
     /// Different assets that were entered.
     #[must_use]
     pub fn unique_symbols(&self) -> Option<u64> {
-        self.buys_15m?;
+        self.knows_symbols().then_some(())?;
         let entered = self.buy_symbols_15m.values().filter(|n| **n > 0).count();
         u64::try_from(entered).ok()
+    }
+
+    /// Entries whose assets nobody named say nothing about variety.
+    fn knows_symbols(&self) -> bool {
+        self.buys_15m.is_some_and(|buys| buys == 0 || !self.buy_symbols_15m.is_empty())
     }
 
     /// Share of the asset entered most.
     #[must_use]
     pub fn top_share(&self) -> Option<Fraction> {
+        self.knows_symbols().then_some(())?;
         Fraction::of(self.buy_symbols_15m.values().copied().max().unwrap_or(0), self.buys_15m?)
     }
 
@@ -296,7 +295,8 @@ pub fn own_reason(name: &str) -> &str {
         "source_route_prob" => "lane_route_prob",
         "token_ev_memory_prob" => "symbol_memory_prob",
         "blacklist" => "not_tradable",
-        "address_or_duplicate" | "heavy_dedup_ttl" | "duplicate" => "signal_dedup",
+        "heavy_dedup_ttl" => "signal_dedup",
+        "address_or_duplicate" | "duplicate_address" => "slot_busy",
         "safe_volume" => "volume_5m_low",
         "safe_age" => "listing_age",
         "safe_liquidity" => "depth_low",
@@ -307,6 +307,7 @@ pub fn own_reason(name: &str) -> &str {
         "source_qos_cooldown" => "lane_cooldown",
         "source_budget" => "lane_budget",
         "excluded_base_token" => "excluded_symbol",
+        "cooldown" => "symbol_cooldown",
         other if other.starts_with("cooldown_left") => "symbol_cooldown",
         other if other.starts_with("symbol_cooldown_left") => "symbol_cooldown",
         other => other,
@@ -364,12 +365,18 @@ mod tests {
         };
         let metrics = Metrics {
             filter_fails: counts(&[("heavy_dedup_ttl", 2), ("signal_dedup", 1)]),
-            skips: counts(&[("symbol_cooldown_left_30", 4), ("cooldown_left_5", 1)]),
+            skips: counts(&[
+                ("symbol_cooldown_left_30", 4),
+                ("cooldown_left_5", 1),
+                ("cooldown", 2),
+                ("address_or_duplicate", 6),
+            ]),
             ..Metrics::default()
         }
         .with_own_reasons();
         assert_eq!(metrics.hits(&["signal_dedup"]), 3);
-        assert_eq!(metrics.hits(&["symbol_cooldown"]), 5);
+        assert_eq!(metrics.hits(&["symbol_cooldown"]), 7);
+        assert_eq!(metrics.hits(&["slot_busy"]), 6);
     }
 
     #[test]
@@ -379,6 +386,8 @@ mod tests {
         metrics.buy_symbols_15m.insert("B".into(), 1);
         assert_eq!((metrics.unique_symbols(), metrics.top_share()), (None, None));
         metrics.buys_15m = Some(4);
+        let unnamed = Metrics { buys_15m: Some(4), ..Metrics::default() };
+        assert_eq!((unnamed.unique_symbols(), unnamed.top_share()), (None, None));
         assert_eq!(
             (metrics.unique_symbols(), metrics.top_share()),
             (Some(2), Some(Fraction(0.75)))

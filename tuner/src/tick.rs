@@ -46,6 +46,8 @@ pub struct Input {
     pub telemetry: Telemetry,
     /// As the original did, with its defects.
     pub strict_seed: bool,
+    /// What was given and means nothing, for the trace.
+    pub unread: Vec<String>,
 }
 
 /// What a tick decided, and why.
@@ -102,6 +104,9 @@ pub fn decide(input: &Input) -> Decision {
         telemetry = fails::zero_filled(telemetry);
     }
     let mut trace = Vec::new();
+    if !input.unread.is_empty() {
+        trace.push(format!("not read, because it means nothing here: {}", input.unread.join(", ")));
+    }
     let policy = &input.policy;
     let observed = telemetry.metrics.observed_tph();
     let effective_target = input.state.target.effective(policy, observed);

@@ -5,7 +5,6 @@ use crate::id::{InstrumentId, TextId};
 use crate::instrument::Instrument;
 use crate::link::{Rx, Tx, link};
 use crate::msg::{MarketBody, MarketMsg};
-use crate::settings::Sides;
 use crate::stage::{Stage, Work};
 use crate::units::{Money, Price, Qty};
 use alloc::format;

@@ -373,6 +373,7 @@ impl<'a> Sidecar<'a> {
             state: self.state.clone(),
             telemetry: self.windows.telemetry(now, self.args.tuning.window_minutes, &symbol),
             strict_seed: false,
+            unread: Vec::new(),
         };
         let decision = tick::decide(&input);
         let frozen = self.files.as_ref().is_some_and(Files::is_frozen);

@@ -1,6 +1,5 @@
 //! The phase: what the tuner is about in this tick.
 
-use crate::measure::count;
 use crate::policy::{Fails, TargetPolicy};
 use crate::telemetry::Telemetry;
 
@@ -62,7 +61,7 @@ pub fn recovery_unlock(
     before: &Before,
 ) -> bool {
     let metrics = &telemetry.metrics;
-    let selected_min = (count(policy.min_selected_15m) / 2.0).max(8.0);
+    let selected_min = (policy.min_selected_15m / 2).max(8);
     fails.risk == Some(true)
         && fails.blacklist != Some(true)
         && before.degrade_streak >= policy.rollback_degrade_streak
@@ -70,7 +69,7 @@ pub fn recovery_unlock(
         // Unknown is not flat.
         && metrics.open_positions == Some(0)
         && metrics.opened == Some(0)
-        && metrics.selected.is_some_and(|n| count(n) >= selected_min)
+        && metrics.selected.is_some_and(|n| n >= selected_min)
 }
 
 /// The phase of this tick.

@@ -49,6 +49,11 @@ impl Limits {
 }
 
 impl Target {
+    /// What is stored. Nothing was asked for while it was zero, so that says nothing.
+    fn known(&self) -> Option<f64> {
+        self.stored.filter(|tph| *tph > 0.0)
+    }
+
     /// The target that the phase is decided with.
     #[must_use]
     pub fn effective(&self, policy: &TargetPolicy, observed: Option<f64>) -> f64 {
@@ -60,7 +65,7 @@ impl Target {
             return requested;
         }
         let Limits { floor, cap, .. } = Limits::of(policy, observed);
-        match (self.stored, observed) {
+        match (self.known(), observed) {
             (Some(stored), Some(_)) => {
                 let value = stored.clamp(floor, requested);
                 if value > cap { floor.max(cap) } else { value }
@@ -93,7 +98,7 @@ impl Target {
             return (next, Adjustment::Hold);
         }
         let Limits { floor, cap, .. } = Limits::of(policy, observed);
-        let base = match self.stored {
+        let base = match self.known() {
             Some(stored) => stored,
             None if strict_seed => floor,
             None => used,
@@ -189,5 +194,7 @@ mod tests {
         near(target.effective(&none, Some(8.0)), 0.0);
         let fixed = TargetPolicy { adaptive_target_enabled: false, ..policy };
         near(Target::default().effective(&fixed, Some(0.0)), 12.0);
+        let idle = Target { stored: Some(0.0), ..target };
+        near(idle.effective(&policy, Some(8.0)), 9.5);
     }
 }

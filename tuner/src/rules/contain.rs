@@ -5,8 +5,12 @@ use pinion_core::instrument::canonical_symbol;
 use crate::measure::{and, not, or};
 use crate::number::raw;
 use crate::policy::Phase;
-use crate::rules::flow::shrink_watchlist_cap;
+use crate::rules::flow::{others_most, shrink_watchlist_cap, watchlist_within};
+use crate::rules::relax::move_scores;
 use crate::rules::{Context, Plan};
+
+/// An asset that is held already is refused with this.
+const DUPLICATES: &[&str] = &["slot_busy"];
 
 /// There is flow to be choosy with, and a reason to be.
 pub(super) fn can_be_choosy(context: &Context<'_>) -> Option<bool> {
@@ -18,17 +22,20 @@ pub(super) fn can_be_choosy(context: &Context<'_>) -> Option<bool> {
     let signal = or(Some(refused), and(metrics.closed_total.map(|n| n >= 8), weak));
     let flow = and(metrics.selected.map(|n| n >= 24), metrics.opened.map(|n| n >= 3));
     let flow = and(flow, context.batch_rate_at_least(0.08));
-    let sizes = context.hits_at_least(&["min_trade_size"], 12, 2);
-    let dups = context.hits_at_least(&["signal_dedup"], 8, 3);
-    let pressure = or(crate::rules::flow::route_pressure(context), or(sizes, dups));
-    let diverse = not(context.fails.diversity);
+    let routes = context.hits_at_least(&["lane_route_prob"], 4, 8);
+    let sizes = context.hits_at_least(&["min_trade_size"], 12, 4);
+    let dups = context.hits_at_least(DUPLICATES, 6, 5);
+    let pressure = or(routes, or(sizes, dups));
+    let none = metrics.buys_15m.map(|n| n == 0);
+    let two = metrics.unique_symbols().map(|n| n >= 2);
+    let spread = metrics.top_share().map(|share| share.0 <= 0.75);
+    let diverse = or(none, or(two, spread));
     let free = and(not(metrics.low_throughput()), not(pressure));
     and(and(signal, flow), and(diverse, free))
 }
 
 pub(super) fn choose(context: &Context<'_>, plan: &mut Plan<'_>) {
-    plan.add_within("funnel.score_strict", 1.0, context.bounds.strict);
-    plan.add_within("funnel.score_soft", 1.0, context.bounds.soft);
+    move_scores(context, plan, 1.0);
     plan.add_within("funnel.volume_5m_usd_min", 1.0, context.bounds.volume);
     plan.add_within("edge.percent_min", 0.03, context.bounds.edge_percent);
     plan.add_within("edge.usd_min", 0.0005, context.bounds.edge_usd);
@@ -43,9 +50,9 @@ pub(super) fn one_asset(context: &Context<'_>) -> Option<bool> {
     and(metrics.buys_15m.map(|n| n >= 4), or(one, most))
 }
 
-pub(super) fn diversify(_context: &Context<'_>, plan: &mut Plan<'_>) {
-    plan.add("funnel.watchlist_share_max", -0.05);
-    plan.add("funnel.non_watchlist_min", 1.0);
+pub(super) fn diversify(context: &Context<'_>, plan: &mut Plan<'_>) {
+    plan.add_within("funnel.watchlist_share_max", -0.05, watchlist_within(context));
+    plan.add_within("funnel.non_watchlist_min", 1.0, (0, others_most(context)));
     plan.add("funnel.lane_share_max", -0.06);
     plan.add("funnel.novelty_share_min", 0.06);
     plan.add("funnel.symbol_share_max", -0.05);
@@ -53,10 +60,11 @@ pub(super) fn diversify(_context: &Context<'_>, plan: &mut Plan<'_>) {
     plan.switch("funnel.lane_budget", true);
 }
 
-/// Duplicates of a few assets are most of what is refused, and little opens.
+/// Assets that are held already are much of what is refused, and hardly anything opens.
 fn duplicate_choke(context: &Context<'_>) -> Option<bool> {
-    let many = context.hits_at_least(&["signal_dedup", "symbol_quality_cap"], 24, 2);
-    and(context.metrics().low_throughput(), many)
+    let metrics = context.metrics();
+    let hardly = or(metrics.low_throughput(), metrics.opened.map(|n| n <= 1));
+    and(context.hits_at_least(DUPLICATES, 6, 3), hardly)
 }
 
 /// One asset takes most entries, or shares drop much, or duplicates choke the flow.
@@ -87,13 +95,13 @@ pub(super) fn spread(context: &Context<'_>, plan: &mut Plan<'_>) {
     }
     if chokes {
         plan.add("funnel.top_n", 4.0);
-        plan.add("funnel.watchlist_share_max", -0.06);
-        plan.add("funnel.non_watchlist_min", 1.0);
+        plan.add_within("funnel.watchlist_share_max", -0.06, watchlist_within(context));
+        plan.add_within("funnel.non_watchlist_min", 1.0, (0, others_most(context)));
         plan.add("funnel.lane_share_max", -0.05);
         plan.add("memory.lane_trades_min", -2.0);
         plan.add("memory.lane_bad_probability", 0.04);
         plan.add("memory.lane_severe_probability", 0.05);
-        shrink_watchlist_cap(plan, 0.60);
+        shrink_watchlist_cap(plan, 0.60, 5.0);
     }
 }
 
@@ -119,8 +127,7 @@ pub(super) fn few_winners(context: &Context<'_>) -> Option<bool> {
 }
 
 pub(super) fn raise_scores(context: &Context<'_>, plan: &mut Plan<'_>) {
-    plan.add_within("funnel.score_strict", 1.0, context.bounds.strict);
-    plan.add_within("funnel.score_soft", 1.0, context.bounds.soft);
+    move_scores(context, plan, 1.0);
 }
 
 /// A risk fail in the phase that is there for it, however thin the flow.

@@ -18,6 +18,16 @@ const fn survivable(is_low: bool) -> (f64, f64, f64) {
     if is_low { (0.08, 2.0, 8.0) } else { (0.02, 6.0, 2.0) }
 }
 
+/// Between these the watchlist share is lowered.
+pub(super) fn watchlist_within(context: &Context<'_>) -> (i64, i64) {
+    (raw(survivable(context.is_low()).0), raw(0.60))
+}
+
+/// Up to this the candidates that other lanes owe are raised.
+pub(super) fn others_most(context: &Context<'_>) -> i64 {
+    raw(survivable(context.is_low()).1)
+}
+
 /// Low throughput.
 pub(super) fn is_low(context: &Context<'_>) -> Option<bool> {
     context.metrics().low_throughput()
@@ -50,8 +60,8 @@ pub(super) fn route_pressure(context: &Context<'_>) -> Option<bool> {
 }
 
 pub(super) fn ease_routes(context: &Context<'_>, plan: &mut Plan<'_>) {
-    plan.add("funnel.watchlist_share_max", -0.05);
-    plan.add("funnel.non_watchlist_min", 1.0);
+    plan.add_within("funnel.watchlist_share_max", -0.05, watchlist_within(context));
+    plan.add_within("funnel.non_watchlist_min", 1.0, (0, others_most(context)));
     plan.add("funnel.lane_share_max", -0.04);
     plan.add_within("memory.lane_trades_min", 2.0, (raw(4.0), raw(20.0)));
     plan.add("memory.lane_bad_probability", 0.05);
@@ -61,13 +71,13 @@ pub(super) fn ease_routes(context: &Context<'_>, plan: &mut Plan<'_>) {
         plan.add("memory.symbol_bad_probability", 0.05);
         plan.add("memory.symbol_severe_probability", 0.07);
     }
-    shrink_watchlist_cap(plan, 0.80);
+    shrink_watchlist_cap(plan, 0.80, 2.0);
 }
 
 /// Takes capacity from the watchlist lane and spreads it over the others, the first getting the rest.
-pub(super) fn shrink_watchlist_cap(plan: &mut Plan<'_>, factor: f64) {
+pub(super) fn shrink_watchlist_cap(plan: &mut Plan<'_>, factor: f64, least: f64) {
     let Some(now) = plan.number(WATCHLIST_CAP) else { return };
-    let next = (float(now) * factor).floor();
+    let next = (float(now) * factor).floor().max(least).min(float(now));
     plan.set(WATCHLIST_CAP, next);
     let freed = float(now) - next;
     let share = (freed / 4.0).floor();
@@ -83,16 +93,21 @@ pub(super) fn shrink_watchlist_cap(plan: &mut Plan<'_>, factor: f64) {
 pub(super) fn budget_choke(context: &Context<'_>) -> Option<bool> {
     let hits = context.hits(&["lane_budget"]);
     let metrics = context.metrics();
-    let all: u64 = metrics.filter_fails.values().chain(metrics.skips.values()).sum();
+    // Of the quality gate where that is told apart, else of everything.
+    let gate = context.telemetry.top_reasons_15m.as_ref().map(|top| &top.quality_skip);
+    let all: u64 = match gate.filter(|rows| !rows.is_empty()) {
+        Some(rows) => rows.iter().map(|row| row.1).sum(),
+        None => metrics.filter_fails.values().chain(metrics.skips.values()).sum(),
+    };
     let share = crate::measure::Fraction::of(hits, all).is_some_and(|share| share.0 >= 0.22);
     let many = context.hits_at_least(&["lane_budget"], 24, 5);
     and(metrics.low_throughput(), and(many, Some(share)))
 }
 
-pub(super) fn budget_off(_context: &Context<'_>, plan: &mut Plan<'_>) {
+pub(super) fn budget_off(context: &Context<'_>, plan: &mut Plan<'_>) {
     plan.switch("funnel.lane_budget", false);
-    plan.add("funnel.watchlist_share_max", -0.03);
-    plan.add("funnel.non_watchlist_min", 1.0);
+    plan.add_within("funnel.watchlist_share_max", -0.03, watchlist_within(context));
+    plan.add_within("funnel.non_watchlist_min", 1.0, (0, others_most(context)));
 }
 
 /// Low throughput, and excluded assets fill the ranking.
@@ -102,9 +117,9 @@ pub(super) fn excluded_pressure(context: &Context<'_>) -> Option<bool> {
 }
 
 /// The list of instruments is fixed for a run here, so that refreshing it has no counterpart.
-pub(super) fn rotate(_context: &Context<'_>, plan: &mut Plan<'_>) {
-    plan.add("funnel.watchlist_share_max", -0.04);
-    plan.add("funnel.non_watchlist_min", 1.0);
+pub(super) fn rotate(context: &Context<'_>, plan: &mut Plan<'_>) {
+    plan.add_within("funnel.watchlist_share_max", -0.04, watchlist_within(context));
+    plan.add_within("funnel.non_watchlist_min", 1.0, (0, others_most(context)));
 }
 
 /// Low throughput, because few candidates come in at all.
@@ -112,7 +127,7 @@ pub(super) fn starved_feed(context: &Context<'_>) -> Option<bool> {
     let funnel = context.telemetry.funnel_15m.as_ref();
     let few = funnel.map(|funnel| funnel.raw > 0 && funnel.raw < 260 && funnel.pre > 0);
     let buys = context.metrics().buys_15m.map(|n| n <= 1);
-    let rate = context.telemetry.exec_health_15m.rate().map(|rate| rate.0 < 0.03);
+    let rate = context.metrics().batch_rate().map(|rate| rate.0 < 0.03);
     and(and(context.metrics().low_throughput(), few), or(buys, rate))
 }
 

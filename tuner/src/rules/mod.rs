@@ -189,9 +189,11 @@ table! {
 }
 
 /// The family of a rule's change of a key. The original knew families only from words in a text, and
-/// called every change of two keys an expansion.
+/// called two rules for more variety, and every change of two keys, an expansion.
 #[must_use]
-pub fn family(row_family: Family, key: &str, strict_seed: bool) -> Family {
-    let shares = matches!(key, "funnel.novelty_share_min" | "funnel.symbol_share_max");
-    if strict_seed && shares && row_family != Family::Tighten { Family::Expand } else { row_family }
+pub fn family(row_family: Family, rule: Rule, key: &str, strict_seed: bool) -> Family {
+    let is_expansion = matches!(rule, Rule::DiversityKpiPenalty | Rule::AntiConcentration)
+        || matches!(key, "funnel.novelty_share_min" | "funnel.symbol_share_max");
+    let is_open = matches!(row_family, Family::Neutral | Family::Expand);
+    if strict_seed && is_expansion && is_open { Family::Expand } else { row_family }
 }

@@ -180,7 +180,7 @@ impl<'a> Plan<'a> {
     }
 
     fn note(&mut self, key: &'static Key, direction: Direction) {
-        let family = family(self.family, key.name, self.strict_seed);
+        let family = family(self.family, self.rule, key.name, self.strict_seed);
         let (rule, reason) = (self.rule, self.reason.clone());
         self.moves.push(Move { key, rule, family, reason, direction });
     }

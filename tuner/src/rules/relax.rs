@@ -14,8 +14,16 @@ pub(super) fn score(context: &Context<'_>) -> Option<bool> {
 }
 
 pub(super) fn lower_scores(context: &Context<'_>, plan: &mut Plan<'_>) {
-    plan.add_within("funnel.score_strict", -2.0, context.bounds.strict);
-    plan.add_within("funnel.score_soft", -2.0, context.bounds.soft);
+    move_scores(context, plan, -2.0);
+}
+
+/// Both scores, the soft one never above the strict one.
+pub(super) fn move_scores(context: &Context<'_>, plan: &mut Plan<'_>, delta: f64) {
+    plan.add_within("funnel.score_strict", delta, context.bounds.strict);
+    plan.add_within("funnel.score_soft", delta, context.bounds.soft);
+    if let Some(strict) = plan.number("funnel.score_strict") {
+        plan.at_most("funnel.score_soft", crate::number::float(strict));
+    }
 }
 
 /// Starved, and traded notional refuses.
@@ -48,7 +56,11 @@ pub(super) fn cooldown(context: &Context<'_>) -> Option<bool> {
 }
 
 pub(super) fn shorten_cooldown(context: &Context<'_>, plan: &mut Plan<'_>) {
-    plan.add_within("memory.cooldown_s", -15.0, context.bounds.cooldown);
+    let seconds = plan.number("memory.cooldown_s");
+    // Already below the mode's floor: lowering it would raise it.
+    if seconds.is_some_and(|now| now > context.bounds.cooldown.0) {
+        plan.add_within("memory.cooldown_s", -15.0, context.bounds.cooldown);
+    }
 }
 
 /// Starved, and least sizes refuse.
@@ -57,8 +69,9 @@ pub(super) fn size(context: &Context<'_>) -> Option<bool> {
 }
 
 pub(super) fn lower_sizes(_context: &Context<'_>, plan: &mut Plan<'_>) {
-    plan.add("funnel.core_trade_usd_min", -0.05);
-    plan.add("funnel.trade_usd_min", -0.05);
+    for name in ["funnel.core_trade_usd_min", "funnel.trade_usd_min"] {
+        plan.add_within(name, -0.05, (raw(0.1), raw(2.5)));
+    }
 }
 
 /// Low throughput, and age, volume or size refuse.
@@ -72,12 +85,11 @@ pub(super) fn look_further(_context: &Context<'_>, plan: &mut Plan<'_>) {
     plan.add("funnel.top_n", 4.0);
 }
 
-/// Starved, and de-duplication refuses much, or more than anything else.
+/// Starved, and de-duplication refuses much, or more than age, volume and score together.
 pub(super) fn dedup(context: &Context<'_>) -> Option<bool> {
     let hits = context.hits(&["signal_dedup"]);
-    let metrics = context.metrics();
-    let most = metrics.filter_fails.values().chain(metrics.skips.values()).max().copied();
-    let is_dominant = hits > 0 && most.is_some_and(|most| hits >= most);
+    let others = context.hits(&["listing_age", "signal_age", "volume_5m_low", "score_min"]);
+    let is_dominant = hits >= others.max(6);
     let many = context.hits_at_least(&["signal_dedup"], 8, 3);
     and(crate::measure::or(many, Some(is_dominant)), context.is_starved())
 }
@@ -104,5 +116,7 @@ pub(super) fn widen_quality(context: &Context<'_>, plan: &mut Plan<'_>) {
     let most = if context.mode.is_eager() { 0.24 } else { 0.20 };
     plan.add_within("funnel.quality_share_max", 0.02, (raw(0.05), raw(most)));
     plan.add_within("funnel.quality_symbol_cap", 1.0, (raw(2.0), raw(6.0)));
-    plan.add_within("memory.reentry_s", -30.0, (raw(60.0), raw(3600.0)));
+    if plan.number("memory.reentry_s").is_some_and(|now| now > 0) {
+        plan.add_within("memory.reentry_s", -30.0, (raw(60.0), raw(3600.0)));
+    }
 }

@@ -124,14 +124,21 @@ fn counted_refusals_fire_exactly_from_their_threshold() {
         (Rule::RelaxTradeSizeMin, "min_trade_size", 1, &[low()]),
         (Rule::LowThroughputExpandTopn, "signal_age", 1, &[low()]),
         (Rule::DedupPressureRelax, "signal_dedup", 8, &[low(), skips("score_min", 50)]),
-        (Rule::DedupPressureRelax, "signal_dedup", 5, &[low(), skips("score_min", 5)]),
+        (Rule::DedupPressureRelax, "signal_dedup", 6, &[low(), skips("score_min", 5)]),
+        (Rule::DedupPressureRelax, "signal_dedup", 7, &[low(), skips("score_min", 7)]),
         (
             Rule::RecoverTighten,
             "symbol_concentration",
             8,
             &[json!({"metrics": {"selected": 24, "opened": 3}})],
         ),
-        (Rule::AntiConcentration, "signal_dedup", 24, &[low()]),
+        (Rule::AntiConcentration, "slot_busy", 6, &[low()]),
+        (
+            Rule::AntiConcentration,
+            "slot_busy",
+            10,
+            &[json!({"metrics": {"selected": 30, "opened": 1}})],
+        ),
     ];
     for (rule, reason, least, besides) in table {
         for (n, expected) in [(least - 1, false), (*least, true), (least + 1, true)] {
@@ -167,10 +174,7 @@ fn rules_that_need_starvation_do_not_fire_with_flow() {
 fn measured_inputs_fire_exactly_from_their_threshold() {
     let m = |value: Value| json!({"metrics": value});
     let knob = |value: Value| json!({"settings": value});
-    let few = |raw: u64, buys: u64| {
-        json!({"metrics": {"buys_15m": buys}, "funnel_15m": {"raw": raw, "pre": 1},
-            "exec_health_15m": {"open_rate": 0.03}})
-    };
+    let few = |raw: u64, buys: u64| json!({"metrics": {"buys_15m": buys, "opened": 1}, "funnel_15m": {"raw": raw, "pre": 1}});
     let stuck = |closed: u64, rate: f64, sum: f64| {
         json!({"metrics": {"closed_total": closed, "winrate_total_pct": rate,
             "realized_total": sum, "skips": {"edge_low": 24}}})
@@ -191,6 +195,9 @@ fn measured_inputs_fire_exactly_from_their_threshold() {
         (Rule::FeedStarvation, vec![low(), few(260, 1)], false),
         (Rule::FeedStarvation, vec![low(), few(0, 1)], false),
         (Rule::FeedStarvation, vec![low(), few(259, 2)], false),
+        // One of 33 opens, one of 34.
+        (Rule::FeedStarvation, vec![low(), few(259, 2), m(json!({"selected": 33}))], false),
+        (Rule::FeedStarvation, vec![low(), few(259, 2), m(json!({"selected": 34}))], true),
         (Rule::EdgeDeadlockRecovery, vec![low(), stuck(10, 29.9, 0.0)], false),
         (Rule::EdgeDeadlockRecovery, vec![low(), stuck(10, 30.0, -0.10)], true),
         (Rule::EdgeDeadlockRecovery, vec![low(), stuck(10, 30.0, -0.11)], false),

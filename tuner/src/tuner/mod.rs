@@ -175,6 +175,7 @@ impl Tuner {
             state: self.state.clone(),
             telemetry: self.windows.telemetry(now, self.orders.window_minutes, &symbol),
             strict_seed: false,
+            unread: Vec::new(),
         }
     }
 

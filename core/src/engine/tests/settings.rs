@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec;
+use alloc::vec::Vec;
 
 use super::rig::{Rig, SECOND};
 use crate::engine::Engine;
@@ -18,7 +19,7 @@ fn swaps(rig: &Rig) -> usize {
     rig.records.iter().filter(swap).count()
 }
 
-fn errors(rig: &Rig) -> alloc::vec::Vec<&'static str> {
+fn errors(rig: &Rig) -> Vec<&'static str> {
     let reason = |record: &Record| match record {
         Record::Error { reason } => Some(*reason),
         _ => None,
@@ -60,7 +61,7 @@ fn the_version_survives_a_restart() {
     let mut rig = Rig::ready();
     rig.engine.announce(3, with(20.0));
     rig.turn(&Input::Settings { version: 3 });
-    let mut bytes = alloc::vec::Vec::new();
+    let mut bytes = Vec::new();
     rig.engine.save(&mut bytes);
     let table = Arc::new(rig.engine.kernel().table().clone());
     let settings = Arc::clone(rig.engine.settings());
