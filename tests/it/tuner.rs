@@ -3,7 +3,7 @@
 use std::fs;
 
 use pinion_core::units::Nanos;
-use pinion_tuner::log::{Again, decide_again};
+use pinion_tuner::log::{Again, decide_again, recorded_input};
 use pinion_tuner::reader::Reader;
 use pinion_tuner::window::Windows;
 use serde_json::Value;
@@ -70,9 +70,10 @@ fn the_files_of_a_run_tell_what_the_engine_told() {
     let told = windows.telemetry(now, 12, &|asset| reader.symbol(asset));
     let mut told = serde_json::to_value(&told).expect("plain data");
     // The first line of a run is no record.
-    told["metrics"]["lines"] = last["input"]["metrics"]["lines"].clone();
+    let recorded = recorded_input(last);
+    told["metrics"]["lines"] = recorded["metrics"]["lines"].clone();
     for block in ["metrics", "exec_health_15m", "exit_mix_60m", "churn_15m", "funnel_15m"] {
-        assert_eq!(told[block], last["input"][block], "{block}");
+        assert_eq!(told[block], recorded[block], "{block}");
     }
 }
 

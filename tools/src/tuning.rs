@@ -2,26 +2,33 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use pinion_core::engine::{Advisor, Publication};
 use pinion_core::settings::{KEYS, Settings};
+use pinion_core::units::Nanos;
 use pinion_io::journal::{SettingChange, SettingsDesk, SettingsVersion};
 use pinion_io::run::{PaperPlan, SeatTuner, TunerHost, Watch};
 use pinion_io::runner::Pace;
+use pinion_io::utc::TimeText;
 use pinion_tuner::files::{Files, Lock, LockFault};
 use pinion_tuner::policy::{Mode, Phase, TargetPolicy};
 use pinion_tuner::state::State;
-use pinion_tuner::tuner::{Health, Inline, Orders, Threaded, Tuner};
+use pinion_tuner::tuner::{Alarm, Health, Inline, Orders, Threaded, Tuner, Watchdog};
 
 use crate::Failure;
 use crate::cmd::paper::say;
 use crate::config::config_hash;
 
-/// A tuner thread without a sign of life for this long is told of.
-const STALL: Duration = Duration::from_secs(10);
+/// The commit that the program was built from, where the build set it in the environment.
+pub(crate) const COMMIT: Option<&str> = option_env!("PINION_COMMIT");
+
+/// A moment as in every file of a run.
+pub(crate) fn rfc3339(moment: Nanos) -> String {
+    TimeText::default().of(moment).to_owned()
+}
+
 /// How often the watchdog looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -85,6 +92,8 @@ pub(crate) fn seat<'a>(
     let orders = Orders {
         profile_id: plan.profile_id.clone(),
         run_tag: String::new(),
+        commit_hash: COMMIT,
+        ts_text: rfc3339,
         mode,
         policy: tuning.policy()?,
         forced_phase: tuning.phase(),
@@ -111,11 +120,15 @@ fn sit(
     let tuner =
         Tuner::new(orders, state, settings, host.version, symbols, files, Box::new(announce));
     match plan.pace {
-        Pace::Max => Ok(Box::new(Inline(tuner))),
+        Pace::Max => {
+            let health = Arc::new(Health::default());
+            guard(Arc::clone(&health), Arc::clone(watch), None);
+            Ok(Box::new(Inline::new(tuner, health)))
+        }
         Pace::Times(_) => {
             let lock = Lock::take(&host.dir, "a paper run").map_err(|fault| held(&fault))?;
             let seat = Threaded::start(tuner).map_err(fault)?;
-            guard(seat.health(), Arc::clone(watch), lock);
+            guard(seat.health(), Arc::clone(watch), Some(lock));
             Ok(Box::new(seat))
         }
     }
@@ -160,20 +173,23 @@ fn texts(settings: &Settings) -> Vec<(String, String)> {
     KEYS.iter().map(|key| (key.name.to_owned(), (key.get)(settings).to_text())).collect()
 }
 
-/// Says so when the tuner's thread ends before the run, or gives no sign of life. Holds the lock meanwhile.
-fn guard(health: Arc<Health>, watch: Arc<Watch>, lock: Lock) {
+/// Says so when the tuner ends before the run, or gives no sign of life. Holds the lock meanwhile.
+fn guard(health: Arc<Health>, watch: Arc<Watch>, lock: Option<Lock>) {
     thread::spawn(move || {
         let _lock = lock;
-        let (mut seen, mut silent, mut is_told) = (0, Duration::ZERO, false);
+        let mut dog = Watchdog::default();
         while !watch.is_ended() {
             thread::sleep(LOOK_EVERY);
-            let rounds = health.rounds.load(Ordering::Relaxed);
-            silent = if rounds == seen { silent + LOOK_EVERY } else { Duration::ZERO };
-            seen = rounds;
-            let is_over = health.is_over.load(Ordering::Acquire) && !watch.is_ended();
-            if (is_over || silent >= STALL) && !is_told {
-                is_told = true;
-                say("the tuner gives no sign of life; trading goes on with the settings in force");
+            // At its end a run lets go of the tuner first.
+            let alarm = dog.look(&health, LOOK_EVERY).filter(|_| !watch.is_ended());
+            if let Some(alarm) = alarm {
+                say(&format!(
+                    "tuner: {}; trading goes on with the settings in force",
+                    match alarm {
+                        Alarm::Ended => "it ended before the run",
+                        Alarm::Silent => "no sign of life for ten seconds",
+                    }
+                ));
             }
         }
     });

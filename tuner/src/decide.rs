@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::policy::{Fails, Mode, Phase, TargetPolicy};
 use crate::rules::{Action, Blocked};
 use crate::stage::caps::Capped;
+use crate::stage::rollback::Target;
 use crate::state::State;
 use crate::telemetry::{Funnel, Telemetry, TopReasons};
 use crate::tick::{Decision, Input};
@@ -21,8 +22,17 @@ const BLOCKS: [&str; 7] = [
     "funnel_15m",
     "top_reasons_15m",
 ];
-const MEMBERS: [&str; 8] =
-    ["mode", "now_s", "session_age_s", "policy", "forced_phase", "settings", "baseline", "state"];
+const MEMBERS: [&str; 9] = [
+    "mode",
+    "now_s",
+    "session_age_s",
+    "policy",
+    "forced_phase",
+    "settings",
+    "baseline",
+    "state",
+    "rollback_asked",
+];
 
 /// Reads the input of a what-if.
 ///
@@ -41,6 +51,8 @@ pub fn input(json: &Value, strict_seed: bool) -> Result<Input, String> {
     let mode = choice(member("mode"), "mode", Mode::from_text, Mode::TEXTS)?;
     let forced_phase =
         choice(member("forced_phase"), "forced_phase", Phase::from_text, Phase::TEXTS)?;
+    let rollback_asked =
+        choice(member("rollback_asked"), "rollback_asked", Target::from_text, Target::TEXTS)?;
     let now_s = member("now_s").map_or(Ok(0), |value| {
         value
             .as_f64()
@@ -76,6 +88,7 @@ pub fn input(json: &Value, strict_seed: bool) -> Result<Input, String> {
         session_age_s,
         policy,
         forced_phase,
+        rollback_asked,
         settings,
         baseline,
         state,
@@ -160,6 +173,9 @@ pub fn input_json(input: &Input) -> Value {
     if let Some(phase) = input.forced_phase {
         out["forced_phase"] = phase.as_str().into();
     }
+    if let Some(target) = input.rollback_asked {
+        out["rollback_asked"] = target.as_str().into();
+    }
     // Plain data always serialises.
     if let Ok(Value::Object(blocks)) = serde_json::to_value(&input.telemetry)
         && let Value::Object(map) = &mut out
@@ -182,7 +198,7 @@ pub fn output(decision: &Decision) -> Value {
         "blocked_actions": decision.blocked.iter().map(blocked).collect::<Value>(),
         "capped_actions": decision.capped.iter().map(capped).collect::<Value>(),
         "rollback": decision.rollback.is_some(),
-        "rollback_target": decision.rollback.as_ref().map(|way| way.target),
+        "rollback_target": decision.rollback.as_ref().map(|way| way.target.as_str()),
         "rollback_target_hash": decision.rollback.as_ref().map(|way| way.target_hash.as_str()),
         "warmup_guard": decision.is_warming_up,
         "issues": decision.issues,

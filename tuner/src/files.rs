@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+use crate::stage::rollback::Target;
 use crate::state::State;
 
 /// One JSON object a tick.
@@ -18,6 +19,8 @@ pub const CONSOLE: &str = "runtime_tuner_console.log";
 pub const STATE: &str = "runtime_tuner_state.json";
 /// While it is there, the tuner only watches.
 pub const FREEZE: &str = "runtime_tuner_freeze";
+/// While it is there, the operator wants to go back: to `stable` or to `baseline`, as its text says.
+pub const ROLLBACK: &str = "runtime_tuner_rollback";
 /// Who tunes.
 pub const LOCK: &str = "runtime_tuner.lock";
 /// Without a sign of life for this long a lock may be taken over.
@@ -36,6 +39,8 @@ pub enum LockFault {
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
+    /// What stands in it: after a takeover it is another's.
+    who: String,
 }
 
 impl Lock {
@@ -46,29 +51,54 @@ impl Lock {
     pub fn take(dir: &Path, who: &str) -> Result<Self, LockFault> {
         fs::create_dir_all(dir).map_err(LockFault::Io)?;
         let path = dir.join(LOCK);
-        let age = |path: &Path| {
-            let modified = fs::metadata(path).and_then(|meta| meta.modified()).ok()?;
-            SystemTime::now().duration_since(modified).ok()
-        };
-        let is_old = |path: &Path| age(path).is_none_or(|age| age >= TAKEOVER);
-        if path.exists() && is_old(&path) && is_old(&dir.join(LOG)) {
-            fs::remove_file(&path).map_err(LockFault::Io)?;
+        let who = format!("{who}, process {}", std::process::id());
+        if is_old(&path) && is_old(&dir.join(LOG)) {
+            Self::clear(&path)?;
         }
         let made = OpenOptions::new().write(true).create_new(true).open(&path);
         match made.and_then(|mut file| writeln!(file, "{who}")) {
-            Ok(()) => Ok(Self { path }),
+            Ok(()) => Ok(Self { path, who }),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(LockFault::Held(
                 fs::read_to_string(&path).unwrap_or_default().trim().to_owned(),
             )),
             Err(error) => Err(LockFault::Io(error)),
         }
     }
+
+    /// Clears away an old lock. Of two that try, one moves a file aside that is no longer old: that one is
+    /// put back.
+    fn clear(path: &Path) -> Result<(), LockFault> {
+        let aside = path.with_extension(format!("old-{}", std::process::id()));
+        match fs::rename(path, &aside) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            moved => moved.map_err(LockFault::Io)?,
+        }
+        if is_old(&aside) {
+            return fs::remove_file(&aside).map_err(LockFault::Io);
+        }
+        let who = fs::read_to_string(&aside).unwrap_or_default().trim().to_owned();
+        fs::rename(&aside, path).map_err(LockFault::Io)?;
+        Err(LockFault::Held(who))
+    }
+}
+
+/// Not there, or without a change for too long.
+fn is_old(path: &Path) -> bool {
+    let modified = fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    let age = modified.and_then(|at| SystemTime::now().duration_since(at).ok());
+    match (modified, age) {
+        (None, _) => true,
+        (Some(_), age) => age.is_some_and(|age| age >= TAKEOVER),
+    }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Left behind it is taken over later.
-        drop(fs::remove_file(&self.path));
+        let holder = fs::read_to_string(&self.path).unwrap_or_default();
+        if holder.trim() == self.who {
+            // Left behind it is taken over later.
+            drop(fs::remove_file(&self.path));
+        }
     }
 }
 
@@ -115,6 +145,21 @@ impl Files {
     pub fn is_frozen(&self) -> bool {
         self.dir.join(FREEZE).exists()
     }
+
+    /// What the operator wants to go back to.
+    #[must_use]
+    pub fn rollback_asked(&self) -> Option<Target> {
+        let text = fs::read_to_string(self.dir.join(ROLLBACK)).ok()?;
+        Target::from_text(text.trim())
+    }
+
+    /// It is done; the wish is gone.
+    ///
+    /// # Errors
+    /// The file cannot be removed: the wish would come true again.
+    pub fn rolled_back(&self) -> io::Result<()> {
+        fs::remove_file(self.dir.join(ROLLBACK))
+    }
 }
 
 #[cfg(test)]
@@ -126,7 +171,7 @@ mod tests {
         let dir = std::env::temp_dir().join(format!("pinion-tuner-lock-{}", std::process::id()));
         let first = Lock::take(&dir, "first").expect("free");
         match Lock::take(&dir, "second") {
-            Err(LockFault::Held(who)) => assert_eq!(who, "first"),
+            Err(LockFault::Held(who)) => assert!(who.starts_with("first, process"), "{who}"),
             other => panic!("{other:?}"),
         }
         drop(first);
@@ -139,8 +184,11 @@ mod tests {
         assert!(Lock::take(&dir, "fourth").is_err());
         let log = File::options().write(true).open(dir.join(LOG)).expect("there");
         log.set_modified(old).expect("settable");
-        assert!(Lock::take(&dir, "fifth").is_ok());
+        let fifth = Lock::take(&dir, "fifth").expect("taken over");
         drop(again);
+        assert!(dir.join(LOCK).exists(), "it was no longer its lock");
+        drop(fifth);
+        assert!(!dir.join(LOCK).exists());
         fs::remove_dir_all(&dir).expect("removable");
     }
 }

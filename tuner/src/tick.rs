@@ -12,7 +12,7 @@ use crate::stage::caps::{Capped, bound, cap, value_of};
 use crate::stage::filter::{of_budget, of_phase, of_risk, truncated, with_partners, writable};
 use crate::stage::hash::{hash, overrides};
 use crate::stage::judge::{judge, remember};
-use crate::stage::rollback::{Way, is_saturated, plan as plan_rollback};
+use crate::stage::rollback::{Target, Way, asked, is_saturated, plan as plan_rollback};
 use crate::stage::staged;
 use crate::state::State;
 use crate::telemetry::Telemetry;
@@ -36,6 +36,8 @@ pub struct Input {
     pub policy: TargetPolicy,
     /// Phase set by the operator.
     pub forced_phase: Option<Phase>,
+    /// The operator wants to go back to this.
+    pub rollback_asked: Option<Target>,
     /// Settings in force.
     pub settings: Settings,
     /// What the operator set.
@@ -153,6 +155,7 @@ pub fn decide(input: &Input) -> Decision {
     if is_warming_up {
         work.drop_all("warmup_guard");
     }
+    work.obey();
     let (staged, issues) = staged(&input.settings, &work.actions);
     if !issues.is_empty() {
         work.trace.push(format!("{} issues: nothing is written", issues.len()));
@@ -387,7 +390,8 @@ impl<'a> Work<'a> {
         }
         self.trace.push(format!(
             "rollback to {} {}: {streak} bad ticks in a row",
-            way.target, way.target_hash
+            way.target.as_str(),
+            way.target_hash
         ));
         if strict {
             self.actions = actions;
@@ -400,6 +404,20 @@ impl<'a> Work<'a> {
         }
         self.blocked.extend(blocked);
         self.capped = capped;
+        self.rollback = Some(way);
+    }
+
+    /// The operator's rollback: whole, at once, whatever else the tick had in mind.
+    fn obey(&mut self) {
+        let Input { settings, baseline, state, rollback_asked, .. } = self.input;
+        let Some(target) = *rollback_asked else { return };
+        let Some((actions, way)) = asked(settings, baseline, &state.stable_overrides, target) else {
+            self.trace.push(format!("asked back to {}: nothing differs", target.as_str()));
+            return;
+        };
+        self.trace.push(format!("asked back to {} {}", target.as_str(), way.target_hash));
+        self.drop_all("operator_rollback");
+        self.actions = actions;
         self.rollback = Some(way);
     }
 

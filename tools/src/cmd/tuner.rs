@@ -12,10 +12,11 @@ use pinion_io::journal::JournalReader;
 use pinion_io::journal::header::settings_of;
 use pinion_io::journal::run_dir::INPUTS;
 use pinion_tuner::decide;
-use pinion_tuner::files::{FREEZE, Files, LOG, Lock, LockFault, STATE};
+use pinion_tuner::files::{FREEZE, Files, LOG, Lock, LockFault, ROLLBACK, STATE};
 use pinion_tuner::log::{About, ApplyState, Audit, console, row};
 use pinion_tuner::policy::Mode;
 use pinion_tuner::reader::Reader;
+use pinion_tuner::stage::rollback::Target;
 use pinion_tuner::state::State;
 use pinion_tuner::tick::{self, Input};
 use pinion_tuner::traits::EPHEMERAL;
@@ -23,7 +24,7 @@ use pinion_tuner::window::Windows;
 use serde_json::{Value, json};
 
 use crate::cmd::paper::say;
-use crate::tuning::{TuningArgs, held};
+use crate::tuning::{COMMIT, TuningArgs, held, rfc3339};
 use crate::{Exit, Failure};
 
 /// The settings that a sidecar proposes, as a settings file.
@@ -52,6 +53,8 @@ enum Verb {
     History(FolderArgs),
     /// Let the tuner watch and change nothing; again with --off to let it act.
     Freeze(FreezeArgs),
+    /// Have the tuner go back at its next tick: at once and whole.
+    Rollback(RollbackArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -99,6 +102,15 @@ struct FreezeArgs {
 }
 
 #[derive(Debug, clap::Args)]
+struct RollbackArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// The last settings that did well, or what the operator set.
+    #[arg(long, value_name = "TARGET", value_parser = ["stable", "baseline"], default_value = "stable")]
+    to: String,
+}
+
+#[derive(Debug, clap::Args)]
 struct SideArgs {
     /// The run directory.
     #[arg(long, value_name = "RUN_DIR")]
@@ -139,6 +151,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Verb::Status(args) => status(args),
         Verb::History(args) => history(args),
         Verb::Freeze(args) => freeze(args),
+        Verb::Rollback(args) => rollback(args),
     }
 }
 
@@ -304,6 +317,22 @@ fn freeze(args: &FreezeArgs) -> Result<(), Failure> {
     fs::write(&path, "frozen by the operator\n").map_err(at(&path))
 }
 
+fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
+    let dir = args.folder.path()?;
+    let state = State::load(&dir.join(STATE)).map_err(Failure::error)?;
+    if args.to == Target::Stable.as_str() && state.stable_overrides.is_empty() {
+        let text = "no tick was good enough yet to be gone back to; choose --to baseline";
+        return Err(Failure::usage(format!("{}: {text}", dir.join(STATE).display())));
+    }
+    let path = dir.join(ROLLBACK);
+    fs::write(&path, format!("{}\n", args.to)).map_err(at(&path))?;
+    if args.folder.json {
+        return print(&json!({"asked": args.to, "dir": dir}).to_string());
+    }
+    say(&format!("asked to go back to {}; the tuner does so at its next tick", args.to));
+    Ok(())
+}
+
 /// A tuner beside a run: it reads the run's files and writes a settings file for the next one.
 struct Sidecar<'a> {
     args: &'a SideArgs,
@@ -332,7 +361,7 @@ impl<'a> Sidecar<'a> {
         let (lock, files) = if args.dry_run {
             (None, None)
         } else {
-            let lock = Lock::take(&dir, &format!("process {}", std::process::id()));
+            let lock = Lock::take(&dir, "a tuner beside a run");
             let lock = lock.map_err(|fault| match fault {
                 LockFault::Held(_) => Failure::usage(held(&fault)),
                 LockFault::Io(_) => Failure::error(held(&fault)),
@@ -368,6 +397,7 @@ impl<'a> Sidecar<'a> {
             session_age_s: self.windows.age_s(now),
             policy: self.args.tuning.policy()?,
             forced_phase: self.args.tuning.phase(),
+            rollback_asked: self.files.as_ref().and_then(Files::rollback_asked),
             settings: self.current.clone(),
             baseline: self.baseline.clone(),
             state: self.state.clone(),
@@ -394,9 +424,13 @@ impl<'a> Sidecar<'a> {
         let about = About {
             profile_id: &self.args.profile_id,
             run_tag: self.reader.run_id().unwrap_or(""),
+            commit_hash: COMMIT,
             ts_ns: now.get(),
+            ts: rfc3339(now),
+            window_minutes: self.args.tuning.window_minutes,
             apply_state,
             pending: &[],
+            version: None,
             records_missed: self.reader.unreadable(),
         };
         let row = row(&input, &decision, &about);
@@ -407,6 +441,10 @@ impl<'a> Sidecar<'a> {
                 files.save(&decision.state).map_err(at(&self.dir))?;
                 self.state = decision.state;
             }
+        }
+        let is_done = matches!(apply_state, ApplyState::Written | ApplyState::Noop);
+        if let (Some(_), true, Some(files)) = (input.rollback_asked, is_done, &self.files) {
+            files.rolled_back().map_err(at(&self.dir))?;
         }
         if apply_state == ApplyState::Written {
             self.current = decision.staged;

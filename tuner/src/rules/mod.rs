@@ -91,6 +91,8 @@ pinion_core::text_enum! {
         BaselineDecay => "baseline_decay",
         /// Bad for too long: back to what was stable, or to what the operator set.
         AutoRollback => "auto_rollback_degradation",
+        /// The operator said so: back, at once and whole.
+        OperatorRollback => "operator_rollback",
         /// A change did not do what it was made for.
         JudgedWorse => "judged_worse_revert",
     }

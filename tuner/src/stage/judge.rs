@@ -175,7 +175,11 @@ pub fn remember(trials: &mut Vec<Trial>, actions: &[Action], telemetry: &Telemet
     for action in actions {
         if matches!(
             action.rule,
-            Rule::JudgedWorse | Rule::AutoRollback | Rule::BaselineDecay | Rule::SoftLeqStrictGuard
+            Rule::JudgedWorse
+                | Rule::AutoRollback
+                | Rule::OperatorRollback
+                | Rule::BaselineDecay
+                | Rule::SoftLeqStrictGuard
         ) {
             continue;
         }

@@ -10,11 +10,21 @@ use crate::traits::tunable;
 /// Keys at an end of their range, where the baseline is not, from which on a snapshot is saturated.
 const SATURATED_KEYS: usize = 3;
 
+pinion_core::text_enum! {
+    /// What can be gone back to.
+    pub enum Target {
+        /// The last snapshot of settings that did well.
+        Stable => "stable",
+        /// What the operator set.
+        Baseline => "baseline",
+    }
+}
+
 /// Where a rollback goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Way {
-    /// `stable` or `baseline`.
-    pub target: &'static str,
+    /// To what.
+    pub target: Target,
     /// Hash of the target.
     pub target_hash: String,
 }
@@ -64,25 +74,48 @@ pub fn plan(
 ) -> Option<(Vec<Action>, Way)> {
     let snapshot = with_overrides(settings, stable);
     let usable = !stable.is_empty() && (strict_seed || !is_saturated(&snapshot, baseline));
-    let back = |target: &Settings, name: &'static str| {
-        let actions: Vec<Action> = tunable()
-            .filter_map(|key| {
-                let (from, to) = ((key.get)(settings), (key.get)(target));
-                (from != to).then(|| Action {
-                    key: key.name,
-                    from,
-                    to,
-                    rule: Rule::AutoRollback,
-                    family: Family::Force,
-                    reason: format!("{}: to {name}", Rule::AutoRollback.as_str()),
-                })
-            })
-            .collect();
-        let way = Way { target: name, target_hash: hash(&overrides(target)) };
-        (!actions.is_empty()).then_some((actions, way))
+    let back = |to, target| differences(settings, to, target, Rule::AutoRollback);
+    let to_stable = usable.then(|| back(&snapshot, Target::Stable)).flatten();
+    if strict_seed { to_stable } else { to_stable.or_else(|| back(baseline, Target::Baseline)) }
+}
+
+/// The same for a target that the operator named; `None` when it is reached, or was never taken.
+#[must_use]
+pub fn asked(
+    settings: &Settings,
+    baseline: &Settings,
+    stable: &Overrides,
+    target: Target,
+) -> Option<(Vec<Action>, Way)> {
+    let to = match target {
+        Target::Stable if stable.is_empty() => return None,
+        Target::Stable => with_overrides(settings, stable),
+        Target::Baseline => baseline.clone(),
     };
-    let to_stable = usable.then(|| back(&snapshot, "stable")).flatten();
-    if strict_seed { to_stable } else { to_stable.or_else(|| back(baseline, "baseline")) }
+    differences(settings, &to, target, Rule::OperatorRollback)
+}
+
+fn differences(
+    settings: &Settings,
+    to: &Settings,
+    target: Target,
+    rule: Rule,
+) -> Option<(Vec<Action>, Way)> {
+    let actions: Vec<Action> = tunable()
+        .filter_map(|key| {
+            let (from, to) = ((key.get)(settings), (key.get)(to));
+            (from != to).then(|| Action {
+                key: key.name,
+                from,
+                to,
+                rule,
+                family: Family::Force,
+                reason: format!("{}: to {}", rule.as_str(), target.as_str()),
+            })
+        })
+        .collect();
+    let way = Way { target, target_hash: hash(&overrides(to)) };
+    (!actions.is_empty()).then_some((actions, way))
 }
 
 #[cfg(test)]
@@ -102,9 +135,9 @@ mod tests {
         let now = Settings { funnel_top_n: 60, ..Settings::default() };
         let stable = overrides(&saturated);
         let (actions, way) = plan(&now, &baseline, &stable, false).expect("a way");
-        assert_eq!((way.target, actions.len()), ("baseline", 1));
+        assert_eq!((way.target, actions.len()), (Target::Baseline, 1));
         let (actions, way) = plan(&now, &baseline, &stable, true).expect("a way");
-        assert_eq!((way.target, actions.len()), ("stable", 3));
+        assert_eq!((way.target, actions.len()), (Target::Stable, 3));
     }
 
     #[test]
@@ -113,8 +146,8 @@ mod tests {
         let good = Settings { funnel_top_n: 12, ..Settings::default() };
         let now = Settings { funnel_top_n: 40, ..Settings::default() };
         let stable = overrides(&good);
-        assert_eq!(plan(&now, &baseline, &stable, false).expect("a way").1.target, "stable");
-        assert_eq!(plan(&good, &baseline, &stable, false).expect("a way").1.target, "baseline");
+        assert_eq!(plan(&now, &baseline, &stable, false).expect("a way").1.target, Target::Stable);
+        assert_eq!(plan(&good, &baseline, &stable, false).expect("a way").1.target, Target::Baseline);
         assert!(plan(&good, &baseline, &stable, true).is_none());
         assert!(plan(&baseline, &baseline, &Overrides::new(), false).is_none());
     }

@@ -133,7 +133,7 @@ fn rollback_comes_at_the_streak_and_not_before() {
         assert!(of(1, strict).rollback.is_none());
         for streak in [2, 3] {
             let decision = of(streak, strict);
-            assert_eq!(decision.rollback.as_ref().map(|way| way.target), Some("stable"));
+            assert_eq!(decision.rollback.as_ref().map(|way| way.target), Some(Target::Stable));
             assert_eq!(decision.staged.funnel_top_n, 34, "a step at a time");
         }
     }
@@ -241,4 +241,25 @@ fn the_same_input_gives_the_same_words() {
     let all = |strict| decide::output(&tick(&losing(), strict)).to_string();
     assert_eq!(all(false), all(false));
     assert_ne!(all(false), all(true));
+}
+
+#[test]
+fn the_operators_rollback_is_whole_and_at_once() {
+    let of = |target: &str, change: &serde_json::Value| {
+        let json = json!({
+            "rollback_asked": target,
+            "settings": {"funnel.top_n": 40, "funnel.cycle_topk": 500},
+            "baseline": {"funnel.top_n": 10, "funnel.cycle_topk": 220},
+            "state": {"stable_overrides": {"AUTO_TRADE_TOP_N": "12"}},
+        });
+        tick(&with(with(starved(), &json), change), false)
+    };
+    let decision = of("baseline", &json!({}));
+    assert_eq!((decision.staged.funnel_top_n, decision.staged.funnel_cycle_topk), (10, 220));
+    assert!(decision.actions.iter().all(|a| a.rule == Rule::OperatorRollback));
+    assert_eq!(decision.rollback.map(|way| way.target), Some(Target::Baseline));
+    let decision = of("stable", &json!({"session_age_s": 10, "metrics": {"lines": 1}}));
+    assert_eq!(decision.staged.funnel_top_n, 12, "in a young session too");
+    let decision = of("stable", &json!({"state": {"stable_overrides": null}}));
+    assert!(decision.rollback.is_none() && !decision.actions.is_empty(), "never taken: goes on");
 }

@@ -5,6 +5,7 @@
 //! give the same decisions. [`Threaded`] has a thread of its own that the kernel never waits for.
 
 mod seats;
+mod watchdog;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::tick::{Decision, Input, decide};
 use crate::window::{Event, Windows};
 
 pub use seats::{Health, Inline, Threaded};
+pub use watchdog::{Alarm, Watchdog};
 
 /// Snapshots kept alive until the kernel has confirmed their successor.
 const KEPT_MAX: usize = 64;
@@ -36,6 +38,10 @@ pub struct Orders {
     pub profile_id: String,
     /// Names the run.
     pub run_tag: String,
+    /// Names the build, where it was told its commit.
+    pub commit_hash: Option<&'static str>,
+    /// A moment as RFC 3339.
+    pub ts_text: fn(Nanos) -> String,
     /// Mode.
     pub mode: Mode,
     /// What is wanted.
@@ -170,6 +176,7 @@ impl Tuner {
             session_age_s: self.windows.age_s(now),
             policy: self.orders.policy,
             forced_phase: self.orders.forced_phase,
+            rollback_asked: self.files.rollback_asked(),
             settings: (*self.current.1).clone(),
             baseline: (*self.baseline).clone(),
             state: self.state.clone(),
@@ -204,9 +211,13 @@ impl Tuner {
         let about = About {
             profile_id: &self.orders.profile_id,
             run_tag: &self.orders.run_tag,
+            commit_hash: self.orders.commit_hash,
             ts_ns: now.get(),
+            ts: (self.orders.ts_text)(now),
+            window_minutes: self.orders.window_minutes,
             apply_state,
             pending: &self.pending,
+            version: Some(self.confirmed),
             records_missed: self.windows.missed(),
         };
         let line = console(&input, &decision, apply_state);
@@ -219,6 +230,10 @@ impl Tuner {
             self.state = decision.state.clone();
         }
         if self.saves_each_tick && !self.orders.is_dry && self.files.save(&self.state).is_err() {
+            self.faults += 1;
+        }
+        let is_done = publishes || apply_state == ApplyState::Noop;
+        if input.rollback_asked.is_some() && is_done && self.files.rolled_back().is_err() {
             self.faults += 1;
         }
         publishes.then(|| self.publish(decision))

@@ -1,9 +1,10 @@
 //! Where a tuner sits: on the kernel's thread, or on one of its own.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 use pinion_core::engine::Advise;
@@ -16,26 +17,54 @@ use crate::tuner::Tuner;
 
 /// Records on their way to the tuner's thread.
 const TAP_DEPTH: usize = 16_384;
+/// How long the end of a run waits for the thread to write its state.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// Sleep of the idle thread: nobody waits for it.
 const SLEEP: Duration = Duration::from_millis(5);
 
-/// A tuner that ticks on the kernel's thread at stream time: for recorded data at full speed.
+/// A tuner that ticks on the kernel's thread at stream time: for recorded data at full speed. One that
+/// panics is unseated; the run goes on.
 #[derive(Debug)]
-pub struct Inline(pub Tuner);
+pub struct Inline {
+    tuner: Option<Tuner>,
+    health: Arc<Health>,
+}
+
+impl Inline {
+    /// Seats it; `health` tells a watchdog of its end.
+    #[must_use]
+    pub const fn new(tuner: Tuner, health: Arc<Health>) -> Self {
+        Self { tuner: Some(tuner), health }
+    }
+
+    fn with<T>(&mut self, call: impl FnOnce(&mut Tuner) -> T) -> Option<T> {
+        let tuner = self.tuner.as_mut()?;
+        // What a panic leaves of it is not looked at again.
+        match catch_unwind(AssertUnwindSafe(|| call(tuner))) {
+            Ok(done) => Some(done),
+            Err(_) => {
+                self.health.is_over.store(true, Ordering::Release);
+                self.tuner = None;
+                None
+            }
+        }
+    }
+}
 
 impl Advise for Inline {
     fn record(&mut self, record: &RecordMsg) {
-        self.0.take(record);
+        self.with(|tuner| tuner.take(record));
     }
 
     fn advise(&mut self, now: Nanos) -> Option<(u32, Arc<Settings>)> {
-        self.0.poll(now)
+        self.health.rounds.fetch_add(1, Ordering::Relaxed);
+        self.with(|tuner| tuner.poll(now)).flatten()
     }
 }
 
 impl Drop for Inline {
     fn drop(&mut self) {
-        self.0.close();
+        self.with(Tuner::close);
     }
 }
 
@@ -64,6 +93,7 @@ pub struct Threaded {
     mailbox: Mailbox,
     health: Arc<Health>,
     thread: Option<JoinHandle<()>>,
+    farewell: Duration,
 }
 
 impl Threaded {
@@ -80,7 +110,7 @@ impl Threaded {
         let thread = thread::Builder::new()
             .name("pinion-tuner".into())
             .spawn(move || work(tuner, records, &post, &life))?;
-        Ok(Self { tap, mailbox, health, thread: Some(thread) })
+        Ok(Self { tap, mailbox, health, thread: Some(thread), farewell: FAREWELL })
     }
 
     /// Signs of life, for a watchdog.
@@ -106,10 +136,17 @@ impl Advise for Threaded {
 impl Drop for Threaded {
     fn drop(&mut self) {
         self.health.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has said so already.
-            drop(thread.join());
+        let Some(thread) = self.thread.take() else { return };
+        // One that hangs must not hold up the end of the run: it is left behind.
+        let deadline = Instant::now() + self.farewell;
+        while !self.health.is_over.load(Ordering::Acquire) {
+            if Instant::now() >= deadline {
+                return;
+            }
+            thread::sleep(SLEEP);
         }
+        // A thread that panicked has said so already.
+        drop(thread.join());
     }
 }
 

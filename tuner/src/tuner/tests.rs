@@ -3,6 +3,7 @@ use crate::window::tests_support::{candidate_record, settings_record, summary_re
 use pinion_core::engine::Advise as _;
 use std::path::PathBuf;
 use std::sync::Mutex;
+use std::time::Duration;
 
 fn folder(name: &str) -> PathBuf {
     let dir = std::env::temp_dir().join(format!("pinion-tuner-{name}-{}", std::process::id()));
@@ -14,6 +15,8 @@ fn orders(is_dry: bool) -> Orders {
     Orders {
         profile_id: "p".into(),
         run_tag: "r".into(),
+        commit_hash: None,
+        ts_text: |moment| moment.get().to_string(),
         mode: Mode::Conveyor,
         policy: TargetPolicy::default(),
         forced_phase: None,
@@ -116,6 +119,102 @@ fn dry_and_frozen_change_nothing() {
         }
         std::fs::remove_dir_all(&dir).expect("removable");
     }
+}
+
+#[test]
+fn the_operators_rollback_is_done_once() {
+    let dir = folder("rollback");
+    let (mut tuner, _) = tuner(&dir, false);
+    let drifted = Settings { funnel_top_n: 40, ..Settings::default() };
+    tuner.current.1 = Arc::new(drifted);
+    std::fs::write(dir.join(crate::files::ROLLBACK), "baseline\n").expect("writable");
+    let first = tuner.tick(Nanos::new(1_000 * Nanos::SECOND));
+    assert_eq!(first.map(|published| published.1.funnel_top_n), Some(10));
+    assert!(!dir.join(crate::files::ROLLBACK).exists());
+    std::fs::remove_dir_all(&dir).expect("removable");
+}
+
+/// A tuner whose first publication does this.
+fn doing(dir: &std::path::Path, deed: impl Fn() + Send + 'static) -> Tuner {
+    let (tuner, _) = tuner(dir, false);
+    Tuner { announce: Box::new(move |_| deed()), ..tuner }
+}
+
+#[test]
+fn a_tuner_that_panics_costs_nothing_but_the_news() {
+    let dir = folder("panic");
+    let mut seat = Threaded::start(doing(&dir, || panic!("planned"))).expect("a thread");
+    starve(&mut |record| seat.record(record), 1_000, 2_000);
+    let health = seat.health();
+    let mut dog = Watchdog::default();
+    let mut told = None;
+    while told.is_none() {
+        assert!(seat.advise(Nanos::new(2_000 * Nanos::SECOND)).is_none());
+        told = dog.look(&health, Duration::from_nanos(1));
+        std::thread::yield_now();
+    }
+    assert_eq!(told, Some(Alarm::Ended));
+    assert_eq!(dog.look(&health, Duration::from_secs(60)), None, "once");
+    starve(&mut |record| seat.record(record), 2_000, 2_000 + 20_000);
+    assert!(health.missed.load(std::sync::atomic::Ordering::Relaxed) > 0, "counted, not waited for");
+    drop(seat);
+    std::fs::remove_dir_all(&dir).expect("removable");
+}
+
+#[test]
+fn a_tuner_that_hangs_costs_nothing_but_the_news() {
+    let dir = folder("hang");
+    let (free, stuck) = std::sync::mpsc::channel::<()>();
+    let stuck = Mutex::new(stuck);
+    let tuner = doing(&dir, move || drop(stuck.lock().map(|stuck| stuck.recv())));
+    let mut seat = Threaded::start(tuner).expect("a thread");
+    starve(&mut |record| seat.record(record), 1_000, 2_000);
+    let health = seat.health();
+    let mut dog = Watchdog::default();
+    let mut told = None;
+    while told.is_none() {
+        assert!(seat.advise(Nanos::new(2_000 * Nanos::SECOND)).is_none());
+        told = dog.look(&health, Duration::from_millis(1));
+        std::thread::yield_now();
+    }
+    assert_eq!(told, Some(Alarm::Silent));
+    starve(&mut |record| seat.record(record), 2_000, 2_000 + 20_000);
+    assert!(health.missed.load(std::sync::atomic::Ordering::Relaxed) > 0);
+    // The run ends although the thread does not.
+    seat.farewell = Duration::ZERO;
+    drop(seat);
+    assert!(!health.is_over.load(std::sync::atomic::Ordering::Acquire));
+    drop(free);
+    while !health.is_over.load(std::sync::atomic::Ordering::Acquire) {
+        std::thread::yield_now();
+    }
+    std::fs::remove_dir_all(&dir).expect("removable");
+}
+
+#[test]
+fn a_tuner_that_panics_on_the_kernels_thread_is_unseated() {
+    let dir = folder("inline");
+    let health = Arc::new(Health::default());
+    let mut seat = Inline::new(doing(&dir, || panic!("planned")), Arc::clone(&health));
+    for second in 1_000..2_000 {
+        starve(&mut |record| seat.record(record), second, second + 1);
+        assert!(seat.advise(Nanos::new(second * Nanos::SECOND)).is_none());
+    }
+    assert_eq!(Watchdog::default().look(&health, Duration::ZERO), Some(Alarm::Ended));
+    std::fs::remove_dir_all(&dir).expect("removable");
+}
+
+#[test]
+fn a_watchdog_tells_of_silence_after_its_time_and_not_while_there_are_rounds() {
+    let health = Health::default();
+    let mut dog = Watchdog::default();
+    for _ in 0..100 {
+        health.rounds.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(dog.look(&health, Duration::from_secs(9)), None);
+    }
+    assert_eq!(dog.look(&health, Duration::from_millis(9_999)), None);
+    assert_eq!(dog.look(&health, Duration::from_millis(1)), Some(Alarm::Silent));
+    assert_eq!(dog.look(&health, Duration::from_secs(60)), None);
 }
 
 #[test]
