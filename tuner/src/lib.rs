@@ -5,7 +5,7 @@
 //! ([`state`]). [`tick::decide`] is all of that as one pure function: the same inputs give the same
 //! decision, in a run, beside a run, and in a replay of the log. [`window`] measures, [`reader`] feeds the
 //! same windows from a run's files, [`tuner::Tuner`] puts both into a running engine.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod decide;
 pub mod files;

@@ -4,6 +4,7 @@
 //! [`Inline`] ticks on the kernel's own thread, for recorded data at full speed, where the same inputs must
 //! give the same decisions. [`Threaded`] has a thread of its own that the kernel never waits for.
 
+mod mailbox;
 mod seats;
 mod watchdog;
 
@@ -22,6 +23,7 @@ use crate::state::State;
 use crate::tick::{Decision, Input, decide};
 use crate::window::{Event, Windows};
 
+pub use mailbox::Mailbox;
 pub use seats::{Health, Inline, Threaded};
 pub use watchdog::{Alarm, Watchdog};
 

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_queue::ArrayQueue;
 use pinion_core::engine::Advise;
 use pinion_core::link::{Rx, Tx, link};
 use pinion_core::msg::RecordMsg;
@@ -14,6 +13,7 @@ use pinion_core::settings::Settings;
 use pinion_core::units::Nanos;
 
 use crate::tuner::Tuner;
+use crate::tuner::mailbox::Mailbox;
 
 /// Records on their way to the tuner's thread.
 const TAP_DEPTH: usize = 16_384;
@@ -82,18 +82,19 @@ pub struct Health {
     stop: AtomicBool,
 }
 
-/// One snapshot on its way: a newer one takes the place of one that was not taken yet.
-type Mailbox = Arc<ArrayQueue<(u32, Arc<Settings>)>>;
+/// A version and its settings.
+type Published = (u32, Arc<Settings>);
 
-/// A tuner on a thread of its own. The kernel pays one push a record and one look at the mailbox a poll; a
+/// A tuner on a thread of its own. The kernel pays one push a record and one load a poll; a
 /// tuner that hangs or dies costs it nothing but the news.
 #[derive(Debug)]
 pub struct Threaded {
     tap: Tx<RecordMsg>,
-    mailbox: Mailbox,
+    mailbox: Arc<Mailbox<Published>>,
     health: Arc<Health>,
     thread: Option<JoinHandle<()>>,
-    farewell: Duration,
+    /// [`FAREWELL`], but in tests.
+    pub(super) farewell: Duration,
 }
 
 impl Threaded {
@@ -104,7 +105,7 @@ impl Threaded {
     pub fn start(mut tuner: Tuner) -> std::io::Result<Self> {
         tuner.saves_each_tick = true;
         let (tap, records) = link(TAP_DEPTH);
-        let mailbox: Mailbox = Arc::new(ArrayQueue::new(1));
+        let mailbox = Arc::new(Mailbox::new());
         let health = Arc::new(Health::default());
         let (post, life) = (Arc::clone(&mailbox), Arc::clone(&health));
         let thread = thread::Builder::new()
@@ -129,7 +130,9 @@ impl Advise for Threaded {
     }
 
     fn advise(&mut self, _now: Nanos) -> Option<(u32, Arc<Settings>)> {
-        self.mailbox.pop()
+        let posted = self.mailbox.take()?;
+        // The tuner owns it too, so that nothing is freed here.
+        Some((posted.0, Arc::clone(&posted.1)))
     }
 }
 
@@ -159,9 +162,11 @@ impl Drop for Farewell<'_> {
     }
 }
 
-fn work(mut tuner: Tuner, mut records: Rx<RecordMsg>, mailbox: &Mailbox, health: &Health) {
+fn work(mut tuner: Tuner, mut records: Rx<RecordMsg>, mailbox: &Mailbox<Published>, health: &Health) {
     let _farewell = Farewell(health);
     let mut missed = 0;
+    // The newest posted: the next one comes when the kernel has told that it has this one.
+    let mut _posted = None;
     loop {
         let is_last = health.stop.load(Ordering::Acquire);
         let mut took = false;
@@ -169,8 +174,10 @@ fn work(mut tuner: Tuner, mut records: Rx<RecordMsg>, mailbox: &Mailbox, health:
             took = true;
             tuner.take(&record);
             if let Some(published) = tuner.poll(record.ts_ns) {
+                let published = Arc::new(published);
                 // What nobody took yet is freed here.
-                drop(mailbox.force_push(published));
+                drop(mailbox.post(Arc::clone(&published)));
+                _posted = Some(published);
             }
         }
         let all = health.missed.load(Ordering::Acquire);
