@@ -11,6 +11,7 @@ mod data;
 mod decode;
 mod documents;
 mod explain;
+mod hostile;
 mod journal;
 mod kernel_script;
 mod layouts;
