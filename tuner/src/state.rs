@@ -39,6 +39,8 @@ pub struct State {
     pub last_effective_hash: String,
     /// When.
     pub last_effective_at_s: i64,
+    /// Time of the last tick; a tick at the same time would judge the same window twice.
+    pub last_tick_s: i64,
 }
 
 impl Default for State {
@@ -55,6 +57,7 @@ impl Default for State {
             rests: Vec::new(),
             last_effective_hash: String::new(),
             last_effective_at_s: 0,
+            last_tick_s: 0,
         }
     }
 }
@@ -81,6 +84,7 @@ impl State {
             "resting_rules": self.rests,
             "last_effective_hash": self.last_effective_hash,
             "last_effective_at_s": self.last_effective_at_s,
+            "last_tick_s": self.last_tick_s,
         })
     }
 
@@ -142,6 +146,7 @@ impl State {
             rests: list(member("resting_rules"), "resting_rules")?,
             last_effective_hash: text("last_effective_hash")?,
             last_effective_at_s: seconds("last_effective_at_s")?,
+            last_tick_s: seconds("last_tick_s")?,
         })
     }
 

@@ -467,6 +467,7 @@ fn next_state(
 ) -> Adjustment {
     let (fails, policy) = (&context.fails, &input.policy);
     state.last_phase = context.phase;
+    state.last_tick_s = input.now_s;
     // A session that is too young to act is too young to be blamed. (The original blames it.)
     if input.strict_seed || !is_warming_up {
         state.degrade_streak = projected_streak(input, context);

@@ -390,6 +390,11 @@ impl<'a> Sidecar<'a> {
     fn tick(&mut self) -> Result<ApplyState, Failure> {
         self.reader.feed(&mut self.windows).map_err(|error| Failure::error(error.to_string()))?;
         let now = self.windows.last();
+        if now.get().div_euclid(Nanos::SECOND) <= self.state.last_tick_s {
+            // The same window once more would push the same way once more.
+            say("nothing new since the last tick: nothing is decided");
+            return Ok(ApplyState::Noop);
+        }
         let symbol = |asset: usize| self.reader.symbol(asset);
         let input = Input {
             mode: Mode::from_text(&self.args.mode).unwrap_or(Mode::Conveyor),

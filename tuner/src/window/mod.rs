@@ -157,6 +157,19 @@ impl Windows {
         }
     }
 
+    /// Memory that it holds, in bytes: bounded, whatever the length of the run.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let counts = self.buckets.iter().flat_map(|bucket| {
+            [&bucket.filter, &bucket.gate, &bucket.plan, &bucket.opens, &bucket.barred]
+        });
+        let counted: usize = counts.map(|counts| counts.capacity() * size_of::<u32>()).sum();
+        size_of::<Self>()
+            + counted
+            + self.buckets.capacity() * size_of::<Bucket>()
+            + self.closes.capacity() * size_of::<Close>()
+    }
+
     /// Takes one event. What is older than the window is dropped; so files can be fed one after another.
     pub fn take(&mut self, ts: Nanos, event: &Event) {
         let ts_ns = ts.get();

@@ -167,6 +167,13 @@ fn memory_and_counts_do_not_grow_with_the_run() {
     let known = read(&windows, 199_999);
     assert_eq!(known.exit_mix_60m.exits, Some(3_600));
     assert!(known.metrics.lines.is_some_and(|n| (886..=900).contains(&n)));
+    for second in 200_000..201_000 {
+        for asset in 0..2 * ASSETS_MAX {
+            let opened = trade(asset, FunnelStage::TradeOpen, FunnelReason::None, "");
+            at(&mut windows, second, opened);
+        }
+    }
+    assert!(windows.bytes() < 2_000_000, "{}", windows.bytes());
 }
 
 #[test]
