@@ -411,7 +411,8 @@ impl<'a> Work<'a> {
     fn obey(&mut self) {
         let Input { settings, baseline, state, rollback_asked, .. } = self.input;
         let Some(target) = *rollback_asked else { return };
-        let Some((actions, way)) = asked(settings, baseline, &state.stable_overrides, target) else {
+        let Some((actions, way)) = asked(settings, baseline, &state.stable_overrides, target)
+        else {
             self.trace.push(format!("asked back to {}: nothing differs", target.as_str()));
             return;
         };

@@ -147,7 +147,10 @@ mod tests {
         let now = Settings { funnel_top_n: 40, ..Settings::default() };
         let stable = overrides(&good);
         assert_eq!(plan(&now, &baseline, &stable, false).expect("a way").1.target, Target::Stable);
-        assert_eq!(plan(&good, &baseline, &stable, false).expect("a way").1.target, Target::Baseline);
+        assert_eq!(
+            plan(&good, &baseline, &stable, false).expect("a way").1.target,
+            Target::Baseline
+        );
         assert!(plan(&good, &baseline, &stable, true).is_none());
         assert!(plan(&baseline, &baseline, &Overrides::new(), false).is_none());
     }

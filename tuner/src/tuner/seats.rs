@@ -162,7 +162,12 @@ impl Drop for Farewell<'_> {
     }
 }
 
-fn work(mut tuner: Tuner, mut records: Rx<RecordMsg>, mailbox: &Mailbox<Published>, health: &Health) {
+fn work(
+    mut tuner: Tuner,
+    mut records: Rx<RecordMsg>,
+    mailbox: &Mailbox<Published>,
+    health: &Health,
+) {
     let _farewell = Farewell(health);
     let mut missed = 0;
     // The newest posted: the next one comes when the kernel has told that it has this one.

@@ -156,7 +156,10 @@ fn a_tuner_that_panics_costs_nothing_but_the_news() {
     assert_eq!(told, Some(Alarm::Ended));
     assert_eq!(dog.look(&health, Duration::from_secs(60)), None, "once");
     starve(&mut |record| seat.record(record), 2_000, 2_000 + 20_000);
-    assert!(health.missed.load(std::sync::atomic::Ordering::Relaxed) > 0, "counted, not waited for");
+    assert!(
+        health.missed.load(std::sync::atomic::Ordering::Relaxed) > 0,
+        "counted, not waited for"
+    );
     drop(seat);
     std::fs::remove_dir_all(&dir).expect("removable");
 }

@@ -3,7 +3,10 @@
 //! The kernel pays one load a poll while there is nothing. The same code runs under a model checker with
 //! its own atomics ([`model`]), and with an ordering planted wrong that the checker must find.
 
-#[expect(unsafe_code, reason = "an atomic pointer owns what it points to; see the lines that say SAFETY")]
+#[expect(
+    unsafe_code,
+    reason = "an atomic pointer owns what it points to; see the lines that say SAFETY"
+)]
 mod slot;
 
 mod sync {
