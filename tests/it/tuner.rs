@@ -99,3 +99,91 @@ fn a_knob_out_of_its_range_is_refused_with_what_is_allowed() {
     let text = String::from_utf8_lossy(&out.stderr);
     assert!(text.contains("a number from 0 to 1"), "{text}");
 }
+
+#[test]
+fn a_rollback_is_asked_for_by_a_file_and_only_where_there_is_something_to_go_back_to() {
+    let run = tuned("sniper");
+    let path = run.dir.display().to_string();
+    let state = fs::read_to_string(run.dir.join("runtime_tuner_state.json")).expect("a state");
+    let state: Value = serde_json::from_str(&state).expect("an object");
+    let has_stable = state["stable_overrides"].as_object().is_some_and(|map| !map.is_empty());
+    let asked = code(["tuner", "rollback", "--dir", &path]);
+    assert_eq!(asked, Some(if has_stable { 0 } else { 2 }));
+    assert_eq!(code(["tuner", "rollback", "--dir", &path, "--to", "baseline"]), Some(0));
+    let wish = fs::read_to_string(run.dir.join("runtime_tuner_rollback")).expect("a wish");
+    assert_eq!(wish.trim(), "baseline");
+    for verb in ["status", "history"] {
+        let out = command(["tuner", verb, "--dir", &path, "--limit", "3", "--json"]);
+        assert_eq!(out.status.code(), Some(0), "{verb}");
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        assert_eq!(text.lines().count(), if verb == "history" { 3 } else { 1 }, "{text}");
+    }
+    assert_eq!(code(["tuner", "freeze", "--dir", &path]), Some(0));
+    let out = command(["tuner", "status", "--dir", &path, "--json"]);
+    assert!(String::from_utf8_lossy(&out.stdout).contains("\"frozen\":true"));
+    assert_eq!(code(["tuner", "freeze", "--dir", &path, "--off"]), Some(0));
+    assert!(!run.dir.join("runtime_tuner_freeze").exists());
+}
+
+#[test]
+fn a_row_has_every_field_that_is_promised() {
+    let run = tuned("fast");
+    let rows = rows(&run);
+    for name in [
+        "ts",
+        "profile_id",
+        "mode",
+        "policy_phase",
+        "session",
+        "window_minutes",
+        "metrics",
+        "actions",
+        "blocked_actions",
+        "delta_capped_actions",
+        "rollback_triggered",
+        "apply_state",
+        "issues",
+        "restarted",
+        "restart_tail",
+        "decision_trace",
+        "decision_meta",
+        "telemetry_v2",
+        "autobuy_total",
+        "unique_buy_symbols",
+        "top_buy_symbol_share",
+    ] {
+        assert!(rows.iter().all(|row| row.get(name).is_some()), "{name}");
+    }
+    for name in ["rule_hits", "policy", "runtime_apply", "churn_lock", "warmup_guard"] {
+        assert!(rows.iter().all(|row| row["decision_meta"].get(name).is_some()), "{name}");
+    }
+    for name in [
+        "funnel_15m",
+        "top_reasons_15m",
+        "exec_health_15m",
+        "exit_mix_60m",
+        "blacklist_forensics_15m",
+        "symbol_churn_15m",
+        "config_hash_before",
+        "config_hash_after",
+        "config_diff",
+        "run_tag",
+        "commit_hash",
+        "tuner_effective",
+        "pending_runtime_diff_keys",
+        "pending_restart_diff_keys",
+        "pending_hot_apply_diff_keys",
+        "policy_phase",
+        "policy_snapshot",
+    ] {
+        assert!(rows.iter().all(|row| row["telemetry_v2"].get(name).is_some()), "{name}");
+    }
+    // A change comes into force before the next tick: its hash is the next one's start.
+    for pair in rows.windows(2) {
+        let (before, after) = (&pair[0]["telemetry_v2"], &pair[1]["telemetry_v2"]);
+        assert_eq!(before["config_hash_after"], after["config_hash_before"]);
+    }
+    assert!(rows[0]["ts"].as_str().is_some_and(|ts| ts.ends_with('Z')));
+    let lines = fs::read_to_string(run.dir.join("runtime_tuner_console.log")).expect("a mirror");
+    assert_eq!(lines.lines().count(), rows.len());
+}

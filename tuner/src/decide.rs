@@ -221,9 +221,15 @@ fn fails(fails: &Fails) -> Value {
     })
 }
 
+/// The name of a key in the system that it comes from; null for a key of our own.
+fn alias(name: &str) -> Value {
+    Settings::key(name).and_then(|key| key.aliases.first()).map_or(Value::Null, |&name| name.into())
+}
+
 fn action(action: &Action) -> Value {
     json!({
         "key": action.key,
+        "alias": alias(action.key),
         "from": setting(&action.from),
         "to": setting(&action.to),
         "rule": action.rule.as_str(),
@@ -239,6 +245,7 @@ fn blocked(blocked: &Blocked) -> Value {
 fn capped(capped: &Capped) -> Value {
     json!({
         "key": capped.key,
+        "alias": alias(capped.key),
         "from": setting(&capped.from),
         "requested": setting(&capped.requested),
         "applied": setting(&capped.applied),

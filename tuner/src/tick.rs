@@ -128,6 +128,10 @@ pub fn decide(input: &Input) -> Decision {
         phase_reason.as_str(),
         observed.map_or_else(|| "unknown".to_owned(), |tph| format!("{tph:.1}"))
     ));
+    if input.state.target.is_new() && effective_target > 0.0 {
+        let fate = if input.strict_seed { "used once and forgotten" } else { "stored" };
+        trace.push(format!("no target yet: {effective_target:.2} an hour to begin with, {fate}"));
+    }
     if found.unknown() > 0 {
         trace.push(format!("{} of 5 checks unknown: their inputs are missing", found.unknown()));
     }

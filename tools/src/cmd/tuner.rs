@@ -112,9 +112,9 @@ struct RollbackArgs {
 
 #[derive(Debug, clap::Args)]
 struct SideArgs {
-    /// The run directory.
+    /// The run directory; by default the newest of the profile in runs/.
     #[arg(long, value_name = "RUN_DIR")]
-    run: PathBuf,
+    run: Option<PathBuf>,
     /// Names the tuner's folder, logs/ID.
     #[arg(long, value_name = "ID", value_parser = super::paper::parse_profile)]
     profile_id: String,
@@ -348,7 +348,11 @@ struct Sidecar<'a> {
 
 impl<'a> Sidecar<'a> {
     fn open(args: &'a SideArgs) -> Result<Self, Failure> {
-        let journal = args.run.join(INPUTS);
+        let run = match &args.run {
+            Some(run) => run.clone(),
+            None => newest_run(Path::new("runs"), &args.profile_id)?,
+        };
+        let journal = run.join(INPUTS);
         let reader = JournalReader::open(&journal).map_err(|fault| {
             let exit = if journal.is_file() { Exit::Error } else { Exit::Usage };
             Failure::new(exit, fault.to_string())
@@ -376,7 +380,7 @@ impl<'a> Sidecar<'a> {
         Ok(Self {
             args,
             dir,
-            reader: Reader::new(&args.run),
+            reader: Reader::new(&run),
             windows: Windows::new(),
             state,
             baseline,
@@ -480,6 +484,19 @@ impl<'a> Sidecar<'a> {
     }
 }
 
+/// The newest run of a profile; their names begin with their time.
+fn newest_run(runs: &Path, profile: &str) -> Result<PathBuf, Failure> {
+    let is_of_profile = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let stamp = name.and_then(|name| name.strip_suffix(profile)?.strip_suffix('-'));
+        stamp.is_some_and(|stamp| !stamp.is_empty() && !stamp.contains('-'))
+    };
+    let found = fs::read_dir(runs).map_err(at(runs))?.flatten().map(|entry| entry.path());
+    found.filter(is_of_profile).max().ok_or_else(|| {
+        Failure::usage(format!("{}: no run of {profile}; name one with --run", runs.display()))
+    })
+}
+
 /// A file that is there.
 fn existing(path: &Path) -> Option<PathBuf> {
     path.is_file().then(|| path.to_path_buf())
@@ -515,5 +532,26 @@ fn follow(args: &SideArgs) -> Result<(), Failure> {
             return Ok(());
         }
         thread::sleep(left.min(Duration::from_secs(interval)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_run_of_a_profile_is_found_and_no_other() {
+        let dir = std::env::temp_dir().join(format!("pinion-newest-{}", std::process::id()));
+        for name in ["20261120T100000Z-a", "20261121T100000Z-a", "20261122T100000Z-b-a", "x"] {
+            fs::create_dir_all(dir.join(name)).expect("a folder");
+        }
+        let newest =
+            |profile| newest_run(&dir, profile).map(|path| path.file_name().map(Into::into));
+        assert_eq!(
+            newest("a").ok().flatten(),
+            Some(std::ffi::OsString::from("20261121T100000Z-a"))
+        );
+        assert!(newest("c").is_err() && newest_run(&dir.join("none"), "a").is_err());
+        fs::remove_dir_all(&dir).expect("removable");
     }
 }

@@ -54,6 +54,12 @@ impl Target {
         self.stored.filter(|tph| *tph > 0.0)
     }
 
+    /// Nothing is stored yet: the first value comes from what is observed.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.known().is_none()
+    }
+
     /// The target that the phase is decided with.
     #[must_use]
     pub fn effective(&self, policy: &TargetPolicy, observed: Option<f64>) -> f64 {

@@ -263,3 +263,18 @@ fn the_operators_rollback_is_whole_and_at_once() {
     let decision = of("stable", &json!({"state": {"stable_overrides": null}}));
     assert!(decision.rollback.is_none() && !decision.actions.is_empty(), "never taken: goes on");
 }
+
+#[test]
+fn the_first_target_is_told_and_kept() {
+    let json = with(
+        starved(),
+        &json!({"state": {"effective_target_trades_per_hour": null},
+        "metrics": {"buys_15m": 2, "buy_symbols_15m": {"A": 1, "B": 1}}}),
+    );
+    for (strict, fate, stored) in [(false, "stored", 9.5), (true, "forgotten", 4.0)] {
+        let decision = tick(&json, strict);
+        let told = decision.trace.iter().any(|line| line.contains("9.50") && line.contains(fate));
+        assert!(told, "{:?}", decision.trace);
+        assert_eq!(decision.state.target.stored, Some(stored));
+    }
+}
