@@ -20,7 +20,7 @@ use std::time::Instant;
 
 use pinion_core::settings::Settings;
 use pinion_tuner::decide;
-use pinion_tuner::log::recorded_input;
+use pinion_tuner::log::{About, ApplyState, recorded_input, row};
 use pinion_tuner::policy::{Mode, TargetPolicy};
 use pinion_tuner::reader::Reader;
 use pinion_tuner::stage::rollback::keys_at_bound;
@@ -175,7 +175,7 @@ fn tick_cost(run: &Path) -> Fallible<()> {
     for _ in 0..TICKS {
         let started = Instant::now();
         let telemetry = windows.telemetry(now, 15, &|asset| reader.symbol(asset));
-        let decision = tick::decide(&Input {
+        let input = Input {
             mode: Mode::Conveyor,
             now_s: now.get() / 1_000_000_000,
             session_age_s: windows.age_s(now),
@@ -188,8 +188,22 @@ fn tick_cost(run: &Path) -> Fallible<()> {
             telemetry,
             strict_seed: false,
             unread: Vec::new(),
-        });
-        std::hint::black_box(&decision);
+        };
+        let decision = tick::decide(&input);
+        // What a tick leaves behind is part of it; writing it is the disk's time.
+        let about = About {
+            profile_id: "p",
+            run_tag: "r",
+            commit_hash: None,
+            ts_ns: now.get(),
+            ts: String::new(),
+            window_minutes: 15,
+            apply_state: ApplyState::Noop,
+            pending: &[],
+            version: None,
+            records_missed: 0,
+        };
+        std::hint::black_box(row(&input, &decision, &about).to_string());
         micros.push(started.elapsed().as_micros());
     }
     micros.sort_unstable();
