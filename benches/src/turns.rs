@@ -1,11 +1,16 @@
 //! What a turn costs: cases small enough to count their instructions.
 
+use std::hint::black_box;
+use std::sync::Arc;
+
+use pinion_core::engine::{Advise, Advisor};
 use pinion_core::journal::{Entry, input_ring};
-use pinion_core::msg::Input;
+use pinion_core::msg::{Input, RecordMsg};
 use pinion_core::settings::{MarketMode, Miss, Settings, Style};
 use pinion_core::signal::{Scanner, WindowSet};
 use pinion_core::units::{Nanos, Price};
 use pinion_tests::desk::{self, Desk, INSTRUMENTS};
+use pinion_tuner::tuner::Mailbox;
 
 /// One case.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +36,8 @@ pub const CASES: &[Case] = &[
     Case { name: "round trip, 14 fills more", run: round_trip_in_parts },
     Case { name: "input encoded to the ring", run: encode },
     Case { name: "10 quotes and their scan", run: tap_to_scan },
+    Case { name: "tuner's mailbox, empty", run: mailbox_empty },
+    Case { name: "settings posted and taken", run: mailbox_full },
 ];
 
 /// A quote of an asset that nobody holds.
@@ -198,4 +205,37 @@ const fn at(turn: u64) -> Nanos {
 
 fn mid(turn: u64) -> i64 {
     100 * Price::ONE.raw() + (turn % 2_000).cast_signed() * Price::ONE.raw() / 100
+}
+
+/// A tuner's seat as the kernel sees it, without its thread.
+#[derive(Debug)]
+struct Seat(Arc<Mailbox<(u32, Arc<Settings>)>>);
+
+impl Advise for Seat {
+    fn record(&mut self, _record: &RecordMsg) {}
+
+    fn advise(&mut self, _now: Nanos) -> Option<(u32, Arc<Settings>)> {
+        let posted = self.0.take()?;
+        Some((posted.0, Arc::clone(&posted.1)))
+    }
+}
+
+/// What every poll of the kernel pays for a tuner that has nothing to say.
+fn mailbox_empty(turns: u64) -> u64 {
+    let mut advisor: Advisor = Box::new(Seat(Arc::new(Mailbox::new())));
+    let found = |_: &u64| black_box(&mut advisor).advise(Nanos::ZERO).is_some();
+    (0..turns).filter(found).count() as u64
+}
+
+/// One publication, both sides: posted by one, taken by the other.
+fn mailbox_full(turns: u64) -> u64 {
+    let mailbox = Arc::new(Mailbox::new());
+    let mut advisor: Advisor = Box::new(Seat(Arc::clone(&mailbox)));
+    let settings = Arc::new(Settings::default());
+    let mut versions = 0;
+    for version in 0..u32::try_from(turns).unwrap_or(u32::MAX) {
+        drop(mailbox.post(Arc::new((version, Arc::clone(&settings)))));
+        versions += advisor.advise(Nanos::ZERO).map_or(0, |taken| u64::from(taken.0));
+    }
+    versions
 }

@@ -13,6 +13,7 @@ mod decode;
 mod documents;
 mod explain;
 mod host;
+mod hostile;
 mod journal;
 mod kernel_script;
 mod layouts;
@@ -30,6 +31,7 @@ mod signal;
 mod sim;
 mod synth;
 mod tidy;
+mod tuner;
 mod units;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod venue_sim;

@@ -66,6 +66,7 @@ fn keys_list_the_whole_table() {
         "choices",
         "step",
         "sensitivity",
+        "importance",
         "apply",
         "writer",
         "protected",

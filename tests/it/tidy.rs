@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pinion_core::msg::{CommandMsg, ControlMsg, MarketMsg, RecordMsg, ScanMsg, VenueMsg};
-use pinion_core::settings::{KEYS, Settings};
+use pinion_core::settings::{Apply, KEYS, Key, Settings};
 use pinion_tools::config::env_name;
 use toml::{Table, Value};
 
@@ -332,6 +332,50 @@ fn the_table_of_keys_names_only_settings_that_exist() {
     }
 }
 
+/// Rooms whose stages keep the settings that they were made with.
+const OF_THE_START: [&str; 3] = ["core/src/signal/", "core/src/gate/", "io/src/"];
+
+fn field(key: &Key) -> String {
+    key.name.replace('.', "_")
+}
+
+fn is_test(path: &str) -> bool {
+    path.ends_with("tests.rs") || path.contains("/tests/")
+}
+
+/// A key that may change during a run must be read where the settings in force are: a room that keeps those
+/// of the start would go on with the old value.
+fn kept_from_the_start(file: &File) -> Vec<String> {
+    if !OF_THE_START.iter().any(|room| file.path.starts_with(room)) || is_test(&file.path) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for key in KEYS.iter().filter(|key| key.apply != Apply::Restart) {
+        for (number, _) in file.lines().filter(|(_, line)| has_word(line, &field(key))) {
+            let complaint = format!("{} may change during a run, and is kept here", key.name);
+            found.push(file.at(number, &complaint));
+        }
+    }
+    found
+}
+
+#[test]
+fn keys_that_change_during_a_run_are_read_where_they_change() {
+    assert_tidy(&complaints(kept_from_the_start));
+    let engine = |file: &File| {
+        let path = file.path.as_str();
+        let elsewhere = OF_THE_START.iter().any(|room| path.starts_with(room));
+        path.starts_with("core/src/")
+            && !path.starts_with("core/src/settings/")
+            && !(elsewhere || is_test(path))
+    };
+    let files: Vec<File> = tree().into_iter().filter(engine).collect();
+    for key in KEYS.iter().filter(|key| key.apply != Apply::Restart) {
+        let is_read = |file: &File| file.lines().any(|(_, line)| has_word(line, &field(key)));
+        assert!(files.iter().any(is_read), "{} changes nothing", key.name);
+    }
+}
+
 // The machine it was written on.
 
 fn workplace(file: &File) -> Vec<String> {
@@ -498,6 +542,16 @@ fn rules_for_documents_catch_their_samples() {
             "PINION__EXIT__TP_BPS=5",
             "`session.jsonl`",
         ],
+    );
+}
+
+#[test]
+fn the_rule_for_keys_catches_its_samples() {
+    sample(
+        kept_from_the_start,
+        "core/src/gate/mod.rs",
+        &["tp: settings.exit_tp_bps,", "let legs = settings.exit_legs.clone();"],
+        &["max: settings.cap_orders_per_day_max,", "my_exit_tp_bps"],
     );
 }
 

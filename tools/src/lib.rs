@@ -12,6 +12,7 @@ mod report;
 pub mod script;
 mod summary;
 mod time;
+mod tuning;
 
 use std::process::ExitCode;
 
@@ -76,6 +77,8 @@ pub enum Verb {
     Signal(cmd::signal::Args),
     /// How a running engine stands.
     Status(cmd::control::Reading),
+    /// The runtime tuner beside a run: tick, replay its log, ask what it would do.
+    Tuner(cmd::tuner::Args),
     /// A venue on this machine that speaks BingX's protocol, for clients of any make.
     VenueSim(cmd::venue_sim::Args),
 }
@@ -115,6 +118,7 @@ pub fn main() -> ExitCode {
         Verb::Sign(args) => cmd::sign::run(&args),
         Verb::Signal(args) => cmd::signal::run(&args),
         Verb::Status(args) => cmd::control::status(&args),
+        Verb::Tuner(args) => cmd::tuner::run(&args),
         Verb::VenueSim(args) => cmd::venue_sim::run(&args),
     };
     match result {

@@ -5,6 +5,7 @@
 //! [`Engine`] is a pure function of its ordered inputs and their times; [`KernelStage`] wires it to the
 //! links. The journal holds both, so it is all that a replay needs.
 
+pub mod advise;
 mod drawdown;
 mod gauges;
 mod guardian;
@@ -14,6 +15,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 
+pub use advise::{Advise, Advisor, Change, Publication};
 pub use gauges::{Figures, Gauges};
 pub use save::Damage;
 pub use stage::{JournalFull, KernelLinks, KernelStage};
@@ -32,7 +34,7 @@ use crate::msg::{Input, Record, ScanMsg};
 use crate::policy::{Decide, Policy};
 use crate::router::hooks::{NoHooks, SavedHooks};
 use crate::router::{Router, Turn};
-use crate::settings::Settings;
+use crate::settings::{Apply, Settings};
 use crate::units::{Money, Nanos};
 
 /// Nanoseconds of a minute: the summary's window.
@@ -228,18 +230,33 @@ impl<P: Decide, H: SavedHooks> Engine<P, H> {
         &self.settings
     }
 
-    /// Brings an announced version into force, whole. One that is not newer, or whose content nobody gave,
-    /// changes nothing and is reported.
+    /// Brings an announced version into force, whole. One that is not newer, whose content nobody gave, or
+    /// that asks for what cannot be had now changes nothing and is reported.
     fn swap(&mut self, version: u32, out: &mut Effects) {
-        match self.announced.take_if(|next| next.0 == version) {
-            Some((_, settings)) if version > self.version => {
-                self.version = version;
-                self.settings = settings;
-                out.record(Record::Settings { version });
+        let announced = self.announced.take_if(|next| next.0 == version);
+        let refusal = match &announced {
+            None => "settings that nobody announced",
+            Some(_) if version <= self.version => "settings that are not newer",
+            // Other stages hold these as they were at the start.
+            Some((_, next)) if self.settings.differs(next, Apply::Restart) => {
+                "settings that need another start"
             }
-            Some(_) => out.record(Record::Error { reason: "settings that are not newer" }),
-            None => out.record(Record::Error { reason: "settings that nobody announced" }),
-        }
+            Some((_, next)) if !self.can_take(self.now, next) => "settings that need a flat book",
+            Some((_, next)) => {
+                self.version = version;
+                self.settings = Arc::clone(next);
+                return out.record(Record::Settings { version });
+            }
+        };
+        out.record(Record::Error { reason: refusal });
+    }
+
+    /// False while settings wait for a flat book: a key that needs one differs, and that nothing is open, by
+    /// our books and by the venue's word, is not proved.
+    #[must_use]
+    pub fn can_take(&self, now: Nanos, next: &Settings) -> bool {
+        !self.settings.differs(next, Apply::NeedsFlat)
+            || self.kernel.is_proved_flat(now, &self.settings)
     }
 
     /// Gives the content of a settings version before the [`Input::Settings`] that brings it into force.

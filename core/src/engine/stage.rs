@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
 
+use crate::engine::advise::Advisor;
 use crate::engine::{Engine, Gauges};
 use crate::journal::{ENCODED_MAX, InputTx};
 use crate::kernel::Effects;
@@ -79,6 +80,8 @@ pub struct KernelStage<P = Policy, H = NoHooks> {
     on_full: JournalFull,
     /// Settings for the next poll, with their version.
     published: Option<(u32, Arc<Settings>)>,
+    /// Hears the records and may publish.
+    advisor: Option<Advisor>,
     tick_ns: i64,
     next_tick: Option<Nanos>,
     /// Records and inputs that surely fit; asked again only when they run short, because asking costs a
@@ -102,6 +105,7 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
             unsent: VecDeque::with_capacity(POLL_COMMANDS),
             on_full,
             published: None,
+            advisor: None,
             next_tick: None,
             record_room: 0,
             input_room: 0,
@@ -116,15 +120,33 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
         &self.engine
     }
 
-    /// Gives settings that come into force with the next poll, before anything else of it. Of several before
-    /// one poll the last counts; the engine refuses a version that is not newer. The snapshot that is
-    /// replaced is dropped here: keep a second owner on a cold thread.
+    /// Gives settings that come into force with the next poll, before anything else of it; with a key that
+    /// needs a flat book, with the first poll that finds one. Of several before that the last counts; the
+    /// engine refuses a version that is not newer. The snapshot that is replaced is dropped here: keep a
+    /// second owner on a cold thread.
     pub fn publish(&mut self, version: u32, settings: Arc<Settings>) {
         self.published = Some((version, settings));
     }
 
+    /// Seats a tuner: it hears every record from now on, and is asked for settings once a poll.
+    pub fn seat(&mut self, advisor: Advisor) {
+        self.advisor = Some(advisor);
+    }
+
+    /// Takes the tuner out again.
+    pub fn unseat(&mut self) -> Option<Advisor> {
+        self.advisor.take()
+    }
+
     fn take_settings(&mut self, now: Nanos) -> Work {
-        let Some((version, settings)) = self.published.take() else { return Work::NONE };
+        if let Some(advisor) = &mut self.advisor
+            && let Some(published) = advisor.advise(now)
+        {
+            self.published = Some(published);
+        }
+        let engine = &self.engine;
+        let due = self.published.take_if(|next| engine.can_take(now.max(engine.now), &next.1));
+        let Some((version, settings)) = due else { return Work::NONE };
         self.engine.announce(version, settings);
         let work = self.turn(now, &Input::Settings { version });
         self.tick_ns = self.engine.settings.engine_tick_ns;
@@ -200,6 +222,9 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
         for record in &self.effects.records {
             let recorded = self.links.record.push(*record);
             debug_assert!(recorded.is_ok(), "room was checked");
+            if let Some(advisor) = &mut self.advisor {
+                advisor.record(record);
+            }
         }
         self.record_room = self.record_room.saturating_sub(self.effects.records.len());
         for command in &self.effects.commands {
@@ -248,7 +273,12 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
             && links.ack.is_empty()
             && links.account.is_empty()
             && links.control.is_empty()
-            && self.published.is_none())
+            && !self.has_settings())
+    }
+
+    /// Settings are there, and nothing keeps them from coming into force.
+    fn has_settings(&self) -> bool {
+        self.published.as_ref().is_some_and(|next| self.engine.can_take(self.engine.now, &next.1))
     }
 }
 

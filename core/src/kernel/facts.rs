@@ -258,6 +258,12 @@ impl Facts {
         }
     }
 
+    /// A fresh probe showed no position beside ours.
+    pub(super) fn shows_nothing_else(&self, now: Nanos, settings: &Settings) -> bool {
+        let is_fresh = |at| now.since(at) <= settings.guard_probe_age_ns_max;
+        matches!(self.probe, Probe::Seen(at) if is_fresh(at)) && !self.strange
+    }
+
     /// Why the facts forbid an entry; `None` when they do not.
     pub(super) fn blocks(
         &self,

@@ -172,6 +172,21 @@ impl Kernel {
         self.open_positions() == 0 && self.live_orders().next().is_none()
     }
 
+    /// True when nothing is open by our books, a fresh probe shows nothing at the venue either, and no fill
+    /// is so recent that the probe may have missed it. Unknown is not flat.
+    #[must_use]
+    pub fn is_proved_flat(&self, now: Nanos, settings: &Settings) -> bool {
+        let is_hot = |at: Maybe<Nanos>| {
+            at.get().is_some_and(|at| now.since(at) < settings.guard_hot_window_ns)
+        };
+        self.is_flat()
+            && !self.is_recovering()
+            && !self.recovery.has_strays()
+            && self.facts.shows_nothing_else(now, settings)
+            && !is_hot(self.hot_ns)
+            && !self.markets.iter().any(|market| is_hot(market.hot_ns))
+    }
+
     /// True while an order's outcome is unknown, or its told total is not booked.
     #[must_use]
     pub fn has_unresolved_order(&self) -> bool {

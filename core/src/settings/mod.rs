@@ -9,7 +9,7 @@ pub mod keys;
 pub mod value;
 
 pub use keys::{KEYS, Settings};
-pub use value::{Apply, Domain, Key, Sensitivity, Value, Writer};
+pub use value::{Apply, Domain, Importance, Key, Sensitivity, Value, Writer};
 
 use crate::id::TextId;
 use crate::units::{Money, Nanos, Price, Qty};

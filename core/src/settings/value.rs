@@ -110,6 +110,30 @@ crate::text_enum! {
     }
 }
 
+crate::text_enum! {
+    /// What a key matters for.
+    pub enum Importance {
+        /// How many candidates become entries.
+        Flow => "flow",
+        /// By which lane, and by which order, an entry goes.
+        Routing => "routing",
+        /// How much can be lost.
+        Risk => "risk",
+        /// Which candidates are good enough.
+        EntryQuality => "entry_quality",
+        /// How a position ends.
+        Exit => "exit",
+        /// How many different assets are entered.
+        Diversification => "diversification",
+        /// What counts as data, and which lanes are trusted.
+        SourceQuality => "source_quality",
+        /// What keeps the account from harm.
+        Safety => "safety",
+        /// How the program runs; no decision depends on it.
+        Operation => "operation",
+    }
+}
+
 /// One row of the key table.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
@@ -125,6 +149,8 @@ pub struct Key {
     pub step: f64,
     /// How much a small change matters.
     pub sensitivity: Sensitivity,
+    /// What it matters for.
+    pub importance: Importance,
     /// When a new value takes effect.
     pub apply: Apply,
     /// Who writes it.

@@ -183,11 +183,6 @@ impl Signal {
         }
     }
 
-    /// Takes over the keys that may change during a run: the picker's filters and the sides.
-    pub fn apply(&mut self, settings: &Settings) {
-        self.ranking.apply(settings, &self.table);
-    }
-
     /// Makes a scan of the prices at `ts_ns`, one per instrument in table order, above 0 and finite, `None`
     /// for an asset that has none now. `label_ns` is kept beside the time.
     ///

@@ -95,11 +95,6 @@ impl Scanner {
         }
     }
 
-    /// Takes over the keys that may change during a run: the picker's filters and the sides.
-    pub fn apply(&mut self, settings: &Settings) {
-        self.signal.apply(settings);
-    }
-
     /// Time of the next scan, once there was a price: messages up to it inclusive belong to it.
     #[must_use]
     pub fn due(&self) -> Option<Nanos> {

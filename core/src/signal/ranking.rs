@@ -43,27 +43,7 @@ pub(super) struct Ranking {
 
 impl Ranking {
     pub(super) fn new(settings: &Settings, table: &InstrumentTable) -> Self {
-        let mut ranking = Self {
-            window: super::count(settings.picker_window, 1, 750),
-            assets_min: super::count(settings.picker_assets_min, 1, usize::MAX),
-            alignment_min: 0.0,
-            noise_ppm_max: 0.0,
-            latency_max: 0,
-            sides: settings.policy_sides,
-            barred: Vec::with_capacity(table.len()),
-        };
-        ranking.apply(settings, table);
-        ranking
-    }
-
-    /// Takes over the keys that may change during a run. Does not allocate.
-    pub(super) fn apply(&mut self, settings: &Settings, table: &InstrumentTable) {
-        self.alignment_min = settings.picker_alignment_min;
-        self.noise_ppm_max = settings.picker_noise_ppm_max;
-        self.latency_max = settings.picker_latency_max;
-        self.sides = settings.policy_sides;
-        self.barred.clear();
-        self.barred.extend(table.iter().map(|(_, row)| {
+        let barred = table.iter().map(|(_, row)| {
             if !row.tradable || settings.picker_excluded.contains(&row.symbol) {
                 Some(RankVerdict::Excluded)
             } else if is_stablecoin(row.symbol.as_str()) {
@@ -71,7 +51,16 @@ impl Ranking {
             } else {
                 None
             }
-        }));
+        });
+        Self {
+            window: super::count(settings.picker_window, 1, 750),
+            assets_min: super::count(settings.picker_assets_min, 1, usize::MAX),
+            alignment_min: settings.picker_alignment_min,
+            noise_ppm_max: settings.picker_noise_ppm_max,
+            latency_max: settings.picker_latency_max,
+            sides: settings.policy_sides,
+            barred: barred.collect(),
+        }
     }
 
     /// Ranks every asset with a full window, best first per direction, short before long. True when

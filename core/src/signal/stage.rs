@@ -110,11 +110,6 @@ impl SignalStage {
         }
     }
 
-    /// Takes over the keys that may change during a run: the picker's filters and the sides.
-    pub fn apply(&mut self, settings: &Settings) {
-        self.scanner.apply(settings);
-    }
-
     /// The latest scan.
     #[must_use]
     pub const fn regime(&self) -> &Regime {

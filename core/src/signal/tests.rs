@@ -5,7 +5,6 @@ use crate::id::{InstrumentId, TextId};
 use crate::instrument::Instrument;
 use crate::link::{Rx, Tx, link};
 use crate::msg::{MarketBody, MarketMsg};
-use crate::settings::Sides;
 use crate::stage::{Stage, Work};
 use crate::units::{Money, Price, Qty};
 use alloc::format;
@@ -116,24 +115,6 @@ fn an_asset_that_leaves_comes_back_after_a_full_window() {
     let active = |t: usize| regimes[t].windows[0].active;
     assert_eq!((active(199), active(200), active(260 - 1), active(260)), (4, 3, 3, 4));
     assert_eq!(regimes[200].priced, 3);
-}
-
-#[test]
-fn hot_keys_change_the_next_ranking() {
-    let table = table(3);
-    let mut settings = Settings::default();
-    let mut signal = Signal::new(&settings, Arc::clone(&table), WindowSet::All);
-    for t in 0..60 {
-        signal.scan(at(t), at(t), &[0, 1, 2].map(|asset| Some(price(t, asset))));
-    }
-    assert_eq!(signal.regime().ranked(PositionSide::Long).count(), 0);
-    settings.policy_sides = Sides::Both;
-    settings.picker_excluded = alloc::vec![table.row(InstrumentId::new(1)).symbol];
-    signal.apply(&settings);
-    let regime = signal.scan(at(60), at(60), &[0, 1, 2].map(|asset| Some(price(60, asset))));
-    assert_eq!(regime.ranked(PositionSide::Long).count(), 3);
-    let excluded = regime.ranking.iter().filter(|row| row.instrument.index() == 1);
-    assert!(excluded.map(|row| row.verdict.as_str()).all(|verdict| verdict == "excluded_symbol"));
 }
 
 proptest! {

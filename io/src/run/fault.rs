@@ -37,6 +37,8 @@ pub enum RunFault {
     Sandbox(String),
     /// The books do not add up.
     Identity(Vec<String>),
+    /// The tuner could not be seated.
+    Tuner(String),
 }
 
 impl fmt::Display for RunFault {
@@ -48,7 +50,10 @@ impl fmt::Display for RunFault {
                  the path and the `rejected` counts",
             ),
             Self::Instruments(fault) => fault.fmt(f),
-            Self::Placement(text) | Self::Control(text) | Self::Sandbox(text) => f.write_str(text),
+            Self::Placement(text)
+            | Self::Control(text)
+            | Self::Sandbox(text)
+            | Self::Tuner(text) => f.write_str(text),
             Self::Affinity(fault) => fault.fmt(f),
             Self::Journal(fault) | Self::Restart(fault) => fault.fmt(f),
             Self::Venue(refusal) => refusal.fmt(f),

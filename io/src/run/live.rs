@@ -23,7 +23,7 @@ use super::fault::RunFault;
 use super::operator::{Operator, Wires};
 use super::restart::{Begin, Interrupted};
 use super::watch::Watch;
-use super::{WATCH_EVERY, wall};
+use super::{SeatTuner, WATCH_EVERY, seat_tuner, wall};
 use crate::affinity::Cores;
 use crate::bingx::Symbols;
 use crate::bingx::live::{
@@ -121,13 +121,15 @@ struct LiveAssembly {
 
 /// Checks the account, then trades until `watch.stop` is set; then stops entries, calls working entries
 /// back, closes what is open where that is wanted, and sums up. A directory that holds an interrupted run of
-/// the same configuration is gone on with; see [`super::restart`].
+/// the same configuration is gone on with; see [`super::restart`]. `tuner` makes the tuner that sits beside the
+/// kernel, if there is one.
 ///
 /// # Errors
 /// [`RunFault`]; the files written so far are whole and end with their last whole line.
 pub fn live(
     plan: &LivePlan,
     watch: &Watch,
+    tuner: Option<SeatTuner<'_>>,
     notice: &mut (dyn FnMut(&str) + Send),
 ) -> Result<LiveOutcome, RunFault> {
     let found = Interrupted::find(&plan.out)?;
@@ -163,6 +165,7 @@ pub fn live(
         Some(again) => Journal::go_on(&dir, again.journal, records, inputs)?,
     };
     stages.egress.write_ahead(journal.ahead());
+    seat_tuner(&mut stages.kernel, tuner, &journal, run_id, &dir)?;
     let progress = Progress::default();
     watch.span(start, Nanos::MAX);
     let ran = thread::scope(|scope| {

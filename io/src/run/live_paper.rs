@@ -17,7 +17,7 @@ use super::live::{look_after, look_names_up};
 use super::operator::{Operator, Wires};
 use super::source::correct;
 use super::watch::Watch;
-use super::{PaperOutcome, epoch, wall};
+use super::{PaperOutcome, SeatTuner, epoch, seat_tuner, wall};
 use crate::affinity::Cores;
 use crate::bingx::live::{BingxIngest, IngestLinks, Listing, Notices, PublicPlan, listing};
 use crate::journal::folder::Durability;
@@ -48,6 +48,7 @@ pub struct LivePaperPlan {
 pub fn live_paper(
     plan: &LivePaperPlan,
     watch: &Watch,
+    tuner: Option<SeatTuner<'_>>,
     notice: &mut (dyn FnMut(&str) + Send),
 ) -> Result<PaperOutcome, RunFault> {
     let mut listing = listing(&plan.venue).map_err(RunFault::Venue)?;
@@ -87,6 +88,7 @@ pub fn live_paper(
     let (run_id, mode) = (header.run_id.clone(), header.mode);
     let mut operator = Operator::ready(watch, dir.path(), &run_id, mode, wires, &ports, notice)?;
     let journal = Journal::start(&dir, header, records, inputs, Durability::Power)?;
+    seat_tuner(&mut stages.kernel, tuner, &journal, run_id, &dir)?;
     let progress = Progress::default();
     watch.span(start, Nanos::MAX);
     let ran = thread::scope(|scope| {

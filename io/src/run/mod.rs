@@ -31,6 +31,7 @@ use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crossbeam_queue::ArrayQueue;
+use pinion_core::engine::{Advisor, KernelStage};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::{Control, ControlMsg};
 use pinion_core::settings::{InstrumentOverride, KEYS, Settings};
@@ -42,6 +43,7 @@ use crate::affinity::Cores;
 use crate::data::read_scans;
 use crate::journal::folder::Durability;
 use crate::journal::summary::TICK_TO_ORDER;
+use crate::journal::thread::SettingsDesk;
 use crate::journal::{Journal, JournalHandle, Latency, RunDir, RunEnd, RunHeader, Summary, Wall};
 use crate::runner::{self, Ending, Pace, Placement, Progress, RunReport};
 use crate::source::Source;
@@ -87,6 +89,49 @@ pub struct PaperOutcome {
     pub last_event: Nanos,
 }
 
+/// What a tuner is told of the run that it is seated in.
+#[derive(Debug)]
+pub struct TunerHost {
+    /// Where it tells the journal the content of a version before it publishes it.
+    pub desk: SettingsDesk,
+    /// The run's instruments.
+    pub instruments: Arc<InstrumentTable>,
+    /// The settings that the run begins with; a live run has the account's fee rates in them.
+    pub settings: Arc<Settings>,
+    /// The run's name.
+    pub run_id: String,
+    /// Their version.
+    pub version: u32,
+    /// The run directory.
+    pub dir: PathBuf,
+}
+
+/// Makes the tuner of a run once its directory and its journal are there; a text says what is in the way.
+pub type SeatTuner<'a> = Box<dyn FnOnce(TunerHost) -> Result<Advisor, String> + 'a>;
+
+/// Seats the tuner of a run, if it has one, once its directory and its journal are there.
+fn seat_tuner(
+    kernel: &mut KernelStage,
+    tuner: Option<SeatTuner<'_>>,
+    journal: &JournalHandle,
+    run_id: String,
+    dir: &RunDir,
+) -> Result<(), RunFault> {
+    let Some(seat) = tuner else { return Ok(()) };
+    let engine = kernel.engine();
+    let host = TunerHost {
+        desk: journal.desk(),
+        instruments: Arc::new(engine.kernel().table().clone()),
+        settings: Arc::clone(engine.settings()),
+        run_id,
+        // A run begins with version 1, which no swap has told the engine.
+        version: engine.version().max(1),
+        dir: dir.path().to_path_buf(),
+    };
+    kernel.seat(seat(host).map_err(RunFault::Tuner)?);
+    Ok(())
+}
+
 /// Runs `plan` to its end, or until `watch.stop` is set. `notice` gets a line for people now and then.
 ///
 /// # Errors
@@ -94,6 +139,19 @@ pub struct PaperOutcome {
 pub fn paper(
     plan: &PaperPlan,
     watch: &Watch,
+    notice: &mut dyn FnMut(&str),
+) -> Result<PaperOutcome, RunFault> {
+    tuned_paper(plan, watch, None, notice)
+}
+
+/// The same with a tuner.
+///
+/// # Errors
+/// As [`paper`], and [`RunFault::Tuner`] when it cannot be seated.
+pub fn tuned_paper(
+    plan: &PaperPlan,
+    watch: &Watch,
+    tuner: Option<SeatTuner<'_>>,
     notice: &mut dyn FnMut(&str),
 ) -> Result<PaperOutcome, RunFault> {
     let mut opened = source::open(plan)?;
@@ -122,7 +180,7 @@ pub fn paper(
     watch.span(start, source.end);
     let outside = outside.map(|outside| outside.scans);
     let outcome =
-        drive(plan, watch, &dir, header, table, source, outside, start, &placement, notice)?;
+        drive(plan, watch, &dir, header, table, source, outside, start, &placement, tuner, notice)?;
     if let Some(text) = pace_lost(plan.pace, &outcome) {
         notice(&text);
     }
@@ -180,8 +238,10 @@ fn drive(
     outside: Option<Vec<OutsideScan>>,
     start: Nanos,
     placement: &Placement,
+    tuner: Option<SeatTuner<'_>>,
     notice: &mut dyn FnMut(&str),
 ) -> Result<PaperOutcome, RunFault> {
+    let run_id = header.run_id.clone();
     let gauges = Arc::clone(&watch.gauges);
     let assembly =
         Assembly::new(&plan.settings, table, source, header.epoch, plan.pace, gauges, outside);
@@ -199,6 +259,7 @@ fn drive(
         }
     };
     let journal = Journal::start(dir, header, records, inputs, durability)?;
+    seat_tuner(&mut stages.kernel, tuner, &journal, run_id, &dir)?;
     let set = stages.set();
     let progress = Progress::default();
     let ran = thread::scope(|scope| {
@@ -213,6 +274,8 @@ fn drive(
         let end = report.last.max(stages.kernel.engine().now());
         close::close(&mut stages, &control, end);
     }
+    // It writes its last state, and lets go of the journal.
+    drop(stages.kernel.unseat());
     let Stages { ingest, kernel, .. } = &stages;
     let engine = kernel.engine();
     let reason = match (&ran, ingest.fault()) {

@@ -215,7 +215,7 @@ fn run_live(sim: &Sim, out: &Path, during: impl FnOnce()) -> Ran {
     let told = Arc::new(Mutex::new(Vec::new()));
     let (stop, lines) = (Arc::clone(&watch), Arc::clone(&told));
     let running = thread::spawn(move || {
-        run::live(&plan, &watch, &mut |text| lines.lock().unwrap().push(text.to_owned()))
+        run::live(&plan, &watch, None, &mut |text| lines.lock().unwrap().push(text.to_owned()))
     });
     during();
     stop.stop.store(true, Ordering::Release);
@@ -295,7 +295,7 @@ fn an_account_that_is_not_as_configured_is_refused_before_anything_is_written() 
         venue: plan,
         flatten_at_end: false,
     };
-    let fault = run::live(&plan, &Watch::default(), &mut |_| {}).unwrap_err();
+    let fault = run::live(&plan, &Watch::default(), None, &mut |_| {}).unwrap_err();
     assert!(matches!(&fault, RunFault::Venue(Refusal::NotAsConfigured(_))), "{fault}");
     assert!(fault.to_string().contains("venue.leverage"), "{fault}");
     assert!(!out.exists());

@@ -17,6 +17,7 @@ pub mod replay;
 pub mod run;
 pub mod sign;
 pub mod signal;
+pub mod tuner;
 pub mod venue_sim;
 
 use std::io::Write as _;

@@ -15,6 +15,7 @@ use pinion_io::runner::Pace;
 
 use crate::config::SettingsArgs;
 use crate::data::{first_missing, no_such_data};
+use crate::tuning::{Tuned, TuningArgs, seat};
 use crate::{Failure, report, summary, time};
 
 /// Arguments of `pinion paper`.
@@ -41,9 +42,12 @@ pub struct Args {
     /// How stages are placed on threads; short for --set engine.layout=….
     #[arg(long, value_parser = ["inline", "shared", "dedicated"])]
     layout: Option<String>,
-    /// The runtime tuner; only `off` is available.
-    #[arg(long, value_parser = ["off"], default_value = "off")]
+    /// The runtime tuner, and how eager it is. At full speed it ticks at stream time on the engine's own
+    /// thread, so that a run can be repeated; at a set pace it has a thread of its own.
+    #[arg(long, value_parser = ["off", "conveyor", "fast", "calm", "sniper"], default_value = "off")]
     tuner: String,
+    #[command(flatten)]
+    tuning: TuningArgs,
     /// Names the run.
     #[arg(long, value_name = "ID", default_value = "paper", value_parser = parse_profile)]
     profile_id: String,
@@ -56,7 +60,7 @@ pub struct Args {
 }
 
 /// The profile id names a folder: letters, digits, dot, dash and underscore, not beginning with a dot.
-pub(super) fn parse_profile(text: &str) -> Result<String, String> {
+pub(crate) fn parse_profile(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
     if (1..=64).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('.') {
         Ok(text.to_owned())
@@ -112,8 +116,18 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         pace: args.speed,
         duration_ns: args.duration,
     };
+    let tuned = Tuned {
+        what: "a paper run",
+        profile_id: &plan.profile_id,
+        instruments: &plan.instruments,
+        venue: &loaded.venue,
+        config_hash: &plan.config_hash,
+        pace: plan.pace,
+        watch: &watch,
+    };
+    let seat = seat(&args.tuner, &args.tuning, tuned)?;
     let bar = progress(&watch);
-    let outcome = run::paper(&plan, &watch, &mut |notice| say(notice));
+    let outcome = run::tuned_paper(&plan, &watch, seat, &mut |notice| say(notice));
     watch.end();
     // The bar's thread only draws; it cannot fail in a way that matters.
     drop(bar.join());
@@ -135,7 +149,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Text for the person, on stderr; when that is gone there is nobody to tell.
-pub(super) fn say(text: &str) {
+pub(crate) fn say(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));
 }
 

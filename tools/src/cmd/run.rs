@@ -13,6 +13,7 @@ use pinion_io::bingx::words::{MarginType, PositionMode};
 use pinion_io::journal::Summary;
 use pinion_io::net::{Peer, Target, Trust, Tuning};
 use pinion_io::run::{self, LiveOutcome, LivePaperPlan, LivePlan, RunFault, Watch};
+use pinion_io::runner::Pace;
 use pinion_io::sandbox::{self, Sandbox};
 use zeroize::Zeroizing;
 
@@ -20,6 +21,7 @@ use super::paper::{on_signal, parse_profile, say};
 use crate::config::sections::{Control, Venue};
 use crate::config::{Loaded, SettingsArgs};
 use crate::failure::Exit;
+use crate::tuning::{Tuned, TuningArgs, seat};
 use crate::{Failure, report, summary, time};
 
 /// What `venue.live_confirmation` must say.
@@ -55,6 +57,11 @@ pub struct Args {
     /// `runs/<utc>-<profile>/`.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// The runtime tuner, and how eager it is, on a thread of its own.
+    #[arg(long, value_parser = ["off", "conveyor", "fast", "calm", "sniper"], default_value = "off")]
+    tuner: String,
+    #[command(flatten)]
+    tuning: TuningArgs,
     /// Names the run.
     #[arg(long, value_name = "ID", default_value = "run", value_parser = parse_profile)]
     profile_id: String,
@@ -126,7 +133,17 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         say("guard.drawdown_max is 0: no drawdown halts this run");
     }
     let watch = watched(args, &loaded.control)?;
-    let outcome = run::live(&plan, &watch, &mut |text| say(text));
+    let tuned = Tuned {
+        what: "a run",
+        profile_id: &plan.profile_id,
+        instruments: &plan.instruments,
+        venue: &loaded.venue,
+        config_hash: &plan.config_hash,
+        pace: Pace::Times(1.0),
+        watch: &watch,
+    };
+    let tuner = seat(&args.tuner, &args.tuning, tuned)?;
+    let outcome = run::live(&plan, &watch, tuner, &mut |text| say(text));
     watch.end();
     let outcome = outcome.map_err(failure)?;
     tell(args, &outcome.summary, &plan.out)?;
@@ -145,7 +162,17 @@ fn on_paper(args: &Args, loaded: Loaded) -> Result<(), Failure> {
         out: out(args),
         profile_id: args.profile_id.clone(),
     };
-    let outcome = run::live_paper(&plan, &watch, &mut |text| say(text));
+    let tuned = Tuned {
+        what: "a paper run on live data",
+        profile_id: &plan.profile_id,
+        instruments: &plan.instruments,
+        venue: &loaded.venue,
+        config_hash: &plan.config_hash,
+        pace: Pace::Times(1.0),
+        watch: &watch,
+    };
+    let tuner = seat(&args.tuner, &args.tuning, tuned)?;
+    let outcome = run::live_paper(&plan, &watch, tuner, &mut |text| say(text));
     watch.end();
     tell(args, &outcome.map_err(failure)?.summary, &plan.out)
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use pinion_core::settings::{Apply, Domain, KEYS, Key, Sensitivity, Settings, Value, Writer};
+use pinion_core::settings::{
+    Apply, Domain, Importance, KEYS, Key, Sensitivity, Settings, Value, Writer,
+};
 use pinion_core::units::{DECIMAL_TEXT_MAX, print_raw};
 use serde_json::{Map, Value as Json, json};
 
@@ -56,7 +58,7 @@ const fn limits(domain: Domain) -> Limits {
 }
 
 /// The key table in JSON. Every row has every name: `name`, `aliases`, `type`, `unit`, `default`, `min`, `max`,
-/// `choices`, `step`, `sensitivity`, `apply`, `writer`, `protected`, `doc`; null means none.
+/// `choices`, `step`, `sensitivity`, `importance`, `apply`, `writer`, `protected`, `doc`; null means none.
 #[must_use]
 pub fn keys_json() -> Json {
     KEYS.iter()
@@ -73,6 +75,7 @@ pub fn keys_json() -> Json {
                 "choices": (!limits.choices.is_empty()).then_some(limits.choices),
                 "step": (key.step > 0.0).then_some(key.step),
                 "sensitivity": key.sensitivity.as_str(),
+                "importance": key.importance.as_str(),
                 "apply": key.apply.as_str(),
                 "writer": key.writer.as_str(),
                 "protected": key.protected,
@@ -107,6 +110,7 @@ fn section_key_json(field: &Field) -> Json {
         "choices": choices,
         "step": null,
         "sensitivity": Sensitivity::High.as_str(),
+        "importance": Importance::Safety.as_str(),
         "apply": Apply::Restart.as_str(),
         "writer": Writer::Operator.as_str(),
         "protected": true,

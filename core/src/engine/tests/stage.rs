@@ -1,12 +1,13 @@
 //! The kernel stage on links that are too short.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use crossbeam_queue::ArrayQueue;
 
 use super::rig::{Rig, asset, table};
 use crate::broker::{Broker, EntryPlan};
-use crate::engine::{Engine, Gauges, JournalFull, KernelLinks, KernelStage};
+use crate::engine::{Advise, Engine, Gauges, JournalFull, KernelLinks, KernelStage};
 use crate::journal::{InputRx, input_ring};
 use crate::link::{Rx, Tx, link};
 use crate::msg::{
@@ -27,7 +28,8 @@ struct Wired<P> {
     account: Tx<VenueMsg>,
     command: Rx<CommandMsg>,
     /// Held, so that the links stay open.
-    _others: (Tx<ScanMsg>, Tx<VenueMsg>, Rx<RecordMsg>, InputRx),
+    _others: (Tx<ScanMsg>, Tx<VenueMsg>, InputRx),
+    record_rx: Rx<RecordMsg>,
 }
 
 const NOW: Nanos = Nanos::new(1_000 * Nanos::SECOND);
@@ -56,7 +58,8 @@ fn wired<P: Decide>(engine: Engine<P>, commands: usize) -> Wired<P> {
         market,
         account,
         command,
-        _others: (scan_tx, ack_tx, record_rx, input_rx),
+        _others: (scan_tx, ack_tx, input_rx),
+        record_rx,
     }
 }
 
@@ -129,6 +132,58 @@ fn published_settings_come_into_force_with_the_next_poll_before_anything_else() 
     wired.stage.publish(1, Arc::new(Settings::default()));
     let _work = wired.stage.poll(NOW);
     assert!(Arc::ptr_eq(wired.stage.engine().settings(), &next), "not newer");
+}
+
+#[test]
+fn settings_that_need_a_flat_book_wait_and_keep_nobody_up() {
+    let mut wired = wired(Rig::long().engine, 8);
+    let legs = Settings { exit_legs: alloc::vec![0.5, 0.5], ..Settings::default() };
+    wired.stage.publish(1, Arc::new(legs));
+    let now = NOW.plus(60 * Nanos::SECOND);
+    while wired.stage.poll(now) != Work::NONE {}
+    assert_eq!(wired.stage.engine().version(), 0);
+    assert!(wired.stage.drained(), "a run can end with them waiting");
+    let hot = Settings { exit_tp_bps: 20.0, ..Settings::default() };
+    wired.stage.publish(2, Arc::new(hot));
+    let _work = wired.stage.poll(now);
+    assert_eq!(wired.stage.engine().version(), 2, "the last one counts");
+}
+
+/// Publishes once, and counts what it hears.
+#[derive(Debug, Default)]
+struct Tuner {
+    next: Option<(u32, Arc<Settings>)>,
+    heard: Arc<core::sync::atomic::AtomicU64>,
+}
+
+impl Advise for Tuner {
+    fn record(&mut self, _record: &RecordMsg) {
+        self.heard.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn advise(&mut self, _now: Nanos) -> Option<(u32, Arc<Settings>)> {
+        self.next.take()
+    }
+}
+
+#[test]
+fn a_tuner_hears_every_record_and_its_settings_come_first() {
+    let mut wired = wired(Rig::new(Settings::default()).engine, 8);
+    wired.market.push(quote()).expect("room");
+    let next = Arc::new(Settings { engine_tick_ns: 7_000_000, ..Settings::default() });
+    let tuner = Tuner { next: Some((2, Arc::clone(&next))), ..Tuner::default() };
+    let heard = Arc::clone(&tuner.heard);
+    wired.stage.seat(Box::new(tuner));
+    assert_eq!(wired.stage.poll(NOW).count, 2, "the settings, then the quote");
+    assert!(Arc::ptr_eq(wired.stage.engine().settings(), &next));
+    let heard = heard.load(core::sync::atomic::Ordering::Relaxed);
+    let mut recorded = 0;
+    while wired.record_rx.pop().is_some() {
+        recorded += 1;
+    }
+    assert!(heard > 0);
+    assert_eq!(heard, recorded);
+    assert!(wired.stage.unseat().is_some() && wired.stage.unseat().is_none());
 }
 
 /// A policy that enters whenever it can.
