@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::timer::{Timer, ticks};
 
@@ -33,7 +33,12 @@ pub struct Hiccups {
     /// Longest gap.
     pub longest_ns: f64,
     /// What to make of it.
+    #[serde(serialize_with = "text")]
     pub verdict: Quiet,
+}
+
+fn text<S: Serializer>(verdict: &Quiet, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(verdict.as_str())
 }
 
 impl Hiccups {

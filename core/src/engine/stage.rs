@@ -123,12 +123,11 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
         self.published = Some((version, settings));
     }
 
-    fn take_settings(&mut self, now: Nanos) -> Work {
-        let Some((version, settings)) = self.published.take() else { return Work::NONE };
+    fn take_settings(&mut self, now: Nanos, work: &mut Work) {
+        let Some((version, settings)) = self.published.take() else { return };
         self.engine.announce(version, settings);
-        let work = self.turn(now, &Input::Settings { version });
+        self.turn(now, &Input::Settings { version }, work);
         self.tick_ns = self.engine.settings.engine_tick_ns;
-        work
     }
 
     /// Commands that wait for room on their link; while there are any, a poll takes nothing.
@@ -173,9 +172,9 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
     }
 
     /// Tells the kernel when the journal falls behind and when it has caught up.
-    fn watch_journal(&mut self, now: Nanos) -> Work {
+    fn watch_journal(&mut self, now: Nanos, work: &mut Work) {
         if self.on_full == JournalFull::Wait {
-            return Work::NONE;
+            return;
         }
         if self.is_room_short() {
             self.record_room = self.links.record.free();
@@ -183,20 +182,22 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
         }
         let short = self.is_room_short();
         if short == self.behind {
-            return Work::NONE;
+            return;
         }
         self.behind = short;
         let control = if short { Control::JournalBehind } else { Control::JournalCaughtUp };
-        self.turn(now, &Input::Control(ControlMsg { ts_recv_ns: now, control }))
+        self.turn(now, &Input::Control(ControlMsg { ts_recv_ns: now, control }), work);
     }
 
-    fn turn(&mut self, now: Nanos, input: &Input) -> Work {
+    /// One turn; what it did is added to `work`, in place: sums of returned ones would cost more than the rest
+    /// of a poll.
+    fn turn(&mut self, now: Nanos, input: &Input, work: &mut Work) {
         // Room was asked for before; the journal gets the input before its effects leave.
         let journaled = self.links.input.push(now.max(self.engine.now), input);
         debug_assert!(journaled.is_ok(), "room was checked");
         self.input_room = self.input_room.saturating_sub(1);
         self.engine.turn(now, input, &mut self.effects);
-        let mut work = Work::done(1);
+        work.count += 1;
         for record in &self.effects.records {
             let recorded = self.links.record.push(*record);
             debug_assert!(recorded.is_ok(), "room was checked");
@@ -209,11 +210,8 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
             } else if let Err(Full(command)) = self.links.command.push(*command) {
                 self.unsent.push_back(command);
             }
-            if matches!(command.command, Command::Place { .. }) {
-                work.commands += 1;
-            }
+            work.commands += u32::from(matches!(command.command, Command::Place { .. }));
         }
-        work
     }
 
     /// Turns what one link holds. Made for each link anew, so that a message is not copied through
@@ -222,14 +220,13 @@ impl<P: Decide, H: SavedHooks> KernelStage<P, H> {
     fn drain(
         &mut self,
         now: Nanos,
+        work: &mut Work,
         mut next: impl FnMut(&mut KernelLinks) -> Option<Input>,
-    ) -> Work {
-        let mut work = Work::NONE;
+    ) {
         for _ in 0..BUDGET {
             let Some(input) = next(&mut self.links) else { break };
-            work = work.and(self.turn(now, &input));
+            self.turn(now, &input, work);
         }
-        work
     }
 
     fn tick_is_due(&self, now: Nanos) -> bool {
@@ -272,21 +269,24 @@ impl<P: Decide, H: SavedHooks> Stage for KernelStage<P, H> {
         }
         // What the operator and the venue say comes before what the market says; a scan was made from
         // market messages that may still be on their way here, so it comes last.
-        let mut work = self
-            .take_settings(now)
-            .and(self.watch_journal(now))
-            .and(self.drain(now, |links| links.control.pop().map(Input::Control)))
-            .and(self.drain(now, |links| links.ack.pop().map(Input::Venue)))
-            .and(self.drain(now, |links| links.account.pop().map(Input::Venue)))
-            .and(self.drain(now, |links| links.market.pop().map(Input::Market)))
-            .and(self.drain(now, |links| links.scan.pop().map(Input::Scan)));
+        let mut work = Work::NONE;
+        self.take_settings(now, &mut work);
+        self.watch_journal(now, &mut work);
+        // A pop of this queue costs a fence, a look does not.
+        if !self.links.control.is_empty() {
+            self.drain(now, &mut work, |links| links.control.pop().map(Input::Control));
+        }
+        self.drain(now, &mut work, |links| links.ack.pop().map(Input::Venue));
+        self.drain(now, &mut work, |links| links.account.pop().map(Input::Venue));
+        self.drain(now, &mut work, |links| links.market.pop().map(Input::Market));
+        self.drain(now, &mut work, |links| links.scan.pop().map(Input::Scan));
         if self.tick_is_due(now) {
-            work = work.and(self.turn(now, &Input::Tick));
+            self.turn(now, &Input::Tick, &mut work);
             self.links.gauges.publish(&self.engine);
             self.next_tick = Some(now.plus(self.tick_ns));
         } else if self.engine.next_deadline().is_some_and(|due| now >= due) {
             // Between ticks, for an order whose time is over; the grid of the ticks stays.
-            work = work.and(self.turn(now, &Input::Tick));
+            self.turn(now, &Input::Tick, &mut work);
         } else if self.next_tick.is_none() && self.engine.inputs > 0 {
             self.next_tick = Some(now.plus(self.tick_ns));
         }

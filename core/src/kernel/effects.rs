@@ -60,7 +60,10 @@ impl Effects {
 
     /// Adds a record.
     pub fn record(&mut self, record: Record) {
-        self.record_at(self.records.len(), record);
+        let message = RecordMsg { ts_ns: self.now_ns, record };
+        if self.records.try_push(message).is_err() {
+            self.records_lost += 1;
+        }
     }
 
     /// Adds a record before the one at `place`, or behind the last: for what is known only when what it
