@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use crossbeam_queue::ArrayQueue;
 
 use crate::engine::{Engine, Gauges};
-use crate::journal::{ENCODED_MAX, InputTx};
+use crate::journal::{InputTx, shares};
 use crate::kernel::Effects;
 use crate::kernel::effects::{COMMANDS_MAX, RECORDS_MAX};
 use crate::link::{Full, Rx, Tx};
@@ -65,7 +65,8 @@ const POLL_COMMANDS: usize = POLL_INPUTS * COMMANDS_MAX;
 const _: () = {
     // New risk is blocked while the links still hold several polls.
     assert!(2 * POLL_RECORDS <= topology::spec("record").depth);
-    assert!(8 * POLL_INPUTS * ENCODED_MAX <= topology::spec("input").depth);
+    let (inputs, others) = shares(topology::spec("input").depth);
+    assert!(8 * POLL_INPUTS <= others && others <= inputs);
 };
 
 /// The engine on its links. Owner: the kernel thread.
