@@ -54,9 +54,8 @@ pub fn bench(scale: Scale, timer: &Timer) -> BenchReport {
         else {
             continue;
         };
-        let pick = if *metric == CYCLE { mean } else { p50 };
         let unit = if *metric == CYCLE { "ns/quote" } else { "ns" };
-        let figure = Figure::new(*metric, unit, of, floor, pick);
+        let figure = Figure::new(*metric, unit, of, floor, p50);
         report.figures.push(if *metric == ORDER {
             figure.to_reach(Target::RatioAtMost(4.0))
         } else {

@@ -64,12 +64,16 @@ pub struct InputRx {
 }
 
 /// Makes a ring of `bytes` bytes (at least one input), and beside it room for what is no market message: an
-/// eighth of its inputs. Allocates once.
+/// eighth of its inputs. Allocates once, and writes every place once: no page of it is missing later.
 #[must_use]
 pub fn input_ring(bytes: usize) -> (InputTx, InputRx) {
     let (inputs, others) = shares(bytes);
-    let (lines_tx, lines_rx) = rtrb::RingBuffer::new(inputs);
-    let (others_tx, others_rx) = rtrb::RingBuffer::new(others);
+    let (mut lines_tx, mut lines_rx) = rtrb::RingBuffer::new(inputs);
+    let (mut others_tx, mut others_rx) = rtrb::RingBuffer::new(others);
+    while lines_tx.push([0; 1 + MarketMsg::WORDS]).is_ok() {}
+    while lines_rx.pop().is_ok() {}
+    while others_tx.push(Input::Tick).is_ok() {}
+    while others_rx.pop().is_ok() {}
     let tx = InputTx { lines: lines_tx, others: others_tx, credit: 0, pushed: 0, refused: 0 };
     (tx, InputRx { lines: lines_rx, others: others_rx, encoder: Encoder::new() })
 }

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub mod bench;
 pub mod book;
 pub mod completion;
 pub mod config;
@@ -9,5 +10,6 @@ pub mod kernel;
 pub mod paper;
 pub mod recover;
 pub mod replay;
+pub mod report;
 pub mod sign;
 pub mod signal;
