@@ -159,10 +159,11 @@ impl Subject for WholeEngine {
         if ended.is_err() {
             return;
         }
-        note(sheet, timer, passed, pipeline.stages.ingest.counts().total());
+        let events = pipeline.stages.ingest.counts().total();
+        note(sheet, timer, passed, events);
         let totals = pipeline.stages.kernel.engine().kernel().totals();
         let orders = u64::from(totals.orders);
-        sheet.hash(orders.rotate_left(32) ^ totals.net_pnl.raw().cast_unsigned());
+        sheet.hash(events ^ orders.rotate_left(32) ^ totals.net_pnl.raw().cast_unsigned());
     }
 }
 

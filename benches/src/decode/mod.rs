@@ -35,11 +35,8 @@ trait Reads {
     fn name(&self) -> &'static str;
 
     /// Reads a frame, which stands at the front of `text` with padding behind it, into a number that depends on
-    /// every value of it; `None` where it knows no such frame, or cannot read it.
+    /// every value of it; `None` where it cannot read it.
     fn read(&mut self, kind: Kind, text: &mut [u8], len: usize) -> Option<u64>;
-
-    /// It reads frames of this kind.
-    fn knows(&self, kind: Kind) -> bool;
 }
 
 /// Runs the bench.
@@ -134,9 +131,6 @@ impl Subject for Decoding {
     fn round(&mut self, timer: &Timer, sheet: &mut Sheet) {
         let mut sum = 0u64;
         for (metric, kind) in Kind::ALL.into_iter().enumerate() {
-            if !self.reader.knows(kind) {
-                continue;
-            }
             let frames = &mut self.frames[metric];
             for sample in 0..self.samples {
                 let start = sample * GROUP % FRAMES;
@@ -182,10 +176,6 @@ impl Reads for Copies {
         std::hint::black_box(&mut copy);
         Some(len as u64)
     }
-
-    fn knows(&self, _kind: Kind) -> bool {
-        true
-    }
 }
 
 /// The engine's own.
@@ -203,10 +193,6 @@ impl Ours {
 impl Reads for Ours {
     fn name(&self) -> &'static str {
         OURS
-    }
-
-    fn knows(&self, _kind: Kind) -> bool {
-        true
     }
 
     fn read(&mut self, kind: Kind, text: &mut [u8], len: usize) -> Option<u64> {

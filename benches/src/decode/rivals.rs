@@ -13,7 +13,11 @@ use super::{Kind, Mix, Reads};
 pub(super) fn all() -> Vec<Box<dyn Reads>> {
     vec![
         Box::new(Sonic { packed: libdeflater::Decompressor::new(), text: vec![0; 64 * 1024] }),
-        Box::new(Simd { buffers: simd_json::Buffers::new(64 * 1024), copy: Vec::new() }),
+        Box::new(Simd {
+            packed: libdeflater::Decompressor::new(),
+            buffers: simd_json::Buffers::new(64 * 1024),
+            copy: Vec::new(),
+        }),
         Box::new(Serde),
     ]
 }
@@ -169,10 +173,6 @@ impl Reads for Sonic {
         "sonic-rs"
     }
 
-    fn knows(&self, _kind: Kind) -> bool {
-        true
-    }
-
     fn read(&mut self, kind: Kind, text: &mut [u8], len: usize) -> Option<u64> {
         let text = text.get(..len)?;
         match kind {
@@ -195,10 +195,6 @@ impl Reads for Serde {
         "serde_json"
     }
 
-    fn knows(&self, _kind: Kind) -> bool {
-        true
-    }
-
     fn read(&mut self, kind: Kind, text: &mut [u8], len: usize) -> Option<u64> {
         let text = text.get(..len)?;
         match kind {
@@ -214,8 +210,12 @@ impl Reads for Serde {
     }
 }
 
-/// simd-json with reused buffers; it writes into its input, so that every frame is copied first.
+/// Room for an unpacked frame.
+const UNPACKED_MAX: usize = 4 * 1024;
+
+/// libdeflater and simd-json with reused buffers; it writes into its input, so that every frame is copied first.
 struct Simd {
+    packed: libdeflater::Decompressor,
     buffers: simd_json::Buffers,
     copy: Vec<u8>,
 }
@@ -225,20 +225,22 @@ impl Reads for Simd {
         "simd-json"
     }
 
-    fn knows(&self, kind: Kind) -> bool {
-        kind != Kind::Depth20
-    }
-
     fn read(&mut self, kind: Kind, text: &mut [u8], len: usize) -> Option<u64> {
         use simd_json::serde::from_slice_with_buffers as read;
-        let Self { buffers, copy } = self;
+        let Self { packed, buffers, copy } = self;
         copy.clear();
-        copy.extend_from_slice(text.get(..len)?);
+        if kind == Kind::Depth20 {
+            copy.resize(UNPACKED_MAX, 0);
+            let len = packed.gzip_decompress(text.get(..len)?, copy).ok()?;
+            copy.truncate(len);
+        } else {
+            copy.extend_from_slice(text.get(..len)?);
+        }
         match kind {
             Kind::BookTicker => read::<Ticker<'_>>(copy, buffers).ok()?.mix(),
             Kind::Depth => read::<Depth<'_>>(copy, buffers).ok()?.mix(),
             Kind::OrderFill => read::<Update<'_>>(copy, buffers).ok()?.o.mix(),
-            Kind::Depth20 => None,
+            Kind::Depth20 => read::<Market<'_>>(copy, buffers).ok()?.data.mix(),
         }
     }
 }
