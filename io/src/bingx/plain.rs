@@ -337,8 +337,19 @@ mod tests {
     use crate::bingx::frame::Decoder;
     use proptest::prelude::*;
 
-    const FILL: &str = r#"{"e":"ORDER_TRADE_UPDATE","E":1723161256299,"T":1723161256298,"o":{"s":"BTC-USDT","c":"p-66b5594f-1a","i":1627970445070303232,"S":"BUY","o":"LIMIT","q":"0.00300000","p":"61659.70","sp":"","ap":"61659.70","x":"TRADE","X":"FILLED","N":"USDT","n":"-0.01369708","T":1723161256290,"wt":"MARK_PRICE","ps":"LONG","rp":"0.00000000","z":"0.00300000","sg":"false","ti":0,"ro":false,"td":88100000,"tv":"1234.50","l":"0.00300000","L":"61659.70","m":false}}"#;
-    const BOOK: &str = r#"{"code":0,"dataType":"BTC-USDT@depth20@100ms","ts":1714650397486,"data":{"bids":[["121825.7","7.7622"],["121825.6","0.0060"]],"asks":[["121827.3","0.0025"],["121827.1","10"]]}}"#;
+    const FILL: &str = concat!(
+        r#"{"e":"ORDER_TRADE_UPDATE","E":1723161256299,"T":1723161256298,"o":{"s":"BTC-USDT","#,
+        r#""c":"p-66b5594f-1a","i":1627970445070303232,"S":"BUY","o":"LIMIT","q":"0.00300000","#,
+        r#""p":"61659.70","sp":"","ap":"61659.70","x":"TRADE","X":"FILLED","N":"USDT","#,
+        r#""n":"-0.01369708","T":1723161256290,"wt":"MARK_PRICE","ps":"LONG","rp":"0.00000000","#,
+        r#""z":"0.00300000","sg":"false","ti":0,"ro":false,"td":88100000,"tv":"1234.50","#,
+        r#""l":"0.00300000","L":"61659.70","m":false}}"#,
+    );
+    const BOOK: &str = concat!(
+        r#"{"code":0,"dataType":"BTC-USDT@depth20@100ms","ts":1714650397486,"data":{"#,
+        r#""bids":[["121825.7","7.7622"],["121825.6","0.0060"]],"#,
+        r#""asks":[["121827.3","0.0025"],["121827.1","10"]]}}"#,
+    );
 
     /// Both readers on one text: what the short one reads, and what the general one says.
     fn both(text: &[u8]) -> (Option<String>, Result<String, String>) {
