@@ -3,13 +3,14 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
+use crate::desk::{self, Desk, INSTRUMENTS};
+use crate::kernel::{self, Part};
 use pinion_core::engine::{Advise, Advisor};
 use pinion_core::journal::{Entry, input_ring};
 use pinion_core::msg::{Input, RecordMsg};
 use pinion_core::settings::{MarketMode, Miss, Settings, Style};
 use pinion_core::signal::{Scanner, WindowSet};
 use pinion_core::units::{Nanos, Price};
-use pinion_tests::desk::{self, Desk, INSTRUMENTS};
 use pinion_tuner::tuner::Mailbox;
 
 /// One case.
@@ -38,6 +39,10 @@ pub const CASES: &[Case] = &[
     Case { name: "10 quotes and their scan", run: tap_to_scan },
     Case { name: "tuner's mailbox, empty", run: mailbox_empty },
     Case { name: "settings posted and taken", run: mailbox_full },
+    Case { name: "kernel path, 9 quotes", run: |turns| kernel::counted(turns, Part::Quotes) },
+    Case { name: "kernel path, 9 quotes, order", run: |turns| kernel::counted(turns, Part::Order) },
+    Case { name: "kernel path, to the ack", run: |turns| kernel::counted(turns, Part::Ack) },
+    Case { name: "kernel path, to the fill", run: |turns| kernel::counted(turns, Part::Fill) },
 ];
 
 /// A quote of an asset that nobody holds.

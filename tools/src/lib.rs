@@ -33,6 +33,8 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Canonical benchmarks, each figure beside its floor.
+    Bench(cmd::bench::Args),
     /// The L2 book per instrument after applying a recorded depth stream.
     Book(cmd::book::Args),
     /// Call every working order of a running engine back.
@@ -67,6 +69,8 @@ pub enum Verb {
     Reduce(cmd::control::Acting),
     /// Feed a run's input journal to a fresh kernel and compare every output.
     Replay(cmd::replay::Args),
+    /// Tables from a run's directory.
+    Report(cmd::report::Args),
     /// Undo halt, reduce and flatten in a running engine.
     Resume(cmd::control::Acting),
     /// A run against a venue's sockets: demo account, or live with --live.
@@ -96,6 +100,7 @@ pub fn main() -> ExitCode {
         }
     };
     let result = match cli.verb {
+        Verb::Bench(args) => cmd::bench::run(&args),
         Verb::Book(args) => cmd::book::run(&args),
         Verb::CancelAll(args) => cmd::control::act(control::Verb::CancelAll, &args),
         Verb::Capture(args) => cmd::capture::run(&args),
@@ -113,6 +118,7 @@ pub fn main() -> ExitCode {
         Verb::Recover(args) => cmd::recover::run(&args),
         Verb::Reduce(args) => cmd::control::act(control::Verb::Reduce, &args),
         Verb::Replay(args) => cmd::replay::run(&args),
+        Verb::Report(args) => cmd::report::run(&args),
         Verb::Resume(args) => cmd::control::act(control::Verb::Resume, &args),
         Verb::Run(args) => cmd::run::run(&args),
         Verb::Sign(args) => cmd::sign::run(&args),

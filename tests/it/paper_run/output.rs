@@ -32,6 +32,10 @@ fn a_run_directory_holds_the_promised_files() {
     let promised = [
         "candidates.jsonl",
         "inputs.journal",
+        "latency-stage_egress.hgrm",
+        "latency-stage_ingest.hgrm",
+        "latency-stage_kernel.hgrm",
+        "latency-stage_signal.hgrm",
         "latency-tick_to_order.hgrm",
         "latency-turn_inline.hgrm",
         "latency.hlog",

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub mod bench;
 pub mod book;
 pub mod capture;
 pub mod completion;
@@ -14,6 +15,7 @@ pub mod kernel;
 pub mod paper;
 pub mod recover;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod sign;
 pub mod signal;
