@@ -259,7 +259,7 @@ fn drive(
         }
     };
     let journal = Journal::start(dir, header, records, inputs, durability)?;
-    seat_tuner(&mut stages.kernel, tuner, &journal, run_id, &dir)?;
+    seat_tuner(&mut stages.kernel, tuner, &journal, run_id, dir)?;
     let set = stages.set();
     let progress = Progress::default();
     let ran = thread::scope(|scope| {
