@@ -15,7 +15,7 @@ fn values_out_of_their_range_name_what_was_expected() {
         ("--seed", &["x", "-1", "1.5", "18446744073709551616", ""], seed),
         ("--profile-id", &["../x", "a/b", ".hidden", "a b", ""], profile),
         ("--layout", &["fast"], "[possible values: inline, shared, dedicated]"),
-        ("--tuner", &["fast"], "[possible values: off]"),
+        ("--tuner", &["quick"], "[possible values: off, conveyor, fast, calm, sniper]"),
     ] {
         for value in values {
             let run = paper(&[&format!("{argument}={value}")]);
