@@ -119,7 +119,7 @@ struct LiveAssembly {
 
 /// Checks the account, then trades until `watch.stop` is set; then stops entries, calls working entries
 /// back, closes what is open where that is wanted, and sums up. A directory that holds an interrupted run of
-/// the same configuration is gone on with; see [`super::restart`].
+/// the same configuration is gone on with (`restart.rs` beside this file).
 ///
 /// # Errors
 /// [`RunFault`]; the files written so far are whole and end with their last whole line.
