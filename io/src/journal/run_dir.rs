@@ -21,7 +21,7 @@ pub const SUMMARY: &str = "summary.json";
 /// All latency histograms in `HdrHistogram`'s interval log format.
 pub const LATENCY_LOG: &str = "latency.hlog";
 
-/// A run directory. Whoever created it owns it; a directory is never used twice.
+/// A run directory. Whoever holds its lock owns it; one whose run has ended is never used again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunDir {
     path: PathBuf,
