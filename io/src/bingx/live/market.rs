@@ -1,4 +1,4 @@
-//! The ingest stage of a live run: market sockets, each driven by its [`Session`].
+//! The ingest stage of a live run: market sockets, each driven by its session machine.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
