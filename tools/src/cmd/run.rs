@@ -219,7 +219,10 @@ fn venue_plan(mode: Mode, venue: &Venue, keys: ApiKeys, seed: u64) -> Result<Ven
         timeout_ns: venue.int("timeout_ms") * 1_000_000,
         reconnect_max_ns: venue.int("reconnect_max_ms") * 1_000_000,
         attempts_per_hour: u16::try_from(whole("attempts_per_hour")).unwrap_or(u16::MAX),
-        tuning: Tuning { busy_poll_us: Some(narrow("busy_poll_us")).filter(|us| *us > 0) },
+        tuning: Tuning {
+            busy_poll_us: Some(narrow("busy_poll_us")).filter(|us| *us > 0),
+            ..Tuning::default()
+        },
         seed,
     })
 }
