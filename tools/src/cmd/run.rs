@@ -10,7 +10,7 @@ use std::time::Duration;
 use pinion_core::settings::Mode;
 use pinion_io::bingx::live::{ApiKeys, Refusal, VenuePlan};
 use pinion_io::bingx::words::{MarginType, PositionMode};
-use pinion_io::net::{Peer, Target, Trust, Tuning};
+use pinion_io::net::{Peer, RecordLayer, Target, Trust, Tuning};
 use pinion_io::run::{self, LiveOutcome, LivePlan, RunFault, Watch};
 use zeroize::Zeroizing;
 
@@ -221,7 +221,10 @@ fn venue_plan(mode: Mode, venue: &Venue, keys: ApiKeys, seed: u64) -> Result<Ven
         attempts_per_hour: u16::try_from(whole("attempts_per_hour")).unwrap_or(u16::MAX),
         tuning: Tuning {
             busy_poll_us: Some(narrow("busy_poll_us")).filter(|us| *us > 0),
-            ..Tuning::default()
+            record_layer: venue
+                .text("record_layer")
+                .and_then(RecordLayer::from_text)
+                .unwrap_or_default(),
         },
         seed,
     })

@@ -74,6 +74,8 @@ fields! {
         "Attempts of a socket in an hour; the venue bans addresses that come too often.";
     "busy_poll_us", Kind::Int { min: 0, max: 1_000 }, "0",
         "Microseconds that a read may poll the network card; 0 leaves the system's way.";
+    "record_layer", Kind::Choice(&["own", "rustls"]), "own",
+        "Who opens and seals TLS 1.3 records; certificates and keys are always rustls's.";
     "flatten_at_end", Kind::Bool, "false", "At the end of the run, close what is open; otherwise it stays.";
 }
 

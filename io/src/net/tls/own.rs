@@ -12,7 +12,7 @@ use super::record::{CONTENT_MAX, Content, Keys, OVERHEAD, Refused};
 use super::{Opened, TlsFault};
 
 /// After so many records a key is renewed. AES-GCM may seal 2^24.5 of the longest.
-pub(super) const RENEW_AFTER: u64 = 1 << 23;
+const RENEW_AFTER: u64 = 1 << 23;
 /// After so many records of one key of the peer, who was asked to renew it, the connection ends.
 const REFUSE_AFTER: u64 = 1 << 24;
 /// Records in a row that hold nothing for us; a peer that sends only such keeps a thread busy for nothing.
@@ -53,12 +53,6 @@ impl Own {
             is_renewal_asked: false,
             renew_after: RENEW_AFTER,
         })
-    }
-
-    /// Renews keys after so few records; for tests.
-    #[cfg(test)]
-    pub(super) const fn renew_after(&mut self, records: u64) {
-        self.renew_after = records;
     }
 
     /// Opens the next record.
@@ -194,5 +188,35 @@ impl Own {
     /// Says farewell.
     pub(super) fn end(&mut self, outbox: &mut Outbox) -> Result<(), TlsFault> {
         self.seal(Content::Alert, &[1, CLOSE_NOTIFY], outbox)
+    }
+}
+
+/// What only tests need.
+#[cfg(test)]
+impl Own {
+    /// Renews keys after so few records.
+    pub(super) const fn renew_after(&mut self, records: u64) {
+        self.renew_after = records;
+    }
+
+    /// Records of the keys that are in use: opened, sealed.
+    pub(super) const fn records(&self) -> (u64, u64) {
+        (self.opening.records(), self.sealing.records())
+    }
+
+    /// From now on it opens what [`Self::seal_for_test`] seals, in the peer's place.
+    pub(super) fn mirror(&mut self) {
+        let secrets = || rustls::ConnectionTrafficSecrets::Chacha20Poly1305 {
+            key: rustls::crypto::cipher::AeadKey::from([1; 32]),
+            iv: [2; 12].into(),
+        };
+        if let (Some(opening), Some(sealing)) = (Keys::new(0, secrets()), Keys::new(0, secrets())) {
+            self.opening = opening;
+            self.sealing = sealing;
+        }
+    }
+
+    pub(super) fn seal_for_test(&mut self, content: Content, bytes: &[u8], out: &mut Vec<u8>) {
+        assert!(self.sealing.seal(content, bytes, out).is_ok());
     }
 }
