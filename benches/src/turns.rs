@@ -1,11 +1,11 @@
 //! What a turn costs: cases small enough to count their instructions.
 
+use crate::desk::{self, Desk, INSTRUMENTS};
 use pinion_core::journal::{Entry, input_ring};
 use pinion_core::msg::Input;
 use pinion_core::settings::{MarketMode, Miss, Settings, Style};
 use pinion_core::signal::{Scanner, WindowSet};
 use pinion_core::units::{Nanos, Price};
-use pinion_tests::desk::{self, Desk, INSTRUMENTS};
 
 /// One case.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,11 @@
 //! Harness of the whole-engine tests.
 
 pub mod alloc;
-pub mod desk;
-pub mod pipeline;
 pub mod sim;
 pub mod toy;
 pub mod trace;
+
+pub use pinion_benches::{desk, pipeline};
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
