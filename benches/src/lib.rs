@@ -7,6 +7,7 @@ pub mod harness;
 pub mod kernel;
 pub mod pipeline;
 pub mod turns;
+pub mod wire;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -30,6 +30,7 @@ mod tidy;
 mod units;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod venue_sim;
+mod wire;
 
 /// Counts what the tests of `allocations` look at.
 #[global_allocator]

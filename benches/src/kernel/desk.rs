@@ -112,12 +112,18 @@ impl StageDesk {
 
     /// The order that left; answers the probes that left beside it.
     pub fn attend(&mut self, now: Nanos) -> Option<Placed> {
-        let mut placed = None;
+        let mut found = None;
+        self.attend_with(now, &mut |_, placed| found = Some(placed));
+        found
+    }
+
+    /// Hands out each order that left; answers the probes that left beside them.
+    pub fn attend_with(&mut self, now: Nanos, left: &mut dyn FnMut(&CommandMsg, Placed)) {
         let mut asked = true;
         while core::mem::take(&mut asked) {
             while let Some(message) = self.commands.pop() {
                 match message.command {
-                    Command::Place { client, qty, .. } => placed = Some(Placed { client, qty }),
+                    Command::Place { client, qty, .. } => left(&message, Placed { client, qty }),
                     Command::Probe { probe, revision } => {
                         self.answer(now, probe, revision);
                         asked = true;
@@ -129,7 +135,6 @@ impl StageDesk {
                 let _work = self.stage.poll(now);
             }
         }
-        placed
     }
 
     fn answer(&mut self, now: Nanos, probe: ProbeKind, revision: u64) {

@@ -39,6 +39,18 @@ pub struct Traffic {
     pub bytes_out: u64,
 }
 
+impl std::iter::Sum for Traffic {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            reads: sum.reads + one.reads,
+            empty_reads: sum.empty_reads + one.empty_reads,
+            writes: sum.writes + one.writes,
+            bytes_in: sum.bytes_in + one.bytes_in,
+            bytes_out: sum.bytes_out + one.bytes_out,
+        })
+    }
+}
+
 /// What [`Conn::pull`] brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pulled {

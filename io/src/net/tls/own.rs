@@ -211,8 +211,7 @@ impl Own {
             iv: [2; 12].into(),
         };
         if let (Some(opening), Some(sealing)) = (Keys::new(0, secrets()), Keys::new(0, secrets())) {
-            self.opening = opening;
-            self.sealing = sealing;
+            (self.opening, self.sealing, self.empty) = (opening, sealing, 0);
         }
     }
 
