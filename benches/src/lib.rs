@@ -27,11 +27,18 @@ pub struct Bench {
 }
 
 /// Every bench, in the order in which they run.
-pub const BENCHES: &[Bench] = &[Bench {
-    name: "kernel",
-    about: "quote, order, acknowledgement, fill: beside a hand-written floor kernel",
-    run: kernel::bench,
-}];
+pub const BENCHES: &[Bench] = &[
+    Bench {
+        name: "kernel",
+        about: "quote, order, acknowledgement, fill: beside a hand-written floor kernel",
+        run: kernel::bench,
+    },
+    Bench {
+        name: "wire",
+        about: "quote in, signed order out over sockets: beside the transport alone and plain crates",
+        run: wire::bench,
+    },
+];
 
 /// Runs the named benches, or all when none is named. `progress` is told each name before it runs.
 pub fn run(names: &[String], scale: Scale, progress: &mut dyn FnMut(&str)) -> Report {
