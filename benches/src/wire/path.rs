@@ -231,8 +231,10 @@ impl Path {
                 return Err(fault.to_string());
             }
             self.answered += 1;
-            self.desk.offer_ack(now, event.tag);
-            self.desk.offer_fill(now, event.tag, self.price);
+            let acked = self.desk.offer_ack(now, event.tag);
+            let filled = self.desk.offer_fill(now, event.tag, self.price);
+            self.gate.heard(&acked);
+            self.gate.heard(&filled);
             while self.desk.poll(now).count > 0 {}
             let waiting = &mut self.waiting;
             self.desk.attend_with(now, &mut |message, placed| {
