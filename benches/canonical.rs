@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use pinion_benches::harness::Scale;
-use pinion_benches::{BENCHES, run};
+use pinion_benches::{BENCHES, Plan, run};
 
 fn main() -> ExitCode {
     let (flags, names): (Vec<String>, Vec<String>) =
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     }
     let measures = flags.iter().any(|flag| flag == "--bench");
     let scale = if measures { Scale::CANONICAL } else { Scale::SMALL };
-    let report = run(&names, scale, &mut |name| eprintln!("{name} …"));
+    let report = run(&Plan { names, scale, data: None }, &mut |name| eprintln!("{name} …"));
     println!("{}", report.table());
     ExitCode::SUCCESS
 }

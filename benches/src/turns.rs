@@ -1,6 +1,7 @@
 //! What a turn costs: cases small enough to count their instructions.
 
 use crate::desk::{self, Desk, INSTRUMENTS};
+use crate::kernel::{self, Part};
 use pinion_core::journal::{Entry, input_ring};
 use pinion_core::msg::Input;
 use pinion_core::settings::{MarketMode, Miss, Settings, Style};
@@ -31,6 +32,10 @@ pub const CASES: &[Case] = &[
     Case { name: "round trip, 14 fills more", run: round_trip_in_parts },
     Case { name: "input encoded to the ring", run: encode },
     Case { name: "10 quotes and their scan", run: tap_to_scan },
+    Case { name: "kernel path, 9 quotes", run: |turns| kernel::counted(turns, Part::Quotes) },
+    Case { name: "kernel path, 9 quotes, order", run: |turns| kernel::counted(turns, Part::Order) },
+    Case { name: "kernel path, to the ack", run: |turns| kernel::counted(turns, Part::Ack) },
+    Case { name: "kernel path, to the fill", run: |turns| kernel::counted(turns, Part::Fill) },
 ];
 
 /// A quote of an asset that nobody holds.

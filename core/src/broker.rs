@@ -59,6 +59,11 @@ impl<'a> Broker<'a> {
         Self { router, turn, first_record }
     }
 
+    /// The router looks after its orders, before the policy sees the turn.
+    pub(crate) fn attend(&mut self, input: &crate::msg::Input) {
+        self.router.turn(input, &mut self.turn);
+    }
+
     /// Time of the turn's input; never decreases.
     #[must_use]
     pub const fn now(&self) -> Nanos {

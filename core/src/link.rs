@@ -38,6 +38,15 @@ pub fn link<T>(depth: usize) -> (Tx<T>, Rx<T>) {
     (Tx { ring: producer, pushed: 0, refused: 0 }, Rx { ring: consumer, popped: 0 })
 }
 
+/// The same with every place written once, so that no page of it is missing when the first messages come.
+#[must_use]
+pub fn touched_link<T: Copy>(depth: usize, sample: T) -> (Tx<T>, Rx<T>) {
+    let (mut tx, mut rx) = link(depth);
+    while tx.ring.push(sample).is_ok() {}
+    while rx.ring.pop().is_ok() {}
+    (tx, rx)
+}
+
 impl<T> Tx<T> {
     /// Appends a message.
     ///
@@ -55,6 +64,23 @@ impl<T> Tx<T> {
                 Err(Full(message))
             }
         }
+    }
+
+    /// Appends all of them or none, in one copy.
+    ///
+    /// # Errors
+    /// [`Full`]; counted once.
+    #[inline]
+    pub fn push_all(&mut self, messages: &[T]) -> Result<(), Full<()>>
+    where
+        T: Copy,
+    {
+        if self.ring.push_entire_slice(messages).is_err() {
+            self.refused += 1;
+            return Err(Full(()));
+        }
+        self.pushed += messages.len() as u64;
+        Ok(())
     }
 
     /// How many messages fit now, at least.
@@ -83,6 +109,18 @@ impl<T> Rx<T> {
         let message = self.ring.pop().ok()?;
         self.popped += 1;
         Some(message)
+    }
+
+    /// Shows the oldest message where it lies and takes it; false when there is none. For messages that go on in
+    /// another shape: returned by value they would be moved twice, in pieces, which stalls the processor.
+    #[inline]
+    pub fn take(&mut self, see: impl FnOnce(&T)) -> bool {
+        let Ok(message) = self.ring.peek() else { return false };
+        see(message);
+        // It is still there: nobody else takes it.
+        let _taken = self.ring.pop();
+        self.popped += 1;
+        true
     }
 
     /// Looks at the oldest message.

@@ -2,6 +2,7 @@
 
 mod allocations;
 mod bad_input;
+mod bench;
 mod bingx;
 mod bingx_requests;
 mod book;

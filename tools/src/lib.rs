@@ -31,6 +31,8 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Canonical benchmarks, each figure beside its floor.
+    Bench(cmd::bench::Args),
     /// The L2 book per instrument after applying a recorded depth stream.
     Book(cmd::book::Args),
     /// Print shell completions.
@@ -49,6 +51,8 @@ pub enum Verb {
     Recover(cmd::recover::Args),
     /// Feed a run's input journal to a fresh kernel and compare every output.
     Replay(cmd::replay::Args),
+    /// Tables from a run's directory.
+    Report(cmd::report::Args),
     /// A run against a venue's sockets: demo account, or live with --live.
     Run(cmd::run::Args),
     /// Sign recorded vectors, one JSON line a file.
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
         }
     };
     let result = match cli.verb {
+        Verb::Bench(args) => cmd::bench::run(&args),
         Verb::Book(args) => cmd::book::run(&args),
         Verb::Completion(args) => cmd::completion::run(&args),
         Verb::Config(args) => cmd::config::run(&args),
@@ -81,6 +86,7 @@ pub fn main() -> ExitCode {
         Verb::Paper(args) => cmd::paper::run(&args),
         Verb::Recover(args) => cmd::recover::run(&args),
         Verb::Replay(args) => cmd::replay::run(&args),
+        Verb::Report(args) => cmd::report::run(&args),
         Verb::Run(args) => cmd::run::run(&args),
         Verb::Sign(args) => cmd::sign::run(&args),
         Verb::Signal(args) => cmd::signal::run(&args),

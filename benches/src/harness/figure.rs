@@ -1,6 +1,6 @@
 //! A figure: a value beside its floor, with its repeats, its noise, its target and a verdict.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::noise::Quiet;
 use super::rounds::{Series, Stat, median};
@@ -60,11 +60,21 @@ pub struct Figure {
     /// How often it was measured.
     pub repeats: Repeats,
     /// How quiet the machine was meanwhile.
+    #[serde(serialize_with = "noise_text")]
     pub noise: Quiet,
     /// What it is to reach.
     pub target: Option<Target>,
     /// Whether it did.
+    #[serde(serialize_with = "verdict_text")]
     pub verdict: Verdict,
+}
+
+fn noise_text<S: Serializer>(noise: &Quiet, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(noise.as_str())
+}
+
+fn verdict_text<S: Serializer>(verdict: &Verdict, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(verdict.as_str())
 }
 
 /// Which statistic of a round a figure is made of.

@@ -6,10 +6,10 @@ use crossbeam_queue::ArrayQueue;
 use pinion_core::engine::{Engine, Gauges, JournalFull, KernelLinks, KernelStage};
 use pinion_core::id::{InstrumentId, TextId};
 use pinion_core::journal::{InputRx, input_ring};
-use pinion_core::link::{Rx, Tx, link};
+use pinion_core::link::{Rx, Tx, link, touched_link};
 use pinion_core::msg::{
-    ClientRef, Command, CommandMsg, MarketMsg, Maybe, ProbeKind, RecordMsg, ScanMsg, VenueEvent,
-    VenueMsg,
+    ClientRef, Command, CommandMsg, MarketMsg, Maybe, ProbeKind, Record, RecordMsg, ScanMsg,
+    VenueEvent, VenueMsg,
 };
 use pinion_core::stage::{Stage as _, Work};
 use pinion_core::topology;
@@ -55,7 +55,8 @@ impl StageDesk {
         let (ack, ack_rx) = link(depth("ack"));
         let (account, account_rx) = link(depth("account"));
         let (command, commands) = link(depth("command"));
-        let (record, records) = link(depth("record"));
+        let nothing = RecordMsg { ts_ns: Nanos::ZERO, record: Record::Settings { version: 0 } };
+        let (record, records) = touched_link(depth("record"), nothing);
         let (input, inputs) = input_ring(depth("input"));
         let settings = Arc::new(workload::settings());
         let table = Arc::new(workload::table());

@@ -148,7 +148,7 @@ impl FloorKernel {
         let equity = self.capital - self.fees + self.unrealized;
         self.peak = self.peak.max(equity);
         self.halted |= self.peak - equity > self.peak / 2;
-        if self.quotes % self.order_every != 0 {
+        if !self.quotes.is_multiple_of(self.order_every) {
             return None;
         }
         self.order(quote, qty)

@@ -21,6 +21,8 @@ pub const QTY: Qty = Qty::from_raw(Qty::ONE.raw() / 10);
 const TICK: i64 = Price::ONE.raw() / 100;
 /// Time between two quotes.
 const STEP_NS: i64 = 20_000;
+/// From the venue to us.
+const LAG_NS: i64 = 300_000;
 /// Time of the first quote: a moment of 2024.
 const START_NS: i64 = 1_718_000_000_000_000_000;
 
@@ -47,7 +49,8 @@ pub fn message(quote: &Quote) -> MarketMsg {
         bid_qty: Some(Qty::from_whole(50)),
         ask_qty: Some(Qty::from_whole(40)),
     };
-    MarketMsg::from_body(InstrumentId::new(0), Nanos::new(quote.ts_ns), None, body)
+    let sent = Nanos::new(quote.ts_ns - LAG_NS);
+    MarketMsg::from_body(InstrumentId::new(0), Nanos::new(quote.ts_ns), Some(sent), body)
 }
 
 /// One instrument: tick 0.01, lot 0.001.

@@ -131,9 +131,9 @@ impl<P: Decide, H: SavedHooks> Engine<P, H> {
         let Self { settings, kernel, policy, hooks, router, guardian, prober, .. } = self;
         // The verdict is for scripts; everything that matters to a run is in the records.
         let _verdict = kernel.apply(now, input, settings, out);
-        let mut turn = Turn { now, kernel, settings, out, hooks };
-        router.turn(input, &mut turn);
+        let turn = Turn { now, kernel, settings, out, hooks };
         let mut broker = Broker::new(router, turn, before);
+        broker.attend(input);
         match input {
             Input::Market(message) => policy.on_market(message, &mut broker),
             Input::Scan(ScanMsg::Rank(rank)) => policy.on_rank(rank),

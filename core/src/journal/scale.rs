@@ -53,7 +53,7 @@ const fn quotients() -> [i64; COUNT] {
 }
 
 /// True when `value` is a multiple of 10^`exponent`.
-fn is_multiple(value: i64, exponent: u8) -> bool {
+pub(super) fn is_multiple(value: i64, exponent: u8) -> bool {
     let k = usize::from(exponent);
     let low = (1i64 << exponent) - 1;
     // The product is the quotient exactly when it lies where quotients can lie (odd factors permute

@@ -315,6 +315,46 @@ proptest! {
     }
 }
 
+proptest! {
+    /// The short way of a quote writes what the long one writes, and remembers the same.
+    #[test]
+    fn a_quote_is_encoded_alike_on_both_ways(
+        walk in prop::collection::vec(
+            (0usize..3, -3i64..4, 0i64..3, prop::option::of(0i64..4), 0i64..4, -1i64..3, any::<u8>()), 1..80),
+    ) {
+        let (mut short, mut long) = (CodecState::default(), CodecState::default());
+        let (mut recv, mut bid, mut seq, mut taken) = (1_718_000_000_000_000_000i64, 6_165_970_000_000i64, 0, 0);
+        for (place, (id, step, spread, qty, lag, exch, odd)) in walk.into_iter().enumerate() {
+            recv += 1_000_000 * i64::from(odd % 5);
+            bid += step * 10_000_000 + i64::from(odd > 250);
+            seq += 1 + u32::from(odd > 240);
+            let qty = qty.map(|qty| Qty::from_raw(qty * 100_000));
+            let body = MarketBody::Quote {
+                bid: Price::from_raw(bid),
+                ask: Price::from_raw(bid + spread * 10_000_000),
+                bid_qty: qty,
+                ask_qty: qty.filter(|_| odd % 2 == 0),
+            };
+            let exch = (exch >= 0).then(|| Nanos::new(recv - 1_000_000 * exch));
+            let mut message =
+                MarketMsg::from_body(InstrumentId::new(id), Nanos::new(recv), exch, body);
+            message.seq = seq;
+            let (mut one, mut other) = ([0; ENCODED_MAX], [0; ENCODED_MAX]);
+            let mut writer = bytes::Writer::new(&mut one);
+            if market::encode_plain_quote(&mut short, recv + lag, &message, &mut writer) {
+                taken += 1;
+            } else {
+                market::encode_any(&mut short, recv + lag, &message, &mut writer);
+            }
+            let mut expected = bytes::Writer::new(&mut other);
+            market::encode_any(&mut long, recv + lag, &message, &mut expected);
+            prop_assert_eq!(writer.len(), expected.len());
+            prop_assert_eq!(one, other);
+            prop_assert!(place < 60 || taken > 0, "the short way is never taken");
+        }
+    }
+}
+
 fn quote(bid: i64, ask: i64, bid_qty: i64, ask_qty: i64) -> MarketBody {
     MarketBody::Quote {
         bid: Price::from_raw(bid),

@@ -49,18 +49,22 @@ impl Effects {
     /// Adds a command; false when the turn already holds [`COMMANDS_MAX`].
     #[must_use]
     pub fn command(&mut self, command: Command) -> bool {
-        self.commands
-            .try_push(CommandMsg {
-                ts_decide_ns: self.now_ns,
-                ts_recv_ns: self.ts_recv_ns,
-                command,
-            })
-            .is_ok()
+        if self.commands.is_full() {
+            return false;
+        }
+        let (ts_decide_ns, ts_recv_ns) = (self.now_ns, self.ts_recv_ns);
+        self.commands.push(CommandMsg { ts_decide_ns, ts_recv_ns, command });
+        true
     }
 
     /// Adds a record.
     pub fn record(&mut self, record: Record) {
-        self.record_at(self.records.len(), record);
+        // Asked first, so that the message need not be able to come back.
+        if self.records.is_full() {
+            self.records_lost += 1;
+        } else {
+            self.records.push(RecordMsg { ts_ns: self.now_ns, record });
+        }
     }
 
     /// Adds a record before the one at `place`, or behind the last: for what is known only when what it

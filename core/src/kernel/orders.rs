@@ -310,6 +310,9 @@ pub(super) struct Orders {
     epoch: u32,
     next: u32,
     rows: Vec<Option<Order>>,
+    /// Where to look for a venue's identity; follows from the rows.
+    #[serde(skip)]
+    names: Names,
 }
 
 impl Orders {
@@ -318,6 +321,7 @@ impl Orders {
     pub(super) fn resume_as(&mut self, epoch: u32) {
         if planted!(X02IdentitiesAgain) {
             (self.next, self.rows) = (1, vec![None; ORDERS_MAX]);
+            self.names = Names::of(&self.rows);
             return;
         }
         self.epoch = epoch;
@@ -325,12 +329,13 @@ impl Orders {
 
     /// Allocates the table.
     pub(super) fn new(epoch: u32) -> Self {
-        Self { epoch, next: 1, rows: vec![None; ORDERS_MAX] }
+        let rows = vec![None; ORDERS_MAX];
+        Self { epoch, next: 1, names: Names::of(&rows), rows }
     }
 
     /// Read back: checks that it can be the table of an engine with so many slots and instruments.
-    pub(super) fn check(
-        &self,
+    pub(super) fn restored(
+        &mut self,
         slots: usize,
         instruments: usize,
         fills: &Fills,
@@ -366,6 +371,7 @@ impl Orders {
                 "a last fill of the past",
             )?;
         }
+        self.names = Names::of(&self.rows);
         Ok(())
     }
 
@@ -388,7 +394,23 @@ impl Orders {
 
     /// Takes in an order under an identity just allocated.
     pub(super) fn insert(&mut self, order: Order) {
-        self.rows[row_of(order.client.seq())] = Some(order);
+        let row = row_of(order.client.seq());
+        self.names.leave(&self.rows, row);
+        self.rows[row] = Some(order);
+        self.names.enter(&self.rows, row);
+    }
+
+    /// Remembers what the venue calls an order.
+    pub(super) fn name(&mut self, client: ClientId, venue_id: TextId) {
+        let row = row_of(client.seq());
+        if self.get(client).is_none() {
+            return;
+        }
+        self.names.leave(&self.rows, row);
+        if let Some(order) = &mut self.rows[row] {
+            order.venue_id = venue_id;
+        }
+        self.names.enter(&self.rows, row);
     }
 
     /// The order of this identity.
@@ -403,15 +425,13 @@ impl Orders {
 
     /// The order that the venue knows under this identity, newest first.
     pub(super) fn find_venue(&self, venue_id: &TextId) -> Option<ClientId> {
-        if venue_id.is_empty() {
-            return None;
-        }
-        (1..self.next)
-            .rev()
-            .take(ORDERS_MAX)
-            .filter_map(|seq| self.rows[row_of(seq)].as_ref())
-            .find(|order| order.venue_id == *venue_id)
+        let named = |order: &&Order| order.venue_id == *venue_id;
+        self.names
+            .rows(venue_id)
+            .filter_map(|row| self.rows.get(row)?.as_ref())
+            .filter(named)
             .map(|order| order.client)
+            .max_by_key(|client| client.seq())
     }
 
     /// True when any remembered order belongs to this round trip.
@@ -441,6 +461,69 @@ impl Orders {
             (None, None) => Route::Nobody,
         }
     }
+}
+
+/// Rows by the venue's identity: a chain of rows for each of as many buckets as there are rows. Nothing
+/// allocates after the table is made.
+#[derive(Clone, Debug, Default)]
+struct Names {
+    /// First row of each bucket, counted from 1; 0 for none.
+    heads: Vec<u16>,
+    /// The row after each row, the same way.
+    nexts: Vec<u16>,
+}
+
+impl Names {
+    fn of(rows: &[Option<Order>]) -> Self {
+        let mut names = Self { heads: vec![0; ORDERS_MAX], nexts: vec![0; ORDERS_MAX] };
+        for row in 0..rows.len() {
+            names.enter(rows, row);
+        }
+        names
+    }
+
+    /// Rows that may have this identity; none for the empty one.
+    fn rows(&self, venue_id: &TextId) -> impl Iterator<Item = usize> {
+        let step = |link: u16| usize::from(link).checked_sub(1);
+        let first = if venue_id.is_empty() { None } else { step(self.heads[bucket_of(venue_id)]) };
+        core::iter::successors(first, move |row| step(self.nexts[*row]))
+    }
+
+    /// A row has an identity from now on.
+    fn enter(&mut self, rows: &[Option<Order>], row: usize) {
+        let Some(bucket) = bucket_of_row(rows, row) else { return };
+        self.nexts[row] = self.heads[bucket];
+        self.heads[bucket] = link_to(row);
+    }
+
+    /// A row is about to lose its identity.
+    fn leave(&mut self, rows: &[Option<Order>], row: usize) {
+        let Some(bucket) = bucket_of_row(rows, row) else { return };
+        let next = self.nexts[row];
+        let mut at = &mut self.heads[bucket];
+        while *at != link_to(row) {
+            let Some(place) = usize::from(*at).checked_sub(1) else { return };
+            at = &mut self.nexts[place];
+        }
+        *at = next;
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "at most ORDERS_MAX")]
+const fn link_to(row: usize) -> u16 {
+    row as u16 + 1
+}
+
+fn bucket_of_row(rows: &[Option<Order>], row: usize) -> Option<usize> {
+    let order = rows.get(row)?.as_ref()?;
+    (!order.venue_id.is_empty()).then(|| bucket_of(&order.venue_id))
+}
+
+/// Venues count their orders up, so that the last characters differ most.
+fn bucket_of(venue_id: &TextId) -> usize {
+    let [a, b, c] = venue_id.words();
+    let mixed = (a ^ b.rotate_left(21) ^ c.rotate_left(42)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> (64 - ORDERS_MAX.ilog2())) as usize
 }
 
 const fn row_of(seq: u32) -> usize {
@@ -478,11 +561,49 @@ mod tests {
     }
 
     #[test]
+    fn a_venue_identity_is_found_as_long_as_its_order_is_remembered_and_the_newest_wins() {
+        let mut orders = Orders::new(7);
+        let mut named = Vec::new();
+        for number in 0..4 * ORDERS_MAX as u64 {
+            let client = place(&mut orders);
+            orders.get_mut(client).expect("just placed").over = true;
+            // Some share a name, some have none, some get another one later.
+            let name = TextId::from_number(number / 2);
+            if number % 7 != 0 {
+                orders.name(client, name);
+                named.push((client, name));
+            }
+            if number % 11 == 0 && number % 7 != 0 {
+                let other = TextId::from_number(1_000_000 + number);
+                orders.name(client, other);
+                *named.last_mut().expect("just pushed") = (client, other);
+            }
+            if number % 97 == 0 {
+                let rebuilt = Names::of(&orders.rows);
+                for (_, name) in named.iter().rev().take(2 * ORDERS_MAX) {
+                    let newest = named
+                        .iter()
+                        .rev()
+                        .find(|(client, other)| other == name && orders.get(*client).is_some());
+                    let expected = newest.map(|(client, _)| *client);
+                    assert_eq!(orders.find_venue(name), expected, "{name:?}");
+                    let again = Orders { names: rebuilt.clone(), ..orders.clone() };
+                    assert_eq!(again.find_venue(name), expected, "after it was read back");
+                    if number % 970 != 0 {
+                        break;
+                    }
+                }
+            }
+        }
+        assert_eq!(orders.find_venue(&TextId::EMPTY), None);
+    }
+
+    #[test]
     fn the_venue_identity_comes_first_and_contradictions_are_seen() {
         let mut orders = Orders::new(7);
         let (a, b) = (place(&mut orders), place(&mut orders));
         let venue = TextId::from_number(9001);
-        orders.get_mut(a).expect("placed").venue_id = venue;
+        orders.name(a, venue);
         let other = TextId::from_number(9002);
         assert_eq!(orders.route(ClientRef::Absent, &venue), Route::Own(a));
         assert_eq!(orders.route(ClientRef::Foreign, &venue), Route::Own(a));

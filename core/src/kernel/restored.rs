@@ -31,7 +31,7 @@ impl Kernel {
         )?;
         self.fills.restored(slots, instruments)?;
         self.flows.restored(instruments)?;
-        self.orders.check(slots, instruments, &self.fills)?;
+        self.orders.restored(slots, instruments, &self.fills)?;
         for (index, slot) in self.slots.iter().enumerate() {
             self.check_slot(index, slot, instruments)?;
         }

@@ -141,11 +141,11 @@ impl Kernel {
         venue_id: TextId,
         out: &mut Effects,
     ) {
-        let Some(order) = self.orders.get_mut(client) else { return };
+        let Some(order) = self.orders.get(client) else { return };
         if venue_id.is_empty() || !order.venue_id.is_empty() {
             return;
         }
-        order.venue_id = venue_id;
+        self.orders.name(client, venue_id);
         self.claim_held(now, client, out);
     }
 
@@ -177,7 +177,9 @@ impl Kernel {
             && !order.over;
         if waits {
             // The record says which order at the venue it is.
-            order.venue_id = if is_news { venue_id } else { order.venue_id };
+            if is_news {
+                self.orders.name(client, venue_id);
+            }
             self.works(now, client, OrderStatus::Acked, out);
             self.claim_held(now, client, out);
             return Verdict::OK;

@@ -116,6 +116,41 @@ pub enum MarketBody {
 }
 
 impl MarketMsg {
+    /// Words that a message is.
+    pub(crate) const WORDS: usize = 8;
+
+    /// The message as plain words: what a ring moves without knowing what it is. The last one is never -1.
+    #[inline]
+    pub(crate) fn words(&self) -> [i64; Self::WORDS] {
+        let [a, b, c, d, e] = self.words;
+        let packed = u64::from(self.seq)
+            | (self.instrument.index() as u64) << 32
+            | u64::from(self.kind.code()) << 48
+            | u64::from(self.flags) << 56;
+        let exch = self.ts_exch_ns.get().map_or(i64::MIN, Nanos::get);
+        [exch, self.ts_recv_ns.get(), a, b, c, d, e, packed.cast_signed()]
+    }
+
+    /// The way back; `None` for words that are no message.
+    #[inline]
+    pub(crate) fn from_words(words: [i64; Self::WORDS]) -> Option<Self> {
+        let [exch, recv, a, b, c, d, e, packed] = words;
+        let [s0, s1, s2, s3, i0, i1, kind, flags] = packed.to_le_bytes();
+        let instrument = usize::from(u16::from_le_bytes([i0, i1]));
+        if instrument >= crate::instrument::INSTRUMENTS_MAX {
+            return None;
+        }
+        Some(Self {
+            ts_exch_ns: some(exch).map(Nanos::new).into(),
+            ts_recv_ns: Nanos::new(recv),
+            words: [a, b, c, d, e],
+            seq: u32::from_le_bytes([s0, s1, s2, s3]),
+            instrument: InstrumentId::new(instrument),
+            kind: MarketKind::from_code(kind)?,
+            flags,
+        })
+    }
+
     fn new(
         instrument: InstrumentId,
         ts_recv_ns: Nanos,
@@ -282,6 +317,12 @@ mod tests {
             let msg = MarketMsg::from_body(id, Nanos::new(5), None, body);
             assert_eq!(msg.body(), body);
             assert_eq!(msg.ts_exch_ns.get(), None);
+            let late = MarketMsg { seq: u32::MAX, ts_exch_ns: Maybe::some(Nanos::new(-7)), ..msg };
+            for msg in [msg, late] {
+                assert_ne!(msg.words()[7], -1);
+                assert_eq!(MarketMsg::from_words(msg.words()), Some(msg));
+            }
         }
+        assert_eq!(MarketMsg::from_words([-1; 8]), None);
     }
 }

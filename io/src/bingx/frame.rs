@@ -7,6 +7,7 @@ use super::inflate::Inflater;
 use super::json::{Tape, Value};
 use super::market::{self, Market, Scratch};
 use super::oddities::{Oddities, Oddity};
+use super::plain;
 use super::user::{self, Account};
 use super::value::required;
 
@@ -72,10 +73,37 @@ impl Decoder {
     /// [`Fault`] for a broken member, broken JSON, and a known frame with a missing or wrong field. The
     /// decoder can be used on.
     pub fn decode(&mut self, frame: &[u8]) -> Result<Frame<'_>, Fault> {
-        let Self { inflater, tape, scratch, oddities } = self;
-        let packed = frame.starts_with(&[0x1f, 0x8b]);
+        self.unpack(frame)?;
+        let Self { inflater, scratch, .. } = self;
+        let (text, len) = inflater.last();
+        match plain::read(text, len, scratch) {
+            Some(plain) => Ok(plain.frame(self.inflater.last().0, &mut self.scratch)),
+            None => self.general(),
+        }
+    }
+
+    /// The same by the general reader alone.
+    ///
+    /// # Errors
+    /// As [`Decoder::decode`].
+    #[cfg(test)]
+    pub(super) fn decode_any(&mut self, frame: &[u8]) -> Result<Frame<'_>, Fault> {
+        self.unpack(frame)?;
+        self.general()
+    }
+
+    fn unpack(&mut self, frame: &[u8]) -> Result<(), Fault> {
         // A plain text is copied, so that what is returned borrows from the decoder alone.
-        let text = if packed { inflater.inflate(frame)? } else { inflater.keep(frame)? };
+        let packed = frame.starts_with(&[0x1f, 0x8b]);
+        let unpacked =
+            if packed { self.inflater.inflate(frame) } else { self.inflater.keep(frame) };
+        unpacked.map(|_| ())
+    }
+
+    fn general(&mut self) -> Result<Frame<'_>, Fault> {
+        let Self { inflater, tape, scratch, oddities } = self;
+        let (text, len) = inflater.last();
+        let text = text.get(..len).unwrap_or_default();
         if text == b"Ping" {
             return Ok(Frame::Ping);
         }

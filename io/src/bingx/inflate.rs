@@ -7,6 +7,7 @@
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::fault::{Fault, FaultKind};
+use super::plain::PADDING;
 
 /// Most bytes that a frame may unpack to.
 pub const INFLATED_MAX: usize = 4 * 1024 * 1024;
@@ -25,12 +26,14 @@ const FLAGS_RESERVED: u8 = 0xe0;
 #[derive(Debug)]
 pub struct Inflater {
     raw: Decompress,
+    /// The last frame, and bytes behind it, so that it can be read in wide steps.
     out: Vec<u8>,
+    len: usize,
 }
 
 impl Default for Inflater {
     fn default() -> Self {
-        Self { raw: Decompress::new(false), out: Vec::with_capacity(64 * 1024) }
+        Self { raw: Decompress::new(false), out: Vec::with_capacity(64 * 1024), len: 0 }
     }
 }
 
@@ -87,7 +90,7 @@ impl Inflater {
         if crc != crc32fast::hash(&self.out).to_le_bytes() || length != length_out.to_le_bytes() {
             return Err(broken("the checksum and length that the frame tells"));
         }
-        Ok(&self.out)
+        Ok(self.padded())
     }
 
     /// Keeps a frame that came unpacked, so that both kinds can be lent from here.
@@ -100,7 +103,19 @@ impl Inflater {
         }
         self.out.clear();
         self.out.extend_from_slice(plain);
-        Ok(&self.out)
+        Ok(self.padded())
+    }
+
+    /// Puts the padding behind what was unpacked, which is given without it.
+    fn padded(&mut self) -> &[u8] {
+        self.len = self.out.len();
+        self.out.resize(self.len + PADDING, 0);
+        self.out.get(..self.len).unwrap_or_default()
+    }
+
+    /// The last frame with its padding behind it, and its length without.
+    pub(super) fn last(&self) -> (&[u8], usize) {
+        (&self.out, self.len)
     }
 }
 

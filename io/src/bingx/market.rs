@@ -17,6 +17,13 @@ pub struct Scratch {
     bars: Vec<Bar>,
 }
 
+impl Scratch {
+    /// The levels, to fill.
+    pub(super) const fn levels_mut(&mut self) -> &mut Levels {
+        &mut self.levels
+    }
+}
+
 /// Levels of a depth frame, in the order of the frame: asks come from far to near.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Levels {

@@ -3,7 +3,7 @@
 //!
 //! | concern | files |
 //! |---|---|
-//! | bytes | `inflate`, `json`, `number`, `value`, `time`, `fault` |
+//! | bytes | `inflate`, `plain` (the short way), `json`, `number`, `value`, `time`, `fault` |
 //! | sockets' frames | `frame`, `market`, `user`, `words`, `oddities` |
 //! | REST answers | `rest`, `rows`, `errors` |
 //! | what the engine is told | `fills` (order events), `reports` (answers, account updates), `depth` (gaps) |
@@ -26,6 +26,7 @@ mod listen_key;
 mod number;
 mod oddities;
 mod offset;
+mod plain;
 mod request;
 mod session;
 mod sign;

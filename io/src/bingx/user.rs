@@ -290,7 +290,8 @@ fn order<'a>(
     Ok(update)
 }
 
-const EMPTY: OrderUpdate<'static> = OrderUpdate {
+/// An event that says nothing yet.
+pub(super) const EMPTY: OrderUpdate<'static> = OrderUpdate {
     event: "",
     sent_ns: None,
     updated_ns: None,

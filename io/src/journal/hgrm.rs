@@ -47,6 +47,62 @@ pub fn percentiles(histogram: &Histogram<u64>) -> String {
     text
 }
 
+/// A percentile distribution that was read back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    /// Quantile and value of each row, ascending.
+    rows: Vec<(f64, f64)>,
+    /// Samples.
+    pub count: u64,
+    /// Largest value.
+    pub max: f64,
+}
+
+impl Distribution {
+    /// Reads what [`percentiles`] prints, or any other tool that keeps to the layout.
+    ///
+    /// # Errors
+    /// The number of the line that is none of the layout, and what was expected there.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let mut found = Self { rows: Vec::new(), count: 0, max: 0.0 };
+        for (number, line) in text.lines().enumerate().skip(1) {
+            let wrong = |expected: &str| format!("line {}: expected {expected}", number + 1);
+            let mut words = line.split_whitespace();
+            let Some(first) = words.next() else { continue };
+            if let Some(rest) = line.strip_prefix("#[Max") {
+                let figure = |text: Option<&str>| {
+                    let digits = text?.trim_start_matches([' ', '=']).split([',', ']', ' ']).next();
+                    digits?.parse::<f64>().ok()
+                };
+                let (max, count) = rest.split_once("Total count").unwrap_or((rest, ""));
+                let expected = "a largest value and a total count";
+                found.max = figure(Some(max)).ok_or_else(|| wrong(expected))?;
+                let count = figure(Some(count)).ok_or_else(|| wrong(expected))?;
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "a count of samples; one beyond the range saturates"
+                )]
+                {
+                    found.count = count as u64;
+                }
+            } else if !first.starts_with("#[") {
+                let value = first.parse().map_err(|_| wrong("a value"))?;
+                let quantile = words.next().and_then(|word| word.parse().ok());
+                found.rows.push((quantile.ok_or_else(|| wrong("a percentile"))?, value));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The value of the first row that reaches a quantile from 0 to 1; `None` without a sample.
+    #[must_use]
+    pub fn value_at(&self, quantile: f64) -> Option<f64> {
+        let row = self.rows.iter().find(|(reached, _)| *reached >= quantile);
+        row.or_else(|| self.rows.last()).map(|(_, value)| *value).filter(|_| self.count > 0)
+    }
+}
+
 /// All histograms as one interval each, tagged with the stage's name.
 ///
 /// # Errors
@@ -111,6 +167,20 @@ mod tests {
 #[Buckets =           32, SubBuckets     =         2048]
 ";
         assert_eq!(percentiles(&histogram()), expected);
+    }
+
+    #[test]
+    fn what_is_printed_reads_back() {
+        let read = Distribution::read(&percentiles(&histogram())).expect("reads");
+        let value = |quantile| read.value_at(quantile).map(|value| format!("{value}"));
+        assert_eq!((read.count, format!("{}", read.max)), (10, "5003".into()));
+        let found =
+            [0.0, 0.5, 0.85, 0.9, 0.99, 1.0].map(|quantile| value(quantile).expect("a value"));
+        assert_eq!(found, ["100", "400", "800", "5003", "5003", "5003"]);
+        let empty = percentiles(&Histogram::new(3).expect("digits"));
+        assert_eq!(Distribution::read(&empty).expect("reads").value_at(0.5), None);
+        assert!(Distribution::read("Value\n\nx 0.5 1\n").expect_err("no value").contains("line 3"));
+        assert!(Distribution::read("Value\n\n1.0 y 1\n").expect_err("no share").contains("line 3"));
     }
 
     #[test]

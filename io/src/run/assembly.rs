@@ -7,11 +7,12 @@ use pinion_core::engine::{Engine, Gauges, JournalFull, KernelLinks, KernelStage}
 use pinion_core::gate::{Gate, KillSwitch};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::journal::{InputRx, input_ring};
-use pinion_core::link::{MarketTx, Rx, link};
-use pinion_core::msg::{ControlMsg, RecordMsg};
+use pinion_core::link::{MarketTx, Rx, link, touched_link};
+use pinion_core::msg::{ControlMsg, Record, RecordMsg};
 use pinion_core::settings::Settings;
 use pinion_core::signal::{OutsideScan, SignalStage};
 use pinion_core::topology;
+use pinion_core::units::Nanos;
 
 use crate::ingest::{IngestStage, WhenFull};
 use crate::paper::{PaperEgress, PaperVenue};
@@ -80,7 +81,8 @@ impl<S: Source> Assembly<S> {
         let (ack_tx, ack) = link(depth("ack"));
         let (account_tx, account) = link(depth("account"));
         let (command, command_rx) = link(depth("command"));
-        let (record, records) = link(depth("record"));
+        let nothing = RecordMsg { ts_ns: Nanos::ZERO, record: Record::Settings { version: 0 } };
+        let (record, records) = touched_link(depth("record"), nothing);
         let (input, inputs) = input_ring(depth("input"));
         let control = Arc::new(ArrayQueue::new(depth("control")));
         let (when_full, on_full) = match pace {

@@ -244,7 +244,7 @@ fn wall(started: Duration, report: Option<&RunReport>) -> Wall {
     }
 }
 
-/// Tick to order, and how long the turns of each stage thread took that did work.
+/// Tick to order, how long the turns of each stage thread took that did work, and the polls of each stage.
 fn latencies(report: &RunReport) -> Vec<Latency> {
     let whole =
         Latency { name: TICK_TO_ORDER.to_owned(), histogram: report.tick_to_order_ns.clone() };
@@ -252,7 +252,12 @@ fn latencies(report: &RunReport) -> Vec<Latency> {
         name: format!("turn_{}", thread.name),
         histogram: thread.turn_ns.clone(),
     });
-    core::iter::once(whole).chain(turns).collect()
+    let polls = report.threads.iter().flat_map(|thread| &thread.poll_ns);
+    let polls = polls.map(|(stage, histogram)| Latency {
+        name: format!("stage_{stage}"),
+        histogram: histogram.clone(),
+    });
+    core::iter::once(whole).chain(turns).chain(polls).collect()
 }
 
 /// Stops the run when the journal cannot be written any more; the kernel hears of it as an input.

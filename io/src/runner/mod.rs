@@ -200,6 +200,9 @@ pub struct ThreadReport {
     pub regimes: Regimes,
     /// Durations of the turns that did work.
     pub turn_ns: Histogram<u64>,
+    /// Of each of its stages, how long the polls took that did work: from the end of the stage before that
+    /// did, or the beginning of the turn. Empty without the feature `stage-latency`.
+    pub poll_ns: Vec<(&'static str, Histogram<u64>)>,
 }
 
 /// What a run did.

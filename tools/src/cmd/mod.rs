@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub mod bench;
 pub mod book;
 pub mod completion;
 pub mod config;
@@ -9,6 +10,7 @@ pub mod kernel;
 pub mod paper;
 pub mod recover;
 pub mod replay;
+pub mod report;
 pub mod run;
 pub mod sign;
 pub mod signal;
