@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pinion_core::gate::Gate;
 use pinion_core::id::InstrumentId;
 use pinion_core::instrument::InstrumentTable;
-use pinion_core::msg::{Command, CommandMsg};
+use pinion_core::msg::CommandMsg;
 use pinion_core::settings::Settings;
 use pinion_core::units::{Money, Nanos, Price};
 use pinion_io::bingx::words::PositionMode;
@@ -44,8 +44,8 @@ pub struct Path {
     writer: RequestWriter,
     table: Arc<InstrumentTable>,
     symbols: Symbols,
-    /// Orders that no connection was free for.
-    waiting: VecDeque<(CommandMsg, Placed)>,
+    /// Orders that have not left, with the quote that each answers.
+    waiting: VecDeque<(CommandMsg, Placed, usize)>,
     price: Price,
     begun: u64,
     ns_per_tick: f64,
@@ -55,8 +55,10 @@ pub struct Path {
     pub orders: u64,
     /// Orders that were answered.
     pub answered: u64,
-    /// Ticks of each stage, for every poll in which an order left.
+    /// Ticks of each stage, for every poll in which an order left; no more than there is room for.
     pub stages: Vec<[u64; 4]>,
+    /// Which quote each order answers; no more than there is room for.
+    pub answers: Vec<usize>,
 }
 
 impl Path {
@@ -117,6 +119,7 @@ impl Path {
             orders: 0,
             answered: 0,
             stages: Vec::new(),
+            answers: Vec::new(),
         };
         path.connect().map_err(|fault| fault.to_string())?;
         while path.pool.ready() < lines {
@@ -166,7 +169,7 @@ impl Path {
         let mut unknown = 0;
         ws.drain(BUDGET, &mut |bytes| match decoder.decode(bytes) {
             Ok(Frame::Market(market)) => {
-                let id = table.find(market.symbol).unwrap_or(InstrumentId::new(0));
+                let id = table.find(market.symbol).unwrap_or_else(|| InstrumentId::new(0));
                 market.messages(id, now, &mut |message| {
                     if let pinion_core::msg::MarketBody::Quote { ask, .. } = message.body() {
                         *price = ask;
@@ -185,16 +188,23 @@ impl Path {
         let decoded = ticks();
         while self.desk.poll(now).count > 0 {}
         let waiting = &mut self.waiting;
-        self.desk.attend_with(now, &mut |message, placed| waiting.push_back((*message, placed)));
+        // The last tenth quote.
+        let quote = (self.quotes - self.quotes % workload::ORDER_EVERY as usize).saturating_sub(1);
+        self.desk.attend_with(now, &mut |message, placed| {
+            waiting.push_back((*message, placed, quote));
+        });
         let decided = ticks();
         while self.pool.ready() > 0
-            && let Some((message, placed)) = self.waiting.pop_front()
+            && let Some((message, placed, quote)) = self.waiting.pop_front()
         {
             let (built, sent) = self.send(now, &message, placed)?;
             self.orders += 1;
             if self.stages.len() < self.stages.capacity() {
                 let stages = [decoded - begun, decided - decoded, built - decided, sent - built];
                 self.stages.push(stages);
+            }
+            if self.answers.len() < self.answers.capacity() {
+                self.answers.push(quote);
             }
         }
         self.answers(now)
@@ -236,11 +246,8 @@ impl Path {
             self.gate.heard(&acked);
             self.gate.heard(&filled);
             while self.desk.poll(now).count > 0 {}
-            let waiting = &mut self.waiting;
-            self.desk.attend_with(now, &mut |message, placed| {
-                debug_assert!(matches!(message.command, Command::Place { .. }));
-                waiting.push_back((*message, placed));
-            });
+            // The policy decides on quotes alone: what leaves here are questions, which the desk answers.
+            self.desk.attend_with(now, &mut |_, _| {});
             self.desk.housekeep();
         }
         Ok(())

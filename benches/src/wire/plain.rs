@@ -1,5 +1,6 @@
 //! What stands beside the path: the transport alone, and the same logic from crates as one would write it first.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -168,15 +169,18 @@ pub fn crates(venue: &Venue, quotes: usize) -> io::Result<()> {
     market.send(Message::text("")).map_err(io::Error::other)?;
     market.get_ref().do_not_wait()?;
     line.do_not_wait()?;
-    let (mut seen, mut is_free, mut owed) = (0u64, true, None);
-    while seen < quotes as u64 || owed.is_some() || !is_free {
+    let (mut seen, mut is_free, mut owed) = (0u64, true, VecDeque::new());
+    while seen < quotes as u64 || !owed.is_empty() || !is_free {
         if let Some((bid, ask)) = quote(&mut market)? {
             seen += 1;
             if seen.is_multiple_of(ORDER_EVERY) {
-                owed = Some((seen, if seen / ORDER_EVERY % 2 == 0 { bid } else { ask }));
+                owed.push_back((
+                    seen,
+                    if (seen / ORDER_EVERY).is_multiple_of(2) { bid } else { ask },
+                ));
             }
         }
-        if let (true, Some((seen, price))) = (is_free, owed.take_if(|_| is_free)) {
+        if is_free && let Some((seen, price)) = owed.pop_front() {
             let text = format!(
                 "clientOrderId=p-00000007-{seen:x}&positionSide=LONG&price={price}&quantity=0.1\
                  &recvWindow=2000&side=BUY&symbol=BTC-USDT&timeInForce=IOC&timestamp={}&type=LIMIT",

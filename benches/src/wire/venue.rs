@@ -16,7 +16,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tungstenite::handshake::derive_accept_key;
 
 use crate::harness::timer::ticks;
-use crate::kernel::workload::{ORDER_EVERY, quotes};
+use crate::kernel::workload::quotes;
 
 /// What an order is answered with.
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 61\r\n\r\n\
@@ -43,6 +43,26 @@ pub struct Load {
     pub seed: u64,
 }
 
+/// What a venue saw, in ticks of the time-stamp counter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// When each quote was due.
+    pub due: Vec<u64>,
+    /// When each order had come whole.
+    pub orders: Vec<u64>,
+}
+
+impl Seen {
+    /// From the moment at which a quote was due to the whole order that answered it; `answered` says which quote
+    /// each order answers, in the order in which they left.
+    pub fn passed<'a>(&'a self, answered: &'a [usize]) -> impl Iterator<Item = u64> + 'a {
+        self.orders
+            .iter()
+            .zip(answered)
+            .filter_map(|(came, quote)| Some(came.saturating_sub(*self.due.get(*quote)?)))
+    }
+}
+
 /// A venue at work. Owner: whoever started it.
 #[derive(Debug)]
 pub struct Venue {
@@ -50,7 +70,7 @@ pub struct Venue {
     pub address: SocketAddr,
     /// Its certificate, in PEM form; empty without TLS.
     pub ca_pem: String,
-    thread: JoinHandle<io::Result<Vec<u64>>>,
+    thread: JoinHandle<io::Result<Seen>>,
 }
 
 impl Venue {
@@ -71,12 +91,11 @@ impl Venue {
         Ok(Self { address, ca_pem, thread })
     }
 
-    /// Waits for its end; ticks of the time-stamp counter from each tenth quote's moment to its whole order, in
-    /// the order in which they came.
+    /// Waits for its end, which is the client's.
     ///
     /// # Errors
     /// Of the sockets; a client that says nothing for a minute.
-    pub fn finish(self) -> io::Result<Vec<u64>> {
+    pub fn finish(self) -> io::Result<Seen> {
         self.thread.join().map_err(|_| io::Error::other("the venue's thread ended in a panic"))?
     }
 }
@@ -212,7 +231,7 @@ fn serve(
     listener: &TcpListener,
     config: Option<Arc<ServerConfig>>,
     load: &Load,
-) -> io::Result<Vec<u64>> {
+) -> io::Result<Seen> {
     let plan = plan(load)?;
     let mut market = Line::accept(listener, config.as_ref())?;
     let head = market.head()?;
@@ -234,13 +253,13 @@ fn serve(
     for (line, _) in &lines {
         line.tcp().set_nonblocking(true)?;
     }
-    let mut passed = Vec::with_capacity(plan.len());
     let (started, start, mut sent) = (Instant::now(), ticks(), 0);
-    let mut moments = plan.iter().skip(ORDER_EVERY as usize - 1).step_by(ORDER_EVERY as usize);
+    let due: Vec<u64> = plan.iter().map(|(after, _)| start + after).collect();
+    let mut seen = Seen { due, orders: Vec::with_capacity(plan.len()) };
     let mut chunk = [0; 4096];
     loop {
         while let Some((_, frame)) =
-            plan.get(sent).filter(|(due, _)| ticks().saturating_sub(start) >= *due)
+            plan.get(sent).filter(|(after, _)| ticks().saturating_sub(start) >= *after)
         {
             market.write_all(frame)?;
             sent += 1;
@@ -248,15 +267,14 @@ fn serve(
         for (line, waiting) in &mut lines {
             match line.read(&mut chunk) {
                 // The client has what it wanted.
-                Ok(0) => return Ok(passed),
+                Ok(0) => return Ok(seen),
                 Ok(count) => waiting.extend_from_slice(&chunk[..count]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(passed),
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(seen),
                 Err(error) => return Err(error),
             }
             if waiting.ends_with(b"\r\n\r\n") {
-                let due = moments.next().map_or(0, |(due, _)| *due);
-                passed.push(ticks().saturating_sub(start).saturating_sub(due));
+                seen.orders.push(ticks());
                 waiting.clear();
                 line.write_all(ANSWER)?;
             }

@@ -87,12 +87,12 @@ impl Ends {
         while self.server.wants_write() {
             self.server.write_tls(&mut bytes).expect("memory");
         }
-        self.to_client(&bytes, piece)?;
-        self.to_server();
+        self.feed_client(&bytes, piece)?;
+        self.feed_server();
         Ok(())
     }
 
-    fn to_client(&mut self, bytes: &[u8], piece: usize) -> Result<(), TlsFault> {
+    fn feed_client(&mut self, bytes: &[u8], piece: usize) -> Result<(), TlsFault> {
         self.open()?;
         for piece in bytes.chunks(piece.max(1)) {
             let mut rest = piece;
@@ -127,7 +127,7 @@ impl Ends {
         }
     }
 
-    fn to_server(&mut self) {
+    fn feed_server(&mut self) {
         let mut bytes = self.outbox.waiting();
         while !bytes.is_empty() {
             let count = self.server.read_tls(&mut bytes).expect("memory");
@@ -297,7 +297,7 @@ fn a_bit_flipped_anywhere_is_refused() {
         // A longer length waits for more: there is more.
         flipped.extend(ends.records(&[0; 16_384]));
         flipped.extend(ends.records(&[0; 16_384]));
-        assert!(ends.to_client(&flipped, usize::MAX).is_err(), "bit {bit}");
+        assert!(ends.feed_client(&flipped, usize::MAX).is_err(), "bit {bit}");
         assert_eq!(ends.got(), b"", "bit {bit}");
     }
 }
@@ -306,15 +306,15 @@ fn a_bit_flipped_anywhere_is_refused() {
 fn records_that_are_repeated_left_out_or_cut_are_refused() {
     let mut ends = own();
     let (first, second) = (ends.records(b"one"), ends.records(b"two"));
-    ends.to_client(&first, usize::MAX).expect("in turn");
-    assert!(ends.to_client(&first, usize::MAX).is_err(), "again");
+    ends.feed_client(&first, usize::MAX).expect("in turn");
+    assert!(ends.feed_client(&first, usize::MAX).is_err(), "again");
     let mut ends = own();
     let _lost = ends.records(b"one");
     let second_alone = ends.records(b"two");
-    assert!(ends.to_client(&second_alone, usize::MAX).is_err(), "one is missing");
+    assert!(ends.feed_client(&second_alone, usize::MAX).is_err(), "one is missing");
     let mut ends = own();
     let whole = ends.records(b"one");
-    ends.to_client(&whole[..whole.len() - 1], 3).expect("so far");
+    ends.feed_client(&whole[..whole.len() - 1], 3).expect("so far");
     assert_eq!(ends.got(), b"", "nothing of half a record");
     assert!(!ends.is_ended);
     drop(second);
@@ -376,7 +376,7 @@ fn a_peer_that_says_nothing_without_end_is_left() {
     for _ in 0..65 {
         client.seal_for_test(Content::Data, &[], &mut records);
     }
-    assert!(ends.to_client(&records, 100).is_err(), "65 in a row");
+    assert!(ends.feed_client(&records, 100).is_err(), "65 in a row");
     assert_eq!(ends.got(), b"x", "64 are borne");
 }
 
@@ -387,12 +387,12 @@ fn a_farewell_is_an_end_and_what_follows_it_is_not_read() {
         let mut bytes = ends.records(b"last words");
         ends.server.send_close_notify();
         ends.server.write_tls(&mut bytes).expect("memory");
-        ends.to_client(&bytes, 7).expect("sound");
+        ends.feed_client(&bytes, 7).expect("sound");
         assert!(ends.is_ended, "{layer:?}");
         assert_eq!(ends.got(), b"last words");
         // Ours is understood too.
         ends.client.end(&mut ends.inbox, &mut ends.outbox).expect("sealed");
-        ends.to_server();
+        ends.feed_server();
         let state = ends.server.process_new_packets().expect("sound");
         assert!(state.peer_has_closed(), "{layer:?}");
     }
@@ -402,12 +402,12 @@ fn a_farewell_is_an_end_and_what_follows_it_is_not_read() {
 fn a_record_in_the_clear_after_the_handshake_is_refused() {
     for record in [&[20, 3, 3, 0, 1, 1][..], &[21, 3, 3, 0, 2, 1, 0], &[22, 3, 3, 0, 1, 0]] {
         let mut ends = own();
-        assert!(ends.to_client(record, 1).is_err(), "{record:?}");
+        assert!(ends.feed_client(record, 1).is_err(), "{record:?}");
         assert!(!ends.is_ended);
     }
     let mut ends = own();
     let long = [&[23, 3, 3][..], &(16_384u16 + 257).to_be_bytes(), &[0; 16_641]].concat();
-    let fault = ends.to_client(&long, usize::MAX).expect_err("too long").to_string();
+    let fault = ends.feed_client(&long, usize::MAX).expect_err("too long").to_string();
     assert!(fault.contains("too long"), "{fault}");
     // The peer is told why.
     assert_eq!(ends.outbox.waiting().len(), OVERHEAD + 2);
