@@ -12,6 +12,7 @@ pub mod ring;
 pub mod soak;
 pub mod tick_path;
 pub mod turns;
+pub mod wire;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -62,6 +63,11 @@ pub const BENCHES: &[Bench] = &[
         name: "soak",
         about: "memory over many events",
         run: |plan, timer| soak::bench(plan.scale, timer),
+    },
+    Bench {
+        name: "wire",
+        about: "quote in, signed order out over sockets: beside the transport alone and plain crates",
+        run: |plan, timer| wire::bench(plan.scale, timer),
     },
 ];
 

@@ -36,6 +36,7 @@ mod tuner;
 mod units;
 #[expect(clippy::panic, reason = "a helper of tests fails with what it saw")]
 mod venue_sim;
+mod wire;
 
 /// Counts what the tests of `allocations` look at.
 #[global_allocator]

@@ -113,12 +113,18 @@ impl StageDesk {
 
     /// The order that left; answers the probes that left beside it.
     pub fn attend(&mut self, now: Nanos) -> Option<Placed> {
-        let mut placed = None;
+        let mut found = None;
+        self.attend_with(now, &mut |_, placed| found = Some(placed));
+        found
+    }
+
+    /// Hands out each order that left; answers the probes that left beside them.
+    pub fn attend_with(&mut self, now: Nanos, left: &mut dyn FnMut(&CommandMsg, Placed)) {
         let mut asked = true;
         while core::mem::take(&mut asked) {
             while let Some(message) = self.commands.pop() {
                 match message.command {
-                    Command::Place { client, qty, .. } => placed = Some(Placed { client, qty }),
+                    Command::Place { client, qty, .. } => left(&message, Placed { client, qty }),
                     Command::Probe { probe, revision } => {
                         self.answer(now, probe, revision);
                         asked = true;
@@ -130,7 +136,6 @@ impl StageDesk {
                 let _work = self.stage.poll(now);
             }
         }
-        placed
     }
 
     fn answer(&mut self, now: Nanos, probe: ProbeKind, revision: u64) {
@@ -169,11 +174,11 @@ impl StageDesk {
     }
 
     fn tell(&mut self, now: Nanos, event: VenueEvent) {
-        self.push(now, ClientRef::Absent, None, event);
+        let _told = self.push(now, ClientRef::Absent, None, event);
     }
 
     fn tell_of(&mut self, now: Nanos, event: VenueEvent) {
-        self.push(now, ClientRef::Absent, Some(InstrumentId::new(0)), event);
+        let _told = self.push(now, ClientRef::Absent, Some(InstrumentId::new(0)), event);
     }
 
     fn push(
@@ -182,28 +187,31 @@ impl StageDesk {
         client: ClientRef,
         instrument: Option<InstrumentId>,
         event: VenueEvent,
-    ) {
+    ) -> VenueMsg {
         let ts_exch_ns = Maybe::some(now);
         let message = VenueMsg { ts_exch_ns, ts_recv_ns: now, client, instrument, event };
         let pushed = self.account.push(message);
         debug_assert!(pushed.is_ok(), "a few at a time");
+        message
     }
 
-    /// Puts the acknowledgement of an order on its link.
-    pub fn offer_ack(&mut self, now: Nanos, placed: Placed) {
+    /// Puts the acknowledgement of an order on its link; gives it for a gate to hear.
+    pub fn offer_ack(&mut self, now: Nanos, placed: Placed) -> VenueMsg {
         let venue_id = TextId::from_number(1_000_000 + u64::from(placed.client.seq()));
-        let pushed = self.ack.push(VenueMsg {
+        let message = VenueMsg {
             ts_exch_ns: Maybe::some(now),
             ts_recv_ns: now,
             client: ClientRef::Own(placed.client),
             instrument: Some(InstrumentId::new(0)),
             event: VenueEvent::Ack { venue_id },
-        });
+        };
+        let pushed = self.ack.push(message);
         debug_assert!(pushed.is_ok(), "one at a time");
+        message
     }
 
-    /// Puts the fill of a whole order on its link.
-    pub fn offer_fill(&mut self, now: Nanos, placed: Placed, price: Price) {
+    /// Puts the fill of a whole order on its link; gives it for a gate to hear.
+    pub fn offer_fill(&mut self, now: Nanos, placed: Placed, price: Price) -> VenueMsg {
         self.fills += 1;
         let event = VenueEvent::Fill {
             venue_id: TextId::from_number(1_000_000 + u64::from(placed.client.seq())),
@@ -216,7 +224,7 @@ impl StageDesk {
             is_maker: Some(false),
         };
         let client = ClientRef::Own(placed.client);
-        self.push(now, client, Some(InstrumentId::new(0)), event);
+        self.push(now, client, Some(InstrumentId::new(0)), event)
     }
 
     /// Empties what the journal reads; never inside a timed stretch, for the journal has its own core.

@@ -3,12 +3,12 @@
 //! Every call carries its parameters in the query and has an empty body. The text that is signed holds the
 //! plain values, sorted by name; the query holds them percent-encoded, with the signature last.
 
-use core::fmt::{Display, Write as _};
+use core::fmt::Write as _;
 
 use pinion_core::id::{ClientId, InstrumentId, TextId};
 use pinion_core::instrument::InstrumentTable;
 use pinion_core::msg::{Command, OrderKind, OrderRole, PositionSide, ProbeKind, Side, TimeInForce};
-use pinion_core::units::{Price, Qty};
+use pinion_core::units::{DECIMAL_TEXT_MAX, Price, Qty, print_raw};
 
 use super::endpoint::Endpoint;
 use super::sign::Signer;
@@ -216,8 +216,20 @@ pub struct RequestWriter {
     mode: PositionMode,
     /// How late an order may arrive, in ms; sent with orders. The venue's own default is 5,000.
     recv_window_ms: Option<u32>,
+    /// The text to sign. Where nothing in it needs encoding, as in every order, it becomes the query.
     text: String,
     query: String,
+    pass: Pass,
+    is_plain: bool,
+}
+
+/// What parameters are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    /// The text to sign.
+    Text,
+    /// The query, where it differs from that text.
+    Query,
 }
 
 impl RequestWriter {
@@ -226,21 +238,31 @@ impl RequestWriter {
     #[must_use]
     pub fn new(signer: Signer, mode: PositionMode, recv_window_ms: Option<u32>) -> Self {
         let room = || String::with_capacity(1024);
-        Self { signer, mode, recv_window_ms, text: room(), query: room() }
+        let (text, query) = (room(), room());
+        Self { signer, mode, recv_window_ms, text, query, pass: Pass::Text, is_plain: true }
     }
 
     /// Writes and signs a call. `timestamp_ms` is the venue's time, as near as it is known.
     pub fn write(&mut self, call: &Call<'_>, timestamp_ms: u64) -> Request<'_> {
         self.text.clear();
-        self.query.clear();
         let endpoint = call.endpoint();
-        if !endpoint.is_public() {
-            self.parameters(call, timestamp_ms);
-            let signature = self.signer.sign(self.text.as_bytes());
-            self.query.push_str("&signature=");
-            self.query.push_str(core::str::from_utf8(&signature).unwrap_or_default());
+        if endpoint.is_public() {
+            return Request { endpoint, query: "", signed_text: "" };
         }
-        Request { endpoint, query: &self.query, signed_text: &self.text }
+        (self.pass, self.is_plain) = (Pass::Text, true);
+        self.parameters(call, timestamp_ms);
+        let signed = self.text.len();
+        let signature = self.signer.sign(self.text.as_bytes());
+        if !self.is_plain {
+            self.query.clear();
+            self.pass = Pass::Query;
+            self.parameters(call, timestamp_ms);
+        }
+        let query = if self.is_plain { &mut self.text } else { &mut self.query };
+        query.push_str("&signature=");
+        query.push_str(core::str::from_utf8(&signature).unwrap_or_default());
+        let query = if self.is_plain { &self.text } else { &self.query };
+        Request { endpoint, query, signed_text: self.text.get(..signed).unwrap_or_default() }
     }
 
     /// The parameters, sorted by name as the venue sorts them: upper case before lower.
@@ -324,32 +346,98 @@ impl RequestWriter {
         self.put("type", if order.kind == OrderKind::Limit { "LIMIT" } else { "MARKET" });
     }
 
-    fn put_some(&mut self, name: &str, value: Option<impl Display>) {
+    fn put_some(&mut self, name: &str, value: Option<impl Parameter>) {
         if let Some(value) = value {
             self.put(name, value);
         }
     }
 
-    fn put(&mut self, name: &str, value: impl Display) {
-        for out in [&mut self.text, &mut self.query] {
-            if !out.is_empty() {
-                out.push('&');
-            }
-            out.push_str(name);
-            out.push('=');
+    fn put(&mut self, name: &str, value: impl Parameter) {
+        let out = match self.pass {
+            Pass::Text => &mut self.text,
+            Pass::Query => &mut self.query,
+        };
+        if !out.is_empty() {
+            out.push('&');
         }
+        out.push_str(name);
+        out.push('=');
         let from = self.text.len();
-        // Writing to a text cannot fail.
-        let _written = write!(self.text, "{value}");
-        encode(self.text.get(from..).unwrap_or_default(), &mut self.query);
+        value.put(&mut self.text);
+        match self.pass {
+            Pass::Text => self.is_plain &= self.text.bytes().skip(from).all(is_unreserved),
+            Pass::Query => {
+                encode(self.text.get(from..).unwrap_or_default(), &mut self.query);
+                self.text.truncate(from);
+            }
+        }
     }
 }
 
-/// Percent-encodes what is neither a letter nor a digit nor one of `-_.~`.
+/// A value of a parameter, written digit by digit.
+trait Parameter {
+    fn put(self, out: &mut String);
+}
+
+impl Parameter for &str {
+    fn put(self, out: &mut String) {
+        out.push_str(self);
+    }
+}
+
+impl Parameter for bool {
+    fn put(self, out: &mut String) {
+        out.push_str(if self { "true" } else { "false" });
+    }
+}
+
+impl Parameter for u64 {
+    fn put(self, out: &mut String) {
+        out.push_str(itoa::Buffer::new().format(self));
+    }
+}
+
+impl Parameter for u32 {
+    fn put(self, out: &mut String) {
+        u64::from(self).put(out);
+    }
+}
+
+impl Parameter for Price {
+    fn put(self, out: &mut String) {
+        out.push_str(print_raw(self.raw(), &mut [0; DECIMAL_TEXT_MAX]));
+    }
+}
+
+impl Parameter for Qty {
+    fn put(self, out: &mut String) {
+        out.push_str(print_raw(self.raw(), &mut [0; DECIMAL_TEXT_MAX]));
+    }
+}
+
+impl Parameter for TextId {
+    fn put(self, out: &mut String) {
+        out.push_str(self.as_str());
+    }
+}
+
+impl Parameter for ClientId {
+    fn put(self, out: &mut String) {
+        // Writing to a text cannot fail.
+        let _written = write!(out, "{self}");
+    }
+}
+
+/// True for a letter, a digit and each of `-_.~`: what stands in a query as it is.
+const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+}
+
+/// Percent-encodes what may not stand in a query as it is.
 fn encode(value: &str, out: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for byte in value.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+        if is_unreserved(byte) {
             out.push(char::from(byte));
         } else {
             out.push('%');

@@ -46,11 +46,13 @@ impl Trust {
             }
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let mut config = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
             .map_err(|error| format!("TLS: {error}"))?
             .with_root_certificates(roots)
             .with_no_client_auth();
+        // For the record layer of our own, which takes the keys over once the handshake is done.
+        config.enable_secret_extraction = true;
         Ok(Self { config: Arc::new(config) })
     }
 

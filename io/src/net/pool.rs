@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pinion_core::units::Nanos;
 
-use super::conn::Tuning;
+use super::conn::{Traffic, Tuning};
 use super::fault::NetFault;
 use super::http::{Answer, HttpEvent, HttpLink, Outgoing};
 use super::peer::Peer;
@@ -58,12 +58,18 @@ impl<T> HttpPool<T> {
         self.lines.iter().filter(|line| line.link.is_waiting()).count()
     }
 
+    /// System calls of the connections that stand, together.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.lines.iter().map(|line| line.link.traffic()).sum()
+    }
+
     /// Why a connection was lost last, told once.
     pub const fn take_fault(&mut self) -> Option<NetFault> {
         self.last_fault.take()
     }
 
-    /// Sends on a connection that is ready; gives the tag back when none is: nothing was sent.
+    /// Sends on a connection that is ready, at once; gives the tag back when none is: nothing was sent.
     #[must_use]
     pub fn send(&mut self, now: Nanos, request: &Outgoing<'_>, tag: T) -> Option<T> {
         let Some(line) = self.lines.iter_mut().find(|line| line.link.is_ready()) else {

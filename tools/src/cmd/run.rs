@@ -11,7 +11,7 @@ use pinion_core::units::Rate;
 use pinion_io::bingx::live::{ApiKeys, PublicPlan, Refusal, VenuePlan};
 use pinion_io::bingx::words::{MarginType, PositionMode};
 use pinion_io::journal::Summary;
-use pinion_io::net::{Peer, Target, Trust, Tuning};
+use pinion_io::net::{Peer, RecordLayer, Target, Trust, Tuning};
 use pinion_io::run::{self, LiveOutcome, LivePaperPlan, LivePlan, RunFault, Watch};
 use pinion_io::runner::Pace;
 use pinion_io::sandbox::{self, Sandbox};
@@ -303,7 +303,13 @@ pub(super) fn public_plan(
         timeout_ns: venue.int("timeout_ms") * 1_000_000,
         reconnect_max_ns: venue.int("reconnect_max_ms") * 1_000_000,
         attempts_per_hour: u16::try_from(whole("attempts_per_hour")).unwrap_or(u16::MAX),
-        tuning: Tuning { busy_poll_us: Some(narrow("busy_poll_us")).filter(|us| *us > 0) },
+        tuning: Tuning {
+            busy_poll_us: Some(narrow("busy_poll_us")).filter(|us| *us > 0),
+            record_layer: venue
+                .text("record_layer")
+                .and_then(RecordLayer::from_text)
+                .unwrap_or_default(),
+        },
         seed,
     })
 }

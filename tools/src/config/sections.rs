@@ -105,6 +105,8 @@ section! {
         "Attempts of a socket in an hour; the venue bans addresses that come too often.";
     "busy_poll_us", Kind::Int { min: 0, max: 1_000 }, "0",
         "Microseconds that a read may poll the network card; 0 leaves the system's way.";
+    "record_layer", Kind::Choice(&["own", "rustls"]), "own",
+        "Who opens and seals TLS 1.3 records; certificates and keys are always rustls's.";
     "inflight_check_interval_ms", Kind::Int { min: 10, max: 600_000 }, "",
         "An order without an answer for so long is looked up; in place of guard.order_silence_ns.";
     "open_check_interval_secs", Kind::Int { min: 1, max: 86_400 }, "",

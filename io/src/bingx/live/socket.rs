@@ -57,6 +57,8 @@ pub(in crate::bingx) struct Socket {
     acts: VecDeque<Act>,
     /// What a read brought for the session, told when the read is over.
     confirmed: Vec<u16>,
+    /// Plain heartbeats to answer, and those that want their own words back.
+    pings: u32,
     pongs: Vec<String>,
     losses: u64,
 }
@@ -95,6 +97,7 @@ impl Socket {
                 confirmed: Vec::with_capacity(own.len()),
                 topics: own,
                 acts: VecDeque::with_capacity(16),
+                pings: 0,
                 pongs: Vec::new(),
                 losses: 0,
             });
@@ -194,14 +197,14 @@ impl Socket {
 
     /// Reads what there is; true when there may be more.
     fn read(&mut self, now: Nanos, out: &mut impl Sink, notices: &Notices) -> bool {
-        let Self { link, decoder, confirmed, pongs, topics, .. } = self;
+        let Self { link, decoder, confirmed, pings, pongs, topics, .. } = self;
         let (mut data, mut beats, mut refused) = (0u32, 0u32, false);
         let drained = link.drain(BUDGET, &mut |bytes| {
             out.bytes(bytes.len());
             match decoder.decode(bytes) {
                 Ok(Frame::Ping) => {
                     beats += 1;
-                    pongs.push(PONG.to_owned());
+                    *pings += 1;
                 }
                 Ok(Frame::PingId { id, time }) => {
                     beats += 1;
@@ -232,8 +235,9 @@ impl Socket {
         });
         out.seen(Seen::Moved(data + beats));
         // A ping is answered by the socket that it came on, before anything else leaves.
-        let pongs = std::mem::take(&mut self.pongs);
-        let answered = pongs.iter().try_for_each(|pong| self.link.send(pong));
+        let plain = (0..std::mem::take(&mut self.pings)).try_for_each(|_| self.link.send(PONG));
+        let answered =
+            plain.and_then(|()| self.pongs.drain(..).try_for_each(|pong| self.link.send(&pong)));
         if beats > 0 {
             self.tell(now, Happened::Heartbeat);
         }

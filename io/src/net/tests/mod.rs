@@ -145,8 +145,13 @@ fn echo(tls: Tls) {
 
 #[test]
 fn a_web_socket_drains_within_its_budget_answers_pings_and_tells_its_end() {
+    RecordLayer::ALL.iter().for_each(|layer| drains_and_ends(*layer));
+}
+
+fn drains_and_ends(record_layer: RecordLayer) {
     let server = serve("localhost", vec![echo]);
-    let mut link = WsLink::new(peer(&server, "wss"), WsLimits::ACCOUNT, Tuning::default());
+    let tuning = Tuning { record_layer, ..Tuning::default() };
+    let mut link = WsLink::new(peer(&server, "wss"), WsLimits::ACCOUNT, tuning);
     open(&mut link).expect("opens");
     assert!(link.is_open());
     link.send("many").expect("sent");
@@ -229,11 +234,16 @@ fn rest(mut tls: Tls) {
             "/early" => b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
             "/closes" => b"HTTP/1.1 418 No\r\nConnection: close\r\nContent-Length: 1\r\n\r\nc",
             "/silent" => b"",
+            "/open-end" | "/open-cut" => b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
             _ => b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\ncut",
         };
         tls.write_all(answer).expect("written");
         tls.flush().expect("written");
-        if matches!(path, "/closes" | "/cut") {
+        if path == "/open-end" {
+            tls.conn.send_close_notify();
+            tls.flush().expect("written");
+        }
+        if matches!(path, "/closes" | "/cut" | "/open-end" | "/open-cut") {
             return;
         }
     }
@@ -255,9 +265,14 @@ fn exchange(pool: &mut HttpPool<u32>, path: &str, query: &str) -> (HttpEvent, u1
 
 #[test]
 fn one_connection_serves_many_requests_and_comes_back_when_it_was_closed() {
-    let server = serve("localhost", vec![rest, rest, rest, rest]);
+    RecordLayer::ALL.iter().for_each(|layer| serves_many(*layer));
+}
+
+fn serves_many(record_layer: RecordLayer) {
+    let server = serve("localhost", vec![rest; 6]);
     let second = 1_000_000_000;
-    let mut pool = HttpPool::new(&peer(&server, "https"), 1, second, Tuning::default());
+    let tuning = Tuning { record_layer, ..Tuning::default() };
+    let mut pool = HttpPool::new(&peer(&server, "https"), 1, second, tuning);
     let told = |pool: &mut HttpPool<u32>, path: &str, query: &str| {
         let (event, status, body) = exchange(pool, path, query);
         assert_eq!(event, HttpEvent::Answered, "{path}");
@@ -274,6 +289,9 @@ fn one_connection_serves_many_requests_and_comes_back_when_it_was_closed() {
     assert_eq!(status, 0, "half an answer is none");
     let (event, _, _) = exchange(&mut pool, "/silent", "");
     assert!(matches!(&event, HttpEvent::Lost(fault) if fault.step == Step::Wait), "{event:?}");
+    assert_eq!(told(&mut pool, "/open-end", ""), (200, "until the end".to_owned()));
+    let (cut, _, _) = exchange(&mut pool, "/open-cut", "");
+    assert!(matches!(&cut, HttpEvent::Lost(fault) if fault.step == Step::Read), "{cut:?}");
     let text = format!("{pool:?}{event:?}");
     assert!(!text.contains("canary"), "{text}");
     assert_eq!(told(&mut pool, "/plain", ""), (200, "ok".to_owned()));
