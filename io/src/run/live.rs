@@ -164,7 +164,9 @@ pub fn live(
         None => Journal::start(&dir, header, records, inputs, Durability::Power)?,
         Some(again) => Journal::go_on(&dir, again.journal, records, inputs)?,
     };
-    stages.egress.write_ahead(journal.ahead());
+    if plan.venue.write_ahead {
+        stages.egress.write_ahead(journal.ahead());
+    }
     seat_tuner(&mut stages.kernel, tuner, &journal, run_id, &dir)?;
     let progress = Progress::default();
     watch.span(start, Nanos::MAX);

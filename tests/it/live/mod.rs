@@ -115,6 +115,7 @@ impl Sim {
             leverage: 20,
             recv_window_ms: Some(2_000),
             dead_man_s: 30,
+            write_ahead: true,
             connections: 4,
             timeout_ns: 5_000_000_000,
             reconnect_max_ns: 100_000_000,

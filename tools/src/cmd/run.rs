@@ -343,6 +343,7 @@ fn venue_plan(mode: Mode, venue: &Venue, keys: ApiKeys, seed: u64) -> Result<Ven
         leverage: whole("leverage"),
         recv_window_ms: Some(narrow("recv_window_ms")),
         dead_man_s: narrow("dead_man_s"),
+        write_ahead: venue.is("write_ahead"),
         connections: usize::try_from(whole("connections")).unwrap_or(2),
         timeout_ns: public.timeout_ns,
         reconnect_max_ns: public.reconnect_max_ns,

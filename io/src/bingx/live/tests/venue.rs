@@ -105,6 +105,7 @@ impl Venue {
             leverage: 3,
             recv_window_ms: None,
             dead_man_s: 10,
+            write_ahead: true,
             connections: 3,
             timeout_ns: 2_000_000_000,
             reconnect_max_ns: 30_000_000_000,
