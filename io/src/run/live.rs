@@ -361,7 +361,10 @@ fn close(
         wishes.retain(|wish| control.push(ControlMsg { ts_recv_ns: now, control: *wish }).is_err());
         let work = stages.poll(now);
         let works = |slot: &Slot| slot.entry_order().is_some() || (flatten && !slot.is_free());
-        let is_done = wishes.is_empty() && !stages.slots().iter().any(works);
+        // What became of an order is still asked, and what may rest is still looked for.
+        let is_open = stages.kernel.engine().kernel().has_unresolved_order()
+            || (flatten && stages.egress.has_resting());
+        let is_done = wishes.is_empty() && !is_open && !stages.slots().iter().any(works);
         if (is_done && work.count == 0 && stages.egress.is_quiet()) || now >= until {
             break;
         }
