@@ -228,10 +228,10 @@ struct Once(u128);
 impl Once {
     /// Remembers a key of one or two letters.
     fn see(&mut self, key: &str) -> Option<()> {
-        // ASCII letters lie within 64 to 127; the second letter of the longer keys tells them from each other.
+        // ASCII letters lie within 64 to 127; the factor keeps the known keys of two letters apart.
         let bit = match *key.as_bytes() {
             [letter] => u32::from(letter & 0x3f),
-            [first, second] => 64 + (u32::from(first) * 7 + u32::from(second)) % 64,
+            [first, second] => 64 + (u32::from(first) * 5 + u32::from(second)) % 64,
             _ => return None,
         };
         let seen = self.0 >> bit & 1 == 1;
