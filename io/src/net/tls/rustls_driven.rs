@@ -66,7 +66,7 @@ impl Driven {
                     None => return Ok(Opened::Nothing),
                 },
                 Err(fault) => {
-                    self.explain(outbox);
+                    self.explain(inbox, outbox);
                     return Err(fault);
                 }
             }
@@ -115,9 +115,10 @@ impl Driven {
         turn
     }
 
-    /// After a failure rustls may have an alert for the peer.
-    fn explain(&mut self, outbox: &mut Outbox) {
-        let state = self.tls.process_tls_records(&mut []).state;
+    /// After a failure rustls may have an alert for the peer. It is shown what it has not taken: it remembers how
+    /// far it looked.
+    fn explain(&mut self, inbox: &mut Inbox, outbox: &mut Outbox) {
+        let state = self.tls.process_tls_records(inbox.sealed(self.shown)).state;
         if let Ok(ConnectionState::EncodeTlsData(data)) = state {
             let _told = encode(data, outbox);
         }
