@@ -16,12 +16,12 @@ const DIRECTIONS: [(&str, &[&str]); 7] = [
     ("core", &[]),
     ("io", &["core"]),
     ("tuner", &["core"]),
+    // Below the command, which runs them.
+    ("benches", &["core", "io", "tuner"]),
     ("tools", &["core", "io", "tuner", "benches"]),
     ("tests", &["core", "io", "tuner", "tools", "oracle", "benches"]),
     // Counts on its own what the engine counts: it may share nothing with it.
     ("tests/oracle", &[]),
-    // Below the command, which runs them.
-    ("benches", &["core", "io"]),
 ];
 
 /// rustfmt keeps code to 100; a line of a long literal may be longer.

@@ -121,8 +121,8 @@ struct LiveAssembly {
 
 /// Checks the account, then trades until `watch.stop` is set; then stops entries, calls working entries
 /// back, closes what is open where that is wanted, and sums up. A directory that holds an interrupted run of
-/// the same configuration is gone on with (`restart.rs` beside this file). `tuner` makes the tuner that sits beside
-/// the kernel, if there is one.
+/// the same configuration is gone on with (`restart.rs` beside this file). `tuner` makes the tuner that sits
+/// beside the kernel, if there is one.
 ///
 /// # Errors
 /// [`RunFault`]; the files written so far are whole and end with their last whole line.

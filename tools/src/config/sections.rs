@@ -214,7 +214,8 @@ impl<S: Section> Values<S> {
 }
 
 impl Values<VenueSection> {
-    /// What was given and is not the default, without those that only say where something lies on this machine: what a run depends on.
+    /// What was given and is not the default, without those that only say where something lies on this machine:
+    /// what a run depends on.
     pub fn hashed(&self) -> impl Iterator<Item = (&'static Field, String)> {
         self.given().filter(|(field, _)| !PLACES.contains(&field.name))
     }

@@ -147,9 +147,9 @@ pub struct VenuePlan {
     pub recv_window_ms: Option<u32>,
     /// Seconds without us after which the venue cancels every order of the account (10 to 120).
     pub dead_man_s: u32,
-    /// An order waits until the journal's file has what caused it: some 0.1 ms. Without it, a process that dies at
-    /// once may have sent what the next one finds at the venue alone: it calls the order back or takes the position
-    /// over.
+    /// An order waits until the journal's file has what caused it: some 0.1 ms. Without it, a process that dies
+    /// at once may have sent what the next one finds at the venue alone: it calls the order back or takes the
+    /// position over.
     pub write_ahead: bool,
     /// Warm HTTP connections, at least two.
     pub connections: usize,
