@@ -89,8 +89,18 @@ pub struct Toy {
     pub kernel: ToyKernel,
     /// Answers.
     pub egress: ToyEgress,
-    stop: Arc<AtomicBool>,
+    stop: StopAtDrop,
     journal: JoinHandle<(u64, u64)>,
+}
+
+/// Ends the journal thread of a toy that nobody adds up: it would spin beside every later test.
+#[derive(Debug)]
+struct StopAtDrop(Arc<AtomicBool>);
+
+impl Drop for StopAtDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 impl Toy {
@@ -115,7 +125,7 @@ impl Toy {
             signal: ToySignal::new(shape, tap_rx, scan_tx),
             kernel: ToyKernel::new(shape, (market_rx, scan_rx, ack_rx), command_tx, record_tx),
             egress: ToyEgress::new(shape, feed_rx, command_rx, ack_tx),
-            stop,
+            stop: StopAtDrop(stop),
             journal,
         }
     }
@@ -136,7 +146,7 @@ impl Toy {
     /// When the journal thread panicked.
     #[must_use]
     pub fn totals(self) -> (ToyTotals, u64) {
-        self.stop.store(true, Ordering::Release);
+        self.stop.0.store(true, Ordering::Release);
         let totals = ToyTotals {
             market: self.kernel.totals,
             scans: self.kernel.scans,

@@ -199,6 +199,15 @@ fn busy() -> Settings {
     }
 }
 
+/// Ends a run, also one whose test fails: it would go on beside every later test.
+struct StopAtDrop(Arc<Watch>);
+
+impl Drop for StopAtDrop {
+    fn drop(&mut self) {
+        self.0.stop.store(true, Ordering::Release);
+    }
+}
+
 type Ran = (Result<LiveOutcome, RunFault>, Vec<String>);
 
 /// Runs until `during` returns; what came of it, and what people were told.
@@ -214,12 +223,12 @@ fn run_live(sim: &Sim, out: &Path, during: impl FnOnce()) -> Ran {
     };
     let watch = Arc::new(Watch::default());
     let told = Arc::new(Mutex::new(Vec::new()));
-    let (stop, lines) = (Arc::clone(&watch), Arc::clone(&told));
+    let (stop, lines) = (StopAtDrop(Arc::clone(&watch)), Arc::clone(&told));
     let running = thread::spawn(move || {
         run::live(&plan, &watch, None, &mut |text| lines.lock().unwrap().push(text.to_owned()))
     });
     during();
-    stop.stop.store(true, Ordering::Release);
+    drop(stop);
     let outcome = running.join().unwrap();
     let told = told.lock().unwrap().clone();
     (outcome, told)
